@@ -1,0 +1,120 @@
+#!/bin/sh
+# From a bare checkout to a running program: installs what is missing, configures, builds, runs.
+set -eu
+
+usage() {
+    cat <<'TEXT'
+usage: sh cmake/bootstrap.sh run [ARGUMENTS]    build the main program, cross_model_swap, and run it with ARGUMENTS
+       sh cmake/bootstrap.sh test               build everything and run all tests
+       sh cmake/bootstrap.sh --help
+
+Both say what is missing and why before they install it with apt-get, as root or through sudo. Where neither is possible
+they stop with the command to type. When nothing is missing they need no root and no network.
+TEXT
+}
+
+root=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
+jobs=$(nproc 2>/dev/null || echo 2)
+
+# package, then what it is for
+for_run='
+git                 fetches and updates this source
+g++                 compiles it
+cmake               configures and builds it
+ninja-build         runs the compile commands
+pkg-config          finds PCRE2
+libeigen3-dev       Eigen: matrix products on the CPU
+libxtensor-dev      xtensor: arrays of results
+libboost-dev        Boost.Hana: lists of sites at compile time
+nlohmann-json3-dev  reads config.json, tokenizer.json and headers of safetensors
+libpcre2-dev        PCRE2: the regular expressions of tokenizers
+libcli11-dev        CLI11: the options of the example programs
+'
+for_test='
+catch2              Catch2: runs the tests
+libbenchmark-dev    Google Benchmark: the benchmarks are built, too
+clang               second compiler: checks headers and error messages
+libomp-dev          OpenMP for clang
+'
+
+list() { # list COMMAND: the packages that COMMAND (run or test) needs
+    echo "$for_run"
+    [ "$1" = run ] || echo "$for_test"
+}
+
+installed() {
+    [ "$(dpkg-query --show --showformat '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+install_missing() { # install_missing COMMAND
+    if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
+        echo "This system has no apt-get, so nothing is installed here. These are needed (by their names in Debian):"
+        list "$1" | sed '/^$/d; s/^/    /'
+        return
+    fi
+    missing=
+    while read -r package reason; do
+        if [ -n "$package" ] && ! installed "$package"; then
+            [ -n "$missing" ] || echo "Missing:"
+            printf '    %-20s%s\n' "$package" "$reason"
+            missing="$missing $package"
+        fi
+    done <<LIST
+$(list "$1")
+LIST
+    [ -n "$missing" ] || return 0
+
+    command="apt-get update && apt-get install --yes --no-install-recommends$missing"
+    if [ "$(id -u)" = 0 ]; then
+        echo "Installing them: $command"
+        DEBIAN_FRONTEND=noninteractive sh -c "$command" || give_up
+    elif command -v sudo >/dev/null; then
+        echo "Installing them with sudo: $command"
+        sudo DEBIAN_FRONTEND=noninteractive sh -c "$command" || give_up
+    else
+        give_up
+    fi
+}
+
+give_up() {
+    echo "They could not be installed. As root, type:" >&2
+    echo "    $command" >&2
+    exit 1
+}
+
+case ${1-} in
+    run)
+        shift
+        install_missing run >&2 # the program's output stands alone on the standard output
+        program=$root/build/release/examples/cross_model_swap
+        (
+            cd "$root"
+            # A folder configured by `test` keeps its tests; a new one is made without what only they need.
+            if [ -e build/release/CMakeCache.txt ]; then
+                cmake --preset release
+            else
+                cmake --preset release -D ENGRAFT_TESTS=OFF -D ENGRAFT_BENCH=OFF
+            fi
+            cmake --build --preset release --target cross_model_swap --parallel "$jobs"
+        ) >&2
+        exec "$program" "$@"
+        ;;
+    test)
+        if [ $# -ne 1 ]; then
+            usage >&2
+            exit 2
+        fi
+        install_missing test
+        cd "$root"
+        cmake --preset release -D ENGRAFT_TESTS=ON -D ENGRAFT_EXAMPLES=ON -D ENGRAFT_BENCH=ON
+        cmake --build --preset release --parallel "$jobs"
+        exec ctest --preset release --parallel "$jobs"
+        ;;
+    --help | -h)
+        usage
+        ;;
+    *)
+        usage >&2
+        exit 2
+        ;;
+esac

@@ -1,0 +1,47 @@
+# Finds the libraries that the headers include and lists their targets in ENGRAFT_DEPENDENCIES.
+# The build and the installed package (engraftConfig.cmake) both include this file, so the two can not drift apart.
+# What only the project's own programs need (CLI11, Catch2, Google Benchmark) is found where it is used.
+
+macro(engraft_find)
+    if(CMAKE_FIND_PACKAGE_NAME STREQUAL "engraft")
+        find_dependency(${ARGV}) # reports to the find_package(engraft) that is running
+    else()
+        find_package(${ARGV} REQUIRED)
+    endif()
+endmacro()
+
+engraft_find(Eigen3 3.4)
+engraft_find(xtensor 0.24)
+engraft_find(Boost 1.74) # headers only: Hana
+engraft_find(nlohmann_json 3.10)
+
+# PCRE2 brings no CMake package in the distributions that matter here, only a pkg-config file.
+engraft_find(PkgConfig)
+if(CMAKE_FIND_PACKAGE_NAME STREQUAL "engraft")
+    pkg_check_modules(ENGRAFT_PCRE2 QUIET IMPORTED_TARGET libpcre2-8)
+    if(NOT ENGRAFT_PCRE2_FOUND)
+        set(engraft_FOUND FALSE)
+        set(engraft_NOT_FOUND_MESSAGE "engraft needs PCRE2: pkg-config finds no libpcre2-8")
+        return()
+    endif()
+else()
+    pkg_check_modules(ENGRAFT_PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
+endif()
+
+set(ENGRAFT_DEPENDENCIES Eigen3::Eigen xtensor Boost::headers nlohmann_json::nlohmann_json PkgConfig::ENGRAFT_PCRE2)
+
+# Optional: without it everything runs on one thread.
+find_package(OpenMP QUIET COMPONENTS CXX)
+if(OpenMP_CXX_FOUND)
+    list(APPEND ENGRAFT_DEPENDENCIES OpenMP::OpenMP_CXX)
+endif()
+
+get_property(engraft_told GLOBAL PROPERTY ENGRAFT_TOLD_THREADS)
+if(NOT engraft_told AND NOT engraft_FIND_QUIETLY)
+    if(OpenMP_CXX_FOUND)
+        message(STATUS "engraft: threads by OpenMP ${OpenMP_CXX_VERSION} (${OpenMP_CXX_FLAGS})")
+    else()
+        message(STATUS "engraft: no OpenMP for ${CMAKE_CXX_COMPILER_ID}, so one thread")
+    endif()
+    set_property(GLOBAL PROPERTY ENGRAFT_TOLD_THREADS TRUE)
+endif()

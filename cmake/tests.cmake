@@ -1,0 +1,47 @@
+# Helpers of tests/CMakeLists.txt.
+
+# engraft_test(NAME FOLDER...): one Catch2 program, and one test of that name, of all *.cpp in the folders.
+# A folder without sources is skipped.
+function(engraft_test NAME)
+    set(sources)
+    foreach(folder IN LISTS ARGN)
+        file(GLOB found CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*.cpp")
+        list(APPEND sources ${found})
+    endforeach()
+    if(NOT sources)
+        return()
+    endif()
+    add_executable(test_${NAME} ${sources})
+    target_link_libraries(test_${NAME} PRIVATE engraft_test engraft_test_main)
+    target_precompile_headers(test_${NAME} REUSE_FROM engraft_test_headers)
+    add_test(NAME ${NAME} COMMAND test_${NAME})
+endfunction()
+
+# engraft_other_compilers(RESULT): g++ and clang++ where found, less the one that this build uses.
+# What must not compile, and what must, is checked with each.
+function(engraft_other_compilers RESULT)
+    set(others)
+    if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+        find_program(ENGRAFT_GXX g++)
+        if(ENGRAFT_GXX)
+            list(APPEND others ${ENGRAFT_GXX})
+        endif()
+    endif()
+    if(NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+        find_program(ENGRAFT_CLANGXX clang++)
+        if(ENGRAFT_CLANGXX)
+            list(APPEND others ${ENGRAFT_CLANGXX})
+        endif()
+    endif()
+    set(${RESULT} "${others}" PARENT_SCOPE)
+endfunction()
+
+# engraft_write_folders(FILE): a CMake file that sets ENGRAFT_FOLDERS to the include folders of the tests and of all that
+# engraft links, for scripts that call a compiler themselves. It is written when the build files are.
+function(engraft_write_folders FILE)
+    # The compiler's own folders are left out: they must keep their place in its search, or #include_next fails.
+    file(GENERATE OUTPUT "${FILE}"
+         CONTENT "set(ENGRAFT_FOLDERS [==[$<TARGET_PROPERTY:engraft_test_main,INCLUDE_DIRECTORIES>]==])
+list(REMOVE_ITEM ENGRAFT_FOLDERS ${CMAKE_CXX_IMPLICIT_INCLUDE_DIRECTORIES})\n"
+         TARGET engraft_test_main)
+endfunction()

@@ -1,0 +1,65 @@
+#!/bin/sh
+# Rules about which file may name what. Prints each line that breaks one.
+# usage: rules.sh ROOT
+set -eu
+cd "$1"
+root=$(pwd)
+wrong=0
+
+refuse() { # refuse RULE LINES: LINES are the offenders, if any
+    if [ -n "$2" ]; then
+        printf '%s\n%s\n' "$1:" "$2"
+        wrong=1
+    fi
+}
+including() { # including LIBRARY FOLDER...: the lines that include a header of LIBRARY
+    library=$1
+    shift
+    for folder in "$@"; do
+        if [ -d "$folder" ]; then
+            grep -rnE "^ *# *include *[<\"]$library" "$folder" || true
+        fi
+    done
+}
+
+# What is in the project: not what git keeps, not what was built, not what an editor or git leaves out.
+if git ls-files >/dev/null 2>&1; then
+    files() { git ls-files --cached --others --exclude-standard; }
+else
+    files() { find . \( -path './.*' -o -path './build*' \) -prune -o -type f -print | sed 's,^\./,,'; }
+fi
+
+refuse "Eigen is included under backend/cpu only" \
+    "$(including '(unsupported/)?Eigen/' include | grep -v '^include/engraft/backend/cpu/' || true)"
+refuse "nlohmann-json is included under io only" \
+    "$(including nlohmann/ include | grep -v '^include/engraft/io/' || true)"
+refuse "CLI11 is for the examples" "$(including CLI/ include tests bench)"
+refuse "Catch2 is included in tests/catch.hpp only" \
+    "$(including catch2/ include examples bench tests | grep -v '^tests/catch.hpp:' || true)"
+refuse "Google Benchmark is for bench" "$(including benchmark/ include examples tests)"
+refuse "a header includes another as <engraft/...>, so that it works from every folder" \
+    "$(grep -rnE '^ *# *include *"' include || true)"
+refuse "every header begins with #pragma once (after comments)" \
+    "$(find include tests examples bench \( -name '*.hpp' -o -name '*.cuh' \) -exec sh -c '
+        for header; do
+            first=$(grep -vE "^ *(//.*)?$" "$header" | head -n 1)
+            [ "$first" = "#pragma once" ] || echo "$header"
+        done' sh {} +)"
+
+# Paths of somebody's machine: the homes that systems use, and where this checkout stands, unless that is so short or so
+# common that it says nothing.
+private='/(home|root|Users|mnt|Volumes)/[A-Za-z0-9_.-]'
+case $root in
+    /usr/* | /opt/* | /src | /build | /) ;;
+    *)
+        top=$(printf '%s' "$root" | cut -d/ -f2 | sed 's/[^A-Za-z0-9_-]/./g')
+        [ "$top" = tmp ] || private="$private|/$top/"
+        private="$private|$(printf '%s' "$root" | sed 's/[^A-Za-z0-9_/-]/./g')(/|[^A-Za-z0-9_-]|\$)"
+        ;;
+esac
+# xargs would split names with spaces; there are none in the project, and this says so if that changes.
+refuse "file names have no spaces" "$(files | grep ' ' || true)"
+refuse "no file names a path of one machine" \
+    "$(files | grep -v ' ' | xargs grep -InE -e "(^|[^A-Za-z0-9_.~}/-])($private)" /dev/null | cut -c 1-200 || true)"
+
+exit $wrong
