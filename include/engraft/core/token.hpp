@@ -1,0 +1,10 @@
+#pragma once
+
+#include <cstdint>
+
+namespace engraft {
+
+/// Index of a token in a vocabulary.
+using token = std::int32_t;
+
+} // namespace engraft

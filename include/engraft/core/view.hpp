@@ -1,0 +1,73 @@
+#pragma once
+
+#include <cstddef>
+#include <type_traits>
+
+#include <engraft/core/extents.hpp>
+#include <engraft/core/memory.hpp>
+
+namespace engraft {
+
+/// Contiguous row-major elements that somebody else owns. Copying a view copies no element.
+template <class T, memory Memory, class Extents>
+class view {
+public:
+    using value_type = std::remove_const_t<T>;
+    using extents_type = Extents;
+
+    view() = default;
+    view(T* data, Extents shape) : data_(data), shape_(shape) {}
+
+    operator view<T const, Memory, Extents>() const
+        requires(!std::is_const_v<T>)
+    {
+        return {data_, shape_};
+    }
+
+    T* data() const { return data_; }
+    Extents const& shape() const { return shape_; }
+    std::size_t size() const { return shape_.size(); }
+
+    /// Element at one index per dimension; for memory that the host may read.
+    template <class... Indices>
+        requires(Memory::host_accessible && sizeof...(Indices) == Extents::rank)
+    T& operator()(Indices... indices) const {
+        std::size_t at = 0, d = 0;
+        ((at = at * shape_[d++] + static_cast<std::size_t>(indices)), ...);
+        return data_[at];
+    }
+
+private:
+    T* data_ = nullptr;
+    Extents shape_{};
+};
+
+/// A matrix inside a tensor: `rows` rows of `columns` elements, the rows `stride` elements apart.
+/// This is what backends compute on; its meaning (heads, neurons, vocabulary) stays in the types above.
+template <class T>
+struct matrix {
+    T* data = nullptr;
+    std::size_t rows = 0;
+    std::size_t columns = 0;
+    std::size_t stride = 0;
+
+    operator matrix<T const>() const
+        requires(!std::is_const_v<T>)
+    {
+        return {data, rows, columns, stride};
+    }
+
+    matrix row_range(std::size_t first, std::size_t count) const {
+        return {data + first * stride, count, columns, stride};
+    }
+    matrix column_range(std::size_t first, std::size_t count) const { return {data + first, rows, count, stride}; }
+};
+
+/// The view's rows with everything behind the first dimension side by side: z of 53 x 9 x 64 becomes 53 x 576.
+template <class T, memory Memory, class Extents>
+matrix<T> as_matrix(view<T, Memory, Extents> v) {
+    auto const columns = v.shape().row_size();
+    return {v.data(), v.shape()[0], columns, columns};
+}
+
+} // namespace engraft

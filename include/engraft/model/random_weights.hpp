@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <engraft/core/random.hpp>
+#include <engraft/model/families.hpp>
+
+namespace engraft {
+
+namespace detail {
+
+/// Makes up the tensors that a family asks for: the n-th tensor is stream n of the seed.
+template <class Backend>
+class random_reader {
+public:
+    using T = typename Backend::value_type;
+    using memory = typename Backend::memory_type;
+
+    random_reader(Backend const& backend, std::uint64_t seed) : backend_(backend), seed_(seed) {}
+
+    auto vector(std::string const&, int n) {
+        return vector_tensor<T, memory>::from_host(normal(std::size_t(n), 1, 0.1), extents<dynamic>(n));
+    }
+    auto table(std::string const&, int rows, int columns) {
+        return matrix_tensor<T, memory>::from_host(
+            normal(std::size_t(rows) * std::size_t(columns), 0, 1 / std::sqrt(double(columns))),
+            extents<dynamic, dynamic>(rows, columns));
+    }
+    auto linear(std::string const& name, int out, int in) { return backend_.make_linear(table(name, out, in), {}); }
+
+private:
+    std::vector<T> normal(std::size_t n, double mean, double deviation) {
+        random r(seed_, stream_++);
+        std::vector<T> elements(n);
+        for (auto& e : elements) e = static_cast<T>(static_cast<float>(mean + deviation * r.normal()));
+        return elements;
+    }
+
+    Backend const& backend_;
+    std::uint64_t seed_;
+    std::uint64_t stream_ = 0;
+};
+
+} // namespace detail
+
+/// Weights of the described shapes from a seed, the same numbers (those of fp32) on every backend: for tests and for
+/// measuring what a model costs without having its checkpoint. Gains are near 1, maps keep the size of their input.
+template <description D, class Backend>
+std::shared_ptr<weights<D, Backend> const> random_weights(std::uint64_t seed, Backend const& backend = Backend{}) {
+    detail::random_reader<Backend> reader(backend, seed);
+    return std::make_shared<weights<D, Backend> const>(family_of<D>::template read<D, Backend>(reader));
+}
+
+} // namespace engraft
