@@ -1,0 +1,75 @@
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <span>
+
+#include <engraft/backend/slice.hpp>
+#include <engraft/core/ragged.hpp>
+#include <engraft/core/tensor.hpp>
+#include <engraft/core/token.hpp>
+
+namespace engraft {
+
+/// A backend owns memory and computes on it; the engine never dereferences an element itself. Everything the engine
+/// asks for is listed here. T is the backend's value_type; `out` may not overlap an input unless it says so.
+/// Activations are row-major; R rows are those of a ragged batch, one example after the other, and
+/// patterns are flat, [example][head][query position][key position].
+///
+///   make_linear(weight, bias)          a linear map from [out, in] and [out] or an empty bias, prepared once
+///   gather_rows(out, table, index)     out[r] = table[index[r]]
+///   linear(out, in, map)               out[r] = in[r] W^T + bias; a row's result depends on that row alone
+///   head_results(out, in, map, heads)  out[r, h] = in[r, h] times the columns of W that head h has; no bias
+///   rms_norm(out, in, gain, eps)       out[r] = in[r] / sqrt(mean(in[r]^2) + eps) * gain
+///   add(to, from)                      to[r] += from[r]
+///   add_difference(to, a, b, parts)    to[r] += sum over p of a[r, p] - b[r, p]; exact differences of 0 change no bit
+///   rotate(x, heads, angles, rows)     in place: rotary embedding of every head by its row's position;
+///                                      angles [longest, d_head], cosines in the first half, sines in the second
+///   scores(out, q, k, heads, kv_heads, scale, rows)    causal; -infinity where a key is not visible
+///   softmax(pattern, heads, rows)      in place, each query position over its keys
+///   mix(z, pattern, v, heads, kv_heads, rows)          z = pattern times v
+///   attention(z, q, k, v, heads, kv_heads, scale, rows) the three before in one, to the bit, without keeping patterns
+///   silu_product(out, gate, up)        out = gate / (1 + exp(-gate)) * up; `out` may be `up`
+///   copy(to, from, n)                  n elements
+///   copy_slices(to, from, slices)      each slice of `to` from its place in `from`
+///   fill_slices(to, value, slices)
+///   mean_rows(out, in, rows, groups)   out[g] = mean over the group's part of the list `rows` of in[rows[i]]
+///   argmax(in)                         on the host: the largest column of each row, the first of equals
+///   log_sum_exp(in)                    on the host: log of the sum over each row's columns of exp
+///   elements(in, columns)              on the host: in[r, columns[r]]
+template <class B>
+concept backend =
+    memory<typename B::memory_type> && std::copyable<B> &&
+    requires(B const& b, typename B::value_type* to, typename B::value_type const* from,
+             matrix<typename B::value_type> out, matrix<typename B::value_type const> in,
+             matrix_tensor<typename B::value_type, typename B::memory_type> weight,
+             vector_tensor<typename B::value_type, typename B::memory_type> vector,
+             vector_tensor<std::int32_t, typename B::memory_type> const& index,
+             vector_tensor<slice_copy, typename B::memory_type> const& slices,
+             vector_tensor<std::uint64_t, typename B::memory_type> const& list,
+             vector_tensor<row_group, typename B::memory_type> const& groups, typename B::linear_map const& map,
+             ragged const& rows, std::size_t n, double number, std::span<token const> columns) {
+        { B::name() } -> std::convertible_to<char const*>;
+        { b.make_linear(std::move(weight), std::move(vector)) } -> std::same_as<typename B::linear_map>;
+        b.gather_rows(out, in, index);
+        b.linear(out, in, map);
+        b.head_results(out, in, map, n);
+        b.rms_norm(out, in, vector, number);
+        b.add(out, in);
+        b.add_difference(out, in, in, n);
+        b.rotate(out, n, in, rows);
+        b.scores(to, in, in, n, n, number, rows);
+        b.softmax(to, n, rows);
+        b.mix(out, from, in, n, n, rows);
+        b.attention(out, in, in, in, n, n, number, rows);
+        b.silu_product(out, in, in);
+        b.copy(to, from, n);
+        b.copy_slices(to, from, slices);
+        b.fill_slices(to, number, slices);
+        b.mean_rows(out, in, list, groups);
+        { b.argmax(in) } -> std::same_as<std::vector<token>>;
+        { b.log_sum_exp(in) } -> std::same_as<std::vector<double>>;
+        { b.elements(in, columns) } -> std::same_as<std::vector<double>>;
+    };
+
+} // namespace engraft

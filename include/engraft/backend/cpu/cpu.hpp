@@ -1,0 +1,316 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include <engraft/backend/backend.hpp>
+#include <engraft/backend/cpu/eigen.hpp>
+#include <engraft/backend/cpu/parallel.hpp>
+#include <engraft/backend/default.hpp>
+#include <engraft/backend/dense_map.hpp>
+
+namespace engraft {
+
+/// Sizes that the cpu backend cuts its work into. They are constants, never a function of the batch or of the number
+/// of threads: a row's product is made in a panel of one shape whatever company the row has.
+struct cpu_tiles {
+    static constexpr std::size_t panel_rows = 64;     ///< the last panel is padded
+    static constexpr std::size_t panel_columns = 512; ///< outputs of one product
+    static constexpr std::size_t row_block = 16;      ///< rows of one task in elementwise work
+};
+
+/// Ordinary processors: Eigen's matrix products, OpenMP's threads over panels, rows and heads.
+template <numeric_policy Numbers>
+class cpu {
+public:
+    using value_type = typename Numbers::storage;
+    using memory_type = host_memory;
+    using linear_map = dense_map<value_type, host_memory>;
+    using in_matrix = matrix<value_type const>;
+    using out_matrix = matrix<value_type>;
+    template <class T>
+    using list = vector_tensor<T, host_memory>;
+
+    static char const* name() { return "cpu"; }
+
+    /// threads 0 means as many as the machine has
+    explicit cpu(int threads = 0) : threads_(threads > 0 ? threads : detail::hardware_threads()) {}
+
+    int threads() const { return threads_; }
+
+    linear_map make_linear(matrix_tensor<value_type, host_memory> weight, list<value_type> bias) const {
+        return {std::move(weight), std::move(bias)};
+    }
+
+    void gather_rows(out_matrix out, in_matrix table, list<std::int32_t> const& index) const {
+        each_row(out.rows, [&](std::size_t r) {
+            std::copy_n(row(table, static_cast<std::size_t>(index.data()[r])), out.columns, row(out, r));
+        });
+    }
+
+    void linear(out_matrix out, in_matrix in, linear_map const& map) const {
+        auto const weight = as_matrix(map.weight);
+        product(out, in, weight);
+        if (!map.bias.empty())
+            each_row(out.rows, [&](std::size_t r) {
+                auto const y = row(out, r);
+                for (std::size_t c = 0; c < out.columns; ++c) y[c] += map.bias.data()[c];
+            });
+    }
+
+    void head_results(out_matrix out, in_matrix in, linear_map const& map, std::size_t heads) const {
+        auto const weight = as_matrix(map.weight);
+        std::size_t const width = in.columns / heads, wide = weight.rows;
+        for (std::size_t h = 0; h < heads; ++h)
+            product(out.column_range(h * wide, wide), in.column_range(h * width, width),
+                    weight.column_range(h * width, width));
+    }
+
+    void rms_norm(out_matrix out, in_matrix in, list<value_type> const& gain, double eps) const {
+        each_row(in.rows, [&](std::size_t r) {
+            auto const x = row(in, r);
+            auto const y = row(out, r);
+            value_type squares[8] = {};
+            for (std::size_t c = 0; c < in.columns; ++c) squares[c % 8] += x[c] * x[c];
+            value_type sum = 0;
+            for (auto s : squares) sum += s;
+            auto const scale = value_type(1) / std::sqrt(sum / static_cast<value_type>(in.columns) +
+                                                         static_cast<value_type>(eps));
+            for (std::size_t c = 0; c < in.columns; ++c) y[c] = x[c] * scale * gain.data()[c];
+        });
+    }
+
+    void add(out_matrix to, in_matrix from) const {
+        each_row(to.rows, [&](std::size_t r) {
+            auto const y = row(to, r);
+            auto const x = row(from, r);
+            for (std::size_t c = 0; c < to.columns; ++c) y[c] += x[c];
+        });
+    }
+
+    void add_difference(out_matrix to, in_matrix a, in_matrix b, std::size_t parts) const {
+        each_row(to.rows, [&](std::size_t r) {
+            auto const y = row(to, r);
+            for (std::size_t p = 0; p < parts; ++p)
+                for (std::size_t c = 0; c < to.columns; ++c)
+                    if (auto const d = row(a, r)[p * to.columns + c] - row(b, r)[p * to.columns + c]; d != 0)
+                        y[c] += d;
+        });
+    }
+
+    void rotate(out_matrix x, std::size_t heads, in_matrix angles, ragged const& rows) const {
+        std::size_t const width = x.columns / heads, half = width / 2;
+        detail::parallel_for(threads_, rows.examples(), [&](std::size_t e) {
+            for (std::size_t p = 0; p < rows.length(e); ++p) {
+                auto const cos = row(angles, p), sin = cos + half;
+                for (std::size_t h = 0; h < heads; ++h) {
+                    auto const a = row(x, rows.begin(e) + p) + h * width, b = a + half;
+                    for (std::size_t i = 0; i < half; ++i) {
+                        auto const rotated = a[i] * cos[i] - b[i] * sin[i];
+                        b[i] = b[i] * cos[i] + a[i] * sin[i];
+                        a[i] = rotated;
+                    }
+                }
+            }
+        });
+    }
+
+    void scores(value_type* out, in_matrix queries, in_matrix keys, std::size_t heads, std::size_t kv_heads, double scale,
+                ragged const& rows) const {
+        each_head(rows, heads, [&](std::size_t e, std::size_t h, std::size_t offset) {
+            auto const n = rows.length(e);
+            head_scores(matrix<value_type>{out + offset, n, n, n}, head(queries, rows, e, h, heads),
+                        head(keys, rows, e, h / (heads / kv_heads), kv_heads), scale);
+        });
+    }
+
+    void softmax(value_type* lines, std::size_t heads, ragged const& rows) const {
+        each_head(rows, heads, [&](std::size_t e, std::size_t, std::size_t offset) {
+            auto const n = rows.length(e);
+            head_softmax(matrix<value_type>{lines + offset, n, n, n});
+        });
+    }
+
+    void mix(out_matrix out, value_type const* lines, in_matrix values, std::size_t heads, std::size_t kv_heads,
+             ragged const& rows) const {
+        each_head(rows, heads, [&](std::size_t e, std::size_t h, std::size_t offset) {
+            auto const n = rows.length(e);
+            head_mix(head(out, rows, e, h, heads), matrix<value_type const>{lines + offset, n, n, n},
+                     head(values, rows, e, h / (heads / kv_heads), kv_heads));
+        });
+    }
+
+    void attention(out_matrix out, in_matrix queries, in_matrix keys, in_matrix values, std::size_t heads, std::size_t kv_heads,
+                   double scale, ragged const& rows) const {
+        std::size_t const group = heads / kv_heads;
+        each_head(rows, heads, [&](std::size_t e, std::size_t h, std::size_t) {
+            auto const n = rows.length(e);
+            auto const lines = scratch(0, n, n);
+            head_scores(lines, head(queries, rows, e, h, heads), head(keys, rows, e, h / group, kv_heads), scale);
+            head_softmax(lines);
+            head_mix(head(out, rows, e, h, heads), matrix<value_type const>(lines),
+                     head(values, rows, e, h / group, kv_heads));
+        });
+    }
+
+    void silu_product(out_matrix out, in_matrix gate, in_matrix up) const {
+        each_row(out.rows, [&](std::size_t r) {
+            auto const y = row(out, r);
+            auto const g = row(gate, r), u = row(up, r);
+            for (std::size_t c = 0; c < out.columns; ++c) y[c] = g[c] / (1 + std::exp(-g[c])) * u[c];
+        });
+    }
+
+    void copy(value_type* to, value_type const* from, std::size_t n) const { std::copy_n(from, n, to); }
+
+    void copy_slices(value_type* to, value_type const* from, list<slice_copy> const& slices) const {
+        each_row(slices.size(), [&](std::size_t i) {
+            auto const s = slices.data()[i];
+            std::copy_n(from + s.from, s.width, to + s.to);
+        });
+    }
+
+    void fill_slices(value_type* to, double value, list<slice_copy> const& slices) const {
+        each_row(slices.size(), [&](std::size_t i) {
+            std::fill_n(to + slices.data()[i].to, slices.data()[i].width, static_cast<value_type>(value));
+        });
+    }
+
+    /// Sums are kept in double.
+    void mean_rows(out_matrix out, in_matrix in, list<std::uint64_t> const& rows, list<row_group> const& groups) const {
+        detail::parallel_for(threads_, groups.size(), [&](std::size_t g) {
+            auto const group = groups.data()[g];
+            std::vector<double> sum(in.columns);
+            for (std::size_t i = 0; i < group.count; ++i)
+                for (std::size_t c = 0; c < in.columns; ++c)
+                    sum[c] += row(in, static_cast<std::size_t>(rows.data()[group.first + i]))[c];
+            for (std::size_t c = 0; c < in.columns; ++c)
+                row(out, g)[c] = static_cast<value_type>(sum[c] / static_cast<double>(group.count));
+        });
+    }
+
+    std::vector<token> argmax(in_matrix in) const {
+        std::vector<token> best(in.rows);
+        each_row(in.rows, [&](std::size_t r) {
+            best[r] = static_cast<token>(std::max_element(row(in, r), row(in, r) + in.columns) - row(in, r));
+        });
+        return best;
+    }
+
+    std::vector<double> log_sum_exp(in_matrix in) const {
+        std::vector<double> logs(in.rows);
+        each_row(in.rows, [&](std::size_t r) {
+            double const largest = *std::max_element(row(in, r), row(in, r) + in.columns);
+            double sum = 0;
+            for (std::size_t c = 0; c < in.columns; ++c) sum += std::exp(row(in, r)[c] - largest);
+            logs[r] = largest + std::log(sum);
+        });
+        return logs;
+    }
+
+    std::vector<double> elements(in_matrix in, std::span<token const> columns) const {
+        std::vector<double> picked(in.rows);
+        for (std::size_t r = 0; r < in.rows; ++r) picked[r] = row(in, r)[columns[r]];
+        return picked;
+    }
+
+private:
+    template <class T>
+    static T* row(matrix<T> m, std::size_t r) {
+        return m.data + r * m.stride;
+    }
+
+    template <class Task>
+    void each_row(std::size_t rows, Task const& task) const {
+        constexpr auto block = cpu_tiles::row_block;
+        detail::parallel_for(threads_, (rows + block - 1) / block, [&](std::size_t b) {
+            for (std::size_t r = b * block; r < std::min(rows, (b + 1) * block); ++r) task(r);
+        });
+    }
+
+    /// task(example, head, offset of the head's part of a flat pattern)
+    template <class Task>
+    void each_head(ragged const& rows, std::size_t heads, Task const& task) const {
+        std::vector<std::size_t> offsets(rows.examples());
+        for (std::size_t e = 1; e < offsets.size(); ++e)
+            offsets[e] = offsets[e - 1] + heads * rows.length(e - 1) * rows.length(e - 1);
+        detail::parallel_for(threads_, rows.examples() * heads, [&](std::size_t i) {
+            auto const e = i / heads, h = i % heads;
+            task(e, h, offsets[e] + h * rows.length(e) * rows.length(e));
+        });
+    }
+
+    /// The rows of an example and the columns of one of its heads.
+    template <class T>
+    static matrix<T> head(matrix<T> m, ragged const& rows, std::size_t e, std::size_t h, std::size_t heads) {
+        auto const width = m.columns / heads;
+        return m.row_range(rows.begin(e), rows.length(e)).column_range(h * width, width);
+    }
+
+    /// A matrix of this thread's own, overwritten by the next call with the same number.
+    static out_matrix scratch(std::size_t which, std::size_t rows, std::size_t columns) {
+        thread_local std::vector<value_type> buffers[2];
+        auto& buffer = buffers[which];
+        if (buffer.size() < rows * columns) buffer.resize(rows * columns);
+        return {buffer.data(), rows, columns, columns};
+    }
+
+    /// out = in weight^T in panels of one shape; a short last panel is filled up with rows of zeros.
+    void product(out_matrix out, in_matrix in, in_matrix weight) const {
+        constexpr auto tall = cpu_tiles::panel_rows, wide = cpu_tiles::panel_columns;
+        std::size_t const across = (weight.rows + wide - 1) / wide;
+        detail::parallel_for(threads_, (in.rows + tall - 1) / tall * across, [&](std::size_t i) {
+            std::size_t const r = i / across * tall, c = i % across * wide;
+            std::size_t const count = std::min(tall, in.rows - r), columns = std::min(wide, weight.rows - c);
+            auto const w = weight.row_range(c, columns);
+            auto const y = out.row_range(r, count).column_range(c, columns);
+            if (count == tall) {
+                detail::multiply_transposed(y, in.row_range(r, tall), w);
+                return;
+            }
+            auto const x = scratch(0, tall, in.columns), padded = scratch(1, tall, columns);
+            for (std::size_t p = 0; p < tall; ++p)
+                if (p < count)
+                    std::copy_n(row(in, r + p), in.columns, row(x, p));
+                else
+                    std::fill_n(row(x, p), in.columns, value_type(0));
+            detail::multiply_transposed(padded, in_matrix(x), w);
+            for (std::size_t p = 0; p < count; ++p) std::copy_n(row(padded, p), columns, row(y, p));
+        });
+    }
+
+    static void head_scores(out_matrix lines, in_matrix queries, in_matrix keys, double scale) {
+        detail::multiply_transposed(lines, queries, keys);
+        auto const factor = static_cast<value_type>(scale);
+        for (std::size_t s = 0; s < lines.rows; ++s) {
+            for (auto p = row(lines, s); p != row(lines, s) + s + 1; ++p) *p *= factor;
+            std::fill(row(lines, s) + s + 1, row(lines, s) + lines.columns,
+                      -std::numeric_limits<value_type>::infinity());
+        }
+    }
+
+    static void head_softmax(out_matrix lines) {
+        for (std::size_t s = 0; s < lines.rows; ++s) {
+            auto const line = row(lines, s), end = line + lines.columns;
+            auto const largest = *std::max_element(line, end);
+            value_type sum = 0;
+            for (auto p = line; p != end; ++p)
+                // exp(-infinity) is 0, but asking for it takes as long as any other
+                sum += *p = *p == -std::numeric_limits<value_type>::infinity() ? 0 : std::exp(*p - largest);
+            for (auto p = line; p != end; ++p) *p /= sum;
+        }
+    }
+
+    static void head_mix(out_matrix out, in_matrix lines, in_matrix values) {
+        detail::multiply(out, lines, values);
+    }
+
+    int threads_;
+};
+
+static_assert(backend<cpu<fp32>>);
+
+} // namespace engraft

@@ -1,0 +1,207 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include <engraft/backend/backend.hpp>
+#include <engraft/backend/dense_map.hpp>
+
+namespace engraft {
+
+/// The oracle: plain loops in double, each written as its formula. Slow on purpose; other backends are held to it.
+struct reference {
+    using value_type = double;
+    using memory_type = host_memory;
+    using linear_map = dense_map<double, host_memory>;
+    using in_matrix = matrix<double const>;
+    using out_matrix = matrix<double>;
+    template <class T>
+    using list = vector_tensor<T, host_memory>;
+
+    static char const* name() { return "reference (fp64)"; }
+
+    linear_map make_linear(matrix_tensor<double, host_memory> weight, list<double> bias) const {
+        return {std::move(weight), std::move(bias)};
+    }
+
+    void gather_rows(out_matrix out, in_matrix table, list<std::int32_t> const& index) const {
+        for (std::size_t r = 0; r < out.rows; ++r)
+            for (std::size_t c = 0; c < out.columns; ++c) at(out, r, c) = at(table, index.data()[r], c);
+    }
+
+    void linear(out_matrix out, in_matrix in, linear_map const& map) const {
+        auto const w = as_matrix(map.weight);
+        for (std::size_t r = 0; r < in.rows; ++r)
+            for (std::size_t o = 0; o < w.rows; ++o) {
+                double sum = map.bias.empty() ? 0.0 : map.bias.data()[o];
+                for (std::size_t i = 0; i < w.columns; ++i) sum += at(in, r, i) * at(w, o, i);
+                at(out, r, o) = sum;
+            }
+    }
+
+    void head_results(out_matrix out, in_matrix in, linear_map const& map, std::size_t heads) const {
+        auto const w = as_matrix(map.weight);
+        std::size_t const width = in.columns / heads;
+        for (std::size_t r = 0; r < in.rows; ++r)
+            for (std::size_t h = 0; h < heads; ++h)
+                for (std::size_t o = 0; o < w.rows; ++o) {
+                    double sum = 0;
+                    for (std::size_t i = h * width; i < (h + 1) * width; ++i) sum += at(in, r, i) * at(w, o, i);
+                    at(out, r, h * w.rows + o) = sum;
+                }
+    }
+
+    void rms_norm(out_matrix out, in_matrix in, list<double> const& gain, double eps) const {
+        for (std::size_t r = 0; r < in.rows; ++r) {
+            double squares = 0;
+            for (std::size_t c = 0; c < in.columns; ++c) squares += at(in, r, c) * at(in, r, c);
+            double const scale = 1 / std::sqrt(squares / static_cast<double>(in.columns) + eps);
+            for (std::size_t c = 0; c < in.columns; ++c) at(out, r, c) = at(in, r, c) * scale * gain.data()[c];
+        }
+    }
+
+    void add(out_matrix to, in_matrix from) const {
+        for (std::size_t r = 0; r < to.rows; ++r)
+            for (std::size_t c = 0; c < to.columns; ++c) at(to, r, c) += at(from, r, c);
+    }
+
+    void add_difference(out_matrix to, in_matrix a, in_matrix b, std::size_t parts) const {
+        for (std::size_t r = 0; r < to.rows; ++r)
+            for (std::size_t p = 0; p < parts; ++p)
+                for (std::size_t c = 0; c < to.columns; ++c)
+                    if (double const d = at(a, r, p * to.columns + c) - at(b, r, p * to.columns + c); d != 0)
+                        at(to, r, c) += d;
+    }
+
+    void rotate(out_matrix x, std::size_t heads, in_matrix angles, ragged const& rows) const {
+        std::size_t const width = x.columns / heads, half = width / 2;
+        for (std::size_t e = 0; e < rows.examples(); ++e)
+            for (std::size_t p = 0; p < rows.length(e); ++p)
+                for (std::size_t h = 0; h < heads; ++h)
+                    for (std::size_t i = 0; i < half; ++i) {
+                        double const cos = at(angles, p, i), sin = at(angles, p, half + i);
+                        double& a = at(x, rows.begin(e) + p, h * width + i);
+                        double& b = at(x, rows.begin(e) + p, h * width + half + i);
+                        double const rotated = a * cos - b * sin;
+                        b = b * cos + a * sin;
+                        a = rotated;
+                    }
+    }
+
+    void scores(double* out, in_matrix queries, in_matrix keys, std::size_t heads, std::size_t kv_heads, double scale,
+                ragged const& rows) const {
+        std::size_t const width = queries.columns / heads, group = heads / kv_heads;
+        for (std::size_t e = 0; e < rows.examples(); ++e)
+            for (std::size_t h = 0; h < heads; ++h)
+                for (std::size_t s = 0; s < rows.length(e); ++s)
+                    for (std::size_t t = 0; t < rows.length(e); ++t) {
+                        double sum = 0;
+                        for (std::size_t i = 0; i < width; ++i)
+                            sum += at(queries, rows.begin(e) + s, h * width + i) *
+                                   at(keys, rows.begin(e) + t, h / group * width + i);
+                        *out++ = t <= s ? sum * scale : -std::numeric_limits<double>::infinity();
+                    }
+    }
+
+    void softmax(double* lines, std::size_t heads, ragged const& rows) const {
+        for (std::size_t e = 0; e < rows.examples(); ++e)
+            for (std::size_t line = 0; line < heads * rows.length(e); ++line, lines += rows.length(e)) {
+                auto const end = lines + rows.length(e);
+                double const largest = *std::max_element(lines, end);
+                double sum = 0;
+                for (auto p = lines; p != end; ++p) sum += *p = std::exp(*p - largest);
+                for (auto p = lines; p != end; ++p) *p /= sum;
+            }
+    }
+
+    void mix(out_matrix out, double const* lines, in_matrix values, std::size_t heads, std::size_t kv_heads,
+             ragged const& rows) const {
+        std::size_t const width = out.columns / heads, group = heads / kv_heads;
+        for (std::size_t e = 0; e < rows.examples(); ++e)
+            for (std::size_t h = 0; h < heads; ++h)
+                for (std::size_t s = 0; s < rows.length(e); ++s, lines += rows.length(e))
+                    for (std::size_t i = 0; i < width; ++i) {
+                        double sum = 0;
+                        for (std::size_t t = 0; t < rows.length(e); ++t)
+                            sum += lines[t] * at(values, rows.begin(e) + t, h / group * width + i);
+                        at(out, rows.begin(e) + s, h * width + i) = sum;
+                    }
+    }
+
+    void attention(out_matrix out, in_matrix queries, in_matrix keys, in_matrix values, std::size_t heads, std::size_t kv_heads,
+                   double scale, ragged const& rows) const {
+        for (std::size_t e = 0; e < rows.examples(); ++e) {
+            ragged const one({rows.length(e)});
+            std::vector<double> lines(heads * one.rows() * one.rows());
+            auto const part = [&](auto m) { return m.row_range(rows.begin(e), one.rows()); };
+            scores(lines.data(), part(queries), part(keys), heads, kv_heads, scale, one);
+            softmax(lines.data(), heads, one);
+            mix(part(out), lines.data(), part(values), heads, kv_heads, one);
+        }
+    }
+
+    void silu_product(out_matrix out, in_matrix gate, in_matrix up) const {
+        for (std::size_t r = 0; r < out.rows; ++r)
+            for (std::size_t c = 0; c < out.columns; ++c)
+                at(out, r, c) = at(gate, r, c) / (1 + std::exp(-at(gate, r, c))) * at(up, r, c);
+    }
+
+    void copy(double* to, double const* from, std::size_t n) const { std::copy_n(from, n, to); }
+
+    void copy_slices(double* to, double const* from, list<slice_copy> const& slices) const {
+        for (std::size_t i = 0; i < slices.size(); ++i) {
+            auto const s = slices.data()[i];
+            std::copy_n(from + s.from, s.width, to + s.to);
+        }
+    }
+
+    void fill_slices(double* to, double value, list<slice_copy> const& slices) const {
+        for (std::size_t i = 0; i < slices.size(); ++i) std::fill_n(to + slices.data()[i].to, slices.data()[i].width, value);
+    }
+
+    void mean_rows(out_matrix out, in_matrix in, list<std::uint64_t> const& rows, list<row_group> const& groups) const {
+        for (std::size_t g = 0; g < groups.size(); ++g)
+            for (std::size_t c = 0; c < in.columns; ++c) {
+                auto const group = groups.data()[g];
+                double sum = 0;
+                for (std::size_t i = 0; i < group.count; ++i) sum += at(in, rows.data()[group.first + i], c);
+                at(out, g, c) = sum / static_cast<double>(group.count);
+            }
+    }
+
+    std::vector<token> argmax(in_matrix in) const {
+        std::vector<token> best(in.rows);
+        for (std::size_t r = 0; r < in.rows; ++r)
+            best[r] = static_cast<token>(std::max_element(&at(in, r, 0), &at(in, r, 0) + in.columns) - &at(in, r, 0));
+        return best;
+    }
+
+    std::vector<double> log_sum_exp(in_matrix in) const {
+        std::vector<double> logs(in.rows);
+        for (std::size_t r = 0; r < in.rows; ++r) {
+            double const largest = *std::max_element(&at(in, r, 0), &at(in, r, 0) + in.columns);
+            double sum = 0;
+            for (std::size_t c = 0; c < in.columns; ++c) sum += std::exp(at(in, r, c) - largest);
+            logs[r] = largest + std::log(sum);
+        }
+        return logs;
+    }
+
+    std::vector<double> elements(in_matrix in, std::span<token const> columns) const {
+        std::vector<double> picked(in.rows);
+        for (std::size_t r = 0; r < in.rows; ++r) picked[r] = at(in, r, static_cast<std::size_t>(columns[r]));
+        return picked;
+    }
+
+private:
+    template <class T>
+    static T& at(matrix<T> m, std::size_t row, std::size_t column) {
+        return m.data[row * m.stride + column];
+    }
+};
+
+static_assert(backend<reference>);
+
+} // namespace engraft
