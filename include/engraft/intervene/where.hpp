@@ -1,0 +1,163 @@
+#pragma once
+
+#include <algorithm>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <engraft/model/hook_point.hpp>
+
+namespace engraft {
+
+/// A head of a layer.
+struct node {
+    int layer = 0;
+    int head = 0;
+
+    friend bool operator==(node const&, node const&) = default;
+    friend auto operator<=>(node const&, node const&) = default;
+};
+
+/// Heads of queries and heads of keys and values are different things where several queries share a key/value head.
+enum class head_kind { query, kv };
+
+/// A named token position of a task: one position per example, counted from the end when negative.
+/// Where an activation comes from another prompt in which the role stands elsewhere, `from` gives its places there.
+struct role {
+    std::string name;
+    std::vector<long> positions;
+    std::vector<long> source_positions; ///< as long as `positions`, or empty: the same positions in the source
+
+    /// This role, with the activations of a source run taken at the other role's positions.
+    role from(role const& source) const { return {name, positions, source.positions}; }
+};
+
+/// The parts of a `where`. What a program writes as a constant (`layer_c<3>`) is checked by the compiler, the rest when
+/// the run begins; either way before anything is computed.
+namespace axes {
+
+struct every {};
+
+template <int... I>
+struct constants {};
+
+/// Layers or heads, in no particular order.
+struct list {
+    std::vector<int> items;
+};
+
+/// From a first to before a last one; `last` none means to the end.
+struct range {
+    long first = 0;
+    long last = 0;
+};
+
+/// Single heads of single layers, for `where::layers`; then `where::heads` is `in_nodes`.
+struct nodes {
+    std::vector<node> items;
+};
+struct in_nodes {};
+
+/// The same positions in every example, from the end when negative.
+struct positions {
+    std::vector<long> items;
+};
+
+} // namespace axes
+
+/// Which layers, heads and positions a policy acts on. Parts are joined with &; a part that is not named means all.
+///
+///     layers(4, 12) & heads({0, 3}) & at(-1)            // heads 0 and 3 of layers 4 to 11, at the last token
+///     layer_c<5> & at(boxes.role<query_label>())        // layer 5, at one position per example
+template <class Layers = axes::every, class Heads = axes::every, class Positions = axes::every,
+          head_kind Kind = head_kind::query>
+struct where {
+    Layers layers;
+    Heads heads;
+    Positions positions;
+
+    using layers_type = Layers;
+    using heads_type = Heads;
+    using positions_type = Positions;
+    static constexpr head_kind kind = Kind;
+
+    /// This place, at a role's position of each example.
+    auto at(role r) const {
+        static_assert(std::is_same_v<Positions, axes::every>,
+                      "engraft [where.twice]: positions are given twice; join each of layers, heads and positions once");
+        return where<Layers, Heads, role, Kind>{layers, heads, std::move(r)};
+    }
+};
+
+namespace detail {
+template <class T>
+inline constexpr bool is_where = false;
+template <class L, class H, class P, head_kind K>
+inline constexpr bool is_where<where<L, H, P, K>> = true;
+
+template <class A, class B>
+constexpr auto either(A a, B b) {
+    if constexpr (std::is_same_v<A, axes::every>)
+        return b;
+    else
+        return a;
+}
+template <class A, class B>
+inline constexpr bool not_both = std::is_same_v<A, axes::every> || std::is_same_v<B, axes::every>;
+} // namespace detail
+
+template <class A, class B>
+    requires(detail::is_where<A> && detail::is_where<B>)
+constexpr auto operator&(A a, B b) {
+    static_assert(detail::not_both<typename A::layers_type, typename B::layers_type> &&
+                      detail::not_both<typename A::heads_type, typename B::heads_type> &&
+                      detail::not_both<typename A::positions_type, typename B::positions_type>,
+                  "engraft [where.twice]: one of layers, heads and positions is given twice; join each of them once");
+    auto l = detail::either(std::move(a.layers), std::move(b.layers));
+    auto h = detail::either(std::move(a.heads), std::move(b.heads));
+    auto p = detail::either(std::move(a.positions), std::move(b.positions));
+    constexpr auto kind = std::is_same_v<typename A::heads_type, axes::every> ? B::kind : A::kind;
+    return where<decltype(l), decltype(h), decltype(p), kind>{std::move(l), std::move(h), std::move(p)};
+}
+
+inline constexpr where<> everywhere{};
+
+/// Layers first, first + 1, ..., last - 1.
+inline auto layers(int first, int last) { return where<axes::range>{{first, last}, {}, {}}; }
+inline auto layers(std::vector<int> items) { return where<axes::list>{{std::move(items)}, {}, {}}; }
+inline auto layer(int l) { return layers(std::vector<int>{l}); }
+template <int... L>
+inline constexpr where<axes::constants<L...>> layer_c{};
+
+/// Query heads; of any site where key/value heads are as many.
+inline auto heads(std::vector<int> items) { return where<axes::every, axes::list>{{}, {std::move(items)}, {}}; }
+inline auto head(int h) { return heads(std::vector<int>{h}); }
+template <int... H>
+inline constexpr where<axes::every, axes::constants<H...>> head_c{};
+
+/// Key/value heads, for the sites `k`, `v` and `rot_k`.
+inline auto kv_heads(std::vector<int> items) {
+    return where<axes::every, axes::list, axes::every, head_kind::kv>{{}, {std::move(items)}, {}};
+}
+inline auto kv_head(int h) { return kv_heads(std::vector<int>{h}); }
+template <int... H>
+inline constexpr where<axes::every, axes::constants<H...>, axes::every, head_kind::kv> kv_head_c{};
+
+/// Single query heads of single layers, such as a group of a circuit.
+inline auto nodes(std::vector<node> items) {
+    return where<axes::nodes, axes::in_nodes>{{std::move(items)}, {}, {}};
+}
+
+/// One position per example; some positions of every example, negative ones from its end: at(-1), at({0, -1}).
+inline auto at(role r) { return where<>{}.at(std::move(r)); }
+inline auto at(std::vector<long> items) {
+    return where<axes::every, axes::every, axes::positions>{{}, {}, {std::move(items)}};
+}
+inline auto at(long position) { return at(std::vector<long>{position}); }
+/// Positions first to last - 1 of every example; negative ones count from its end.
+inline auto positions(long first, long last) {
+    return where<axes::every, axes::every, axes::range>{{}, {}, {first, last}};
+}
+
+} // namespace engraft

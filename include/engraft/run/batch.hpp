@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include <engraft/core/ragged.hpp>
+#include <engraft/core/token.hpp>
+
+namespace engraft {
+
+/// Token sequences of any lengths, to be run together. No example sees another, and none is padded.
+class batch {
+public:
+    /// throws bad_input when there is no sequence or one is empty
+    batch(std::vector<std::vector<token>> const& sequences) : rows_(lengths_of(sequences)) {
+        for (auto const& s : sequences) tokens_.insert(tokens_.end(), s.begin(), s.end());
+    }
+
+    ragged const& rows() const { return rows_; }
+    std::size_t examples() const { return rows_.examples(); }
+    std::vector<token> const& tokens() const { return tokens_; }
+    token at(std::size_t example, std::size_t position) const { return tokens_[rows_.begin(example) + position]; }
+
+    /// throws bad_input when a token is not in a vocabulary of this size
+    void require_tokens_below(int vocab) const {
+        for (std::size_t e = 0; e < examples(); ++e)
+            for (std::size_t p = 0; p < rows_.length(e); ++p)
+                if (at(e, p) < 0 || at(e, p) >= vocab)
+                    throw bad_input("token " + std::to_string(at(e, p)) + " at position " + std::to_string(p) +
+                                    " of example " + std::to_string(e) + " is not in the model's vocabulary of " +
+                                    std::to_string(vocab) + "; was the prompt encoded with another tokenizer?");
+    }
+
+private:
+    static std::vector<std::size_t> lengths_of(std::vector<std::vector<token>> const& sequences) {
+        std::vector<std::size_t> lengths;
+        for (auto const& s : sequences) lengths.push_back(s.size());
+        return lengths;
+    }
+
+    ragged rows_;
+    std::vector<token> tokens_;
+};
+
+} // namespace engraft

@@ -1,0 +1,144 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include <engraft/intervene/overwrite.hpp>
+
+namespace engraft {
+
+/// What a run kept of one site: for each captured layer, the activation of all rows or of chosen ones.
+template <description D, class Backend, site S>
+class captured {
+public:
+    using value_type = typename Backend::value_type;
+    using memory_type = typename Backend::memory_type;
+    using shape = typename hook_point<D, S>::shape;
+
+    explicit captured(std::shared_ptr<ragged const> rows) : rows_(std::move(rows)), layout_(*rows_) {}
+
+    /// The layer's activation at all rows.
+    /// shape [rows, ...] as the hook point's type says; flat for attention patterns
+    /// throws missing_activation when the layer, or some of its positions, were not captured
+    view<value_type const, memory_type, shape> whole(int layer) const {
+        require_layer(layer);
+        if (!places_.empty())
+            throw missing_activation(std::string("engraft [cache.position]: only some positions of ") + S::name +
+                                     " were captured; capture all of them, or ask for `slice`");
+        return {elements(layer), layout_.extent()};
+    }
+
+    /// Elements of one head of one row, on the host; the whole row where the site has no heads.
+    std::vector<value_type> slice(int layer, std::size_t example, long position, std::size_t head = 0) const {
+        require_layer(layer);
+        detail::require_head(static_cast<long>(head), site_heads<D, S>, S::name);
+        auto const begin = offset(example, rows_->position(example, position), head);
+        std::vector<value_type> elements(slice_width(example));
+        memory_type::to_host(elements.data(), this->elements(layer) + begin, elements.size() * sizeof(value_type));
+        return elements;
+    }
+
+    void require_layer(int layer) const {
+        auto const l = static_cast<std::size_t>(hook_point<D, S>(layer).layer());
+        if (layers_.empty() || layers_[l].empty())
+            throw missing_activation(std::string("engraft [cache.layer]: ") + S::name + " of layer " +
+                                     std::to_string(layer) + " was not captured; add the layer to capture's where");
+    }
+
+    value_type const* elements(int layer) const { return layers_[static_cast<std::size_t>(layer)].data(); }
+    std::size_t slice_width(std::size_t example) const { return layout_.slice_width(example); }
+
+    /// Where a slice begins in `elements`.
+    /// throws missing_activation when the position was not captured
+    std::size_t offset(std::size_t example, std::size_t position, std::size_t head) const {
+        if (places_.empty()) return layout_.offset(example, position, head);
+        auto const place = places_[rows_->begin(example) + position];
+        if (place == not_kept)
+            throw missing_activation(std::string("engraft [cache.position]: ") + S::name + " at position " +
+                                     std::to_string(position) + " of example " + std::to_string(example) +
+                                     " was not captured; add the position to capture's where");
+        return place + head * slice_width(example);
+    }
+
+    /// Called when a run begins: which layers and rows will be kept.
+    void prepare(selection const& chosen) {
+        layers_.resize(chosen.heads.size());
+        for (auto const& heads : chosen.heads) wanted_.push_back(!heads.empty());
+        if (chosen.whole) return;
+        places_.assign(rows_->rows(), not_kept);
+        std::vector<slice_copy> copies;
+        for (auto const& place : chosen.places) {
+            places_[rows_->begin(place.example) + place.position] = kept_size_;
+            for (std::size_t h = 0; h < layout_.heads; ++h, kept_size_ += slice_width(place.example))
+                copies.push_back({kept_size_, layout_.offset(place.example, place.position, h),
+                                  static_cast<std::uint32_t>(slice_width(place.example))});
+        }
+        auto const count = copies.size();
+        copies_ = vector_tensor<slice_copy, memory_type>::from_host(copies, extents<dynamic>(count));
+    }
+
+    /// Called by the forward pass when it has the layer's activation.
+    void keep(Backend const& backend, int layer, view<value_type const, memory_type, shape> all) {
+        auto const l = static_cast<std::size_t>(layer);
+        if (!wanted_[l]) return;
+        layers_[l] = vector_tensor<value_type, memory_type>(extents<dynamic>(places_.empty() ? all.size() : kept_size_));
+        if (places_.empty())
+            backend.copy(layers_[l].data(), all.data(), all.size());
+        else
+            backend.copy_slices(layers_[l].data(), all.data(), copies_);
+    }
+
+private:
+    static constexpr std::size_t not_kept = static_cast<std::size_t>(-1);
+
+    std::shared_ptr<ragged const> rows_;
+    activation_layout<D, S> layout_;
+    std::vector<vector_tensor<value_type, memory_type>> layers_;
+    std::vector<bool> wanted_;
+    std::vector<std::size_t> places_; ///< where each row's elements begin; empty when all rows are kept
+    std::size_t kept_size_ = 0;
+    vector_tensor<slice_copy, memory_type> copies_;
+};
+
+/// What a run kept: its sites are part of the type, so that asking for another one does not compile.
+template <description D, class Backend, class Sites>
+class cache;
+
+template <description D, class Backend, site... S>
+class cache<D, Backend, site_list<S...>> {
+    template <site One>
+    static constexpr int times = (0 + ... + std::is_same_v<One, S>);
+    static_assert(((times<S> == 1) && ...), "engraft [capture.twice]: a site is captured twice in one run; a cache "
+                                            "holds a site once, so join the places in one capture");
+
+public:
+    template <site One>
+    static constexpr bool holds = (std::is_same_v<One, S> || ...);
+
+    explicit cache(std::shared_ptr<ragged const> const& rows) : stores_(captured<D, Backend, S>(rows)...) {}
+
+    template <site One>
+    auto const& operator[](One) const {
+        require_holds<One>();
+        return std::get<captured<D, Backend, One>>(stores_);
+    }
+    template <site One>
+    auto& operator[](One) {
+        require_holds<One>();
+        return std::get<captured<D, Backend, One>>(stores_);
+    }
+
+private:
+    template <site One>
+    static constexpr void require_holds() {
+        static_assert(holds<One>, "engraft [cache.site]: the run did not keep this site; add capture(site) to that run");
+    }
+
+    std::tuple<captured<D, Backend, S>...> stores_;
+};
+
+} // namespace engraft

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <engraft/core/tensor.hpp>
+#include <engraft/core/token.hpp>
+
+namespace engraft {
+
+/// Logits of chosen rows, in the backend's memory. shape [rows, vocab]
+template <class Backend>
+class logit_rows {
+public:
+    using table = matrix_tensor<typename Backend::value_type, typename Backend::memory_type>;
+
+    logit_rows(Backend backend, table values) : backend_(std::move(backend)), values_(std::move(values)) {}
+
+    std::size_t rows() const { return values_.shape()[0]; }
+    table const& values() const { return values_; }
+
+    /// Each row's most probable token; the first of equals.
+    std::vector<token> top() const { return backend_.argmax(as_matrix(values_)); }
+
+    /// Each row's logit of one token. throws bad_input unless there is one token of the vocabulary per row
+    std::vector<double> of(std::vector<token> const& tokens) const {
+        require_one_per_row(tokens);
+        return backend_.elements(as_matrix(values_), tokens);
+    }
+
+    /// Each row's softmax probability of one token. throws as `of`
+    std::vector<double> probability(std::vector<token> const& tokens) const {
+        auto p = of(tokens);
+        auto const log_sums = backend_.log_sum_exp(as_matrix(values_));
+        for (std::size_t r = 0; r < p.size(); ++r) p[r] = std::exp(p[r] - log_sums[r]);
+        return p;
+    }
+
+private:
+    void require_one_per_row(std::vector<token> const& tokens) const {
+        if (tokens.size() != rows())
+            throw bad_input(std::to_string(tokens.size()) + " tokens were given for the logits of " +
+                            std::to_string(rows()) + " rows; each row needs one");
+        for (auto t : tokens)
+            if (t < 0 || static_cast<std::size_t>(t) >= values_.shape()[1])
+                throw bad_input("token " + std::to_string(t) + " is not in the vocabulary of " +
+                                std::to_string(values_.shape()[1]));
+    }
+
+    Backend backend_;
+    table values_;
+};
+
+/// Share of rows whose most probable token over the whole vocabulary is the answer.
+template <class Backend>
+double accuracy(logit_rows<Backend> const& rows, std::vector<token> const& answers) {
+    auto const top = rows.top();
+    if (answers.size() != top.size())
+        throw bad_input(std::to_string(answers.size()) + " answers were given for " + std::to_string(top.size()) +
+                        " rows; each row needs one");
+    std::size_t right = 0;
+    for (std::size_t r = 0; r < top.size(); ++r) right += top[r] == answers[r];
+    return static_cast<double>(right) / static_cast<double>(top.size());
+}
+
+} // namespace engraft

@@ -1,0 +1,83 @@
+#pragma once
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include <engraft/intervene/selection.hpp>
+#include <engraft/model/weights.hpp>
+#include <engraft/run/cache.hpp>
+#include <engraft/run/logit_rows.hpp>
+
+namespace engraft {
+
+/// A finished run: what it captured, and its logits on demand. Only rows whose logits are asked for meet the
+/// unembedding. Copies share one content, which stays alive as long as a policy needs it.
+template <description D, class Backend, class Sites>
+class run_output {
+public:
+    static constexpr description model = D;
+    using backend_type = Backend;
+    using table = matrix_tensor<typename Backend::value_type, typename Backend::memory_type>;
+    template <site S>
+    static constexpr bool holds = cache<D, Backend, Sites>::template holds<S>;
+
+    struct content {
+        Backend backend;
+        std::shared_ptr<weights<D, Backend> const> model_weights;
+        std::shared_ptr<ragged const> rows;
+        cache<D, Backend, Sites> kept;
+        table final_normalized; ///< [rows, d_model]
+        table edited_logits;    ///< [rows, vocab] when a policy wrote or read them, otherwise empty
+    };
+
+    explicit run_output(std::shared_ptr<content const> c) : content_(std::move(c)) {}
+
+    ragged const& rows() const { return *content_->rows; }
+    Backend const& backend() const { return content_->backend; }
+    void const* weights_identity() const { return content_->model_weights.get(); }
+
+    /// The captured activations of a site; a site that the run did not capture does not compile [cache.site].
+    template <site S>
+    captured<D, Backend, S> const& operator[](S) const {
+        return content_->kept[S{}];
+    }
+
+    template <site S>
+    typename Backend::value_type const* elements(S, int layer) const {
+        return content_->kept[S{}].elements(layer);
+    }
+
+    /// Logits of each example at a role. shape [examples, vocab]
+    /// throws bad_input when the role is not of this batch, bad_position when an example lacks the position
+    logit_rows<Backend> logits_at(role const& r) const { return logits_of(detail::places_of(r, rows())); }
+    /// Logits of each example at one position; -1 is the last.
+    logit_rows<Backend> logits_at(long position) const {
+        return logits_of(detail::places_of(axes::positions{{position}}, rows()));
+    }
+    /// Logits of all rows. shape [rows, vocab]
+    logit_rows<Backend> logits() const { return logits_of(detail::places_of(axes::every{}, rows())); }
+
+private:
+    logit_rows<Backend> logits_of(std::vector<selection::place> const& places) const {
+        auto const& c = *content_;
+        std::vector<std::int32_t> index;
+        for (auto const& place : places)
+            index.push_back(static_cast<std::int32_t>(rows().begin(place.example) + place.position));
+        auto const list = vector_tensor<std::int32_t, typename Backend::memory_type>::from_host(
+            index, extents<dynamic>(index.size()));
+        table values(extents<dynamic, dynamic>(index.size(), D.vocab));
+        if (!c.edited_logits.empty()) {
+            c.backend.gather_rows(as_matrix(values), as_matrix(c.edited_logits), list);
+        } else {
+            table chosen(extents<dynamic, dynamic>(index.size(), D.d_model));
+            c.backend.gather_rows(as_matrix(chosen), as_matrix(c.final_normalized), list);
+            c.backend.linear(as_matrix(values), as_matrix(std::as_const(chosen)), c.model_weights->unembedding);
+        }
+        return {c.backend, std::move(values)};
+    }
+
+    std::shared_ptr<content const> content_;
+};
+
+} // namespace engraft
