@@ -1,0 +1,238 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <limits>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include <engraft/core/error.hpp>
+#include <engraft/io/mapped_file.hpp>
+
+/// JSON as an untrusted file: every function here throws `bad_file`, and none lets an exception of the JSON library
+/// out. `path` begins each message; the path of a value inside the file can be appended to it.
+namespace engraft {
+
+/// Objects and arrays inside each other, counting the outermost.
+inline constexpr std::size_t json_nesting_limit = 64;
+
+namespace detail {
+
+/// The part of a text from a file that fits in a message: short, and without control or non-ASCII bytes.
+inline std::string printable(std::string_view text, std::size_t limit = 120) {
+    std::string out;
+    for (char const c : text.substr(0, limit)) out += c >= ' ' && c <= '~' ? c : '?';
+    return text.size() > limit ? out + "..." : out;
+}
+
+/// Builds the document while it is parsed, so that a duplicate key or a too deep nesting stops the parser at once: a
+/// deep document never comes into being.
+class json_builder : public nlohmann::json_sax<nlohmann::json> {
+public:
+    json_builder(std::string_view text, std::string const& path) : text_(text), path_(path) {}
+
+    nlohmann::json take() { return std::move(root_); }
+
+    bool null() override { return put(nullptr); }
+    bool boolean(bool value) override { return put(value); }
+    bool number_integer(number_integer_t value) override { return put(value); }
+    bool number_unsigned(number_unsigned_t value) override { return put(value); }
+    bool number_float(number_float_t value, string_t const&) override { return put(value); }
+    bool string(string_t& value) override { return put(std::move(value)); }
+    bool binary(binary_t&) override { throw bad_file(path_, "binary data has no place in JSON"); }
+
+    bool start_object(std::size_t) override { return open(nlohmann::json::object()); }
+    bool end_object() override { return close(); }
+    bool start_array(std::size_t) override { return open(nlohmann::json::array()); }
+    bool end_array() override { return close(); }
+
+    bool key(string_t& name) override {
+        auto& object = open_.back()->get_ref<nlohmann::json::object_t&>();
+        auto const [at, fresh] = object.emplace(name, nullptr);
+        if (!fresh) throw bad_file(path_, "the key '" + printable(name) + "' stands twice in one JSON object");
+        next_ = &at->second;
+        return true;
+    }
+
+    bool parse_error(std::size_t offset, std::string const&, nlohmann::json::exception const& cause) override {
+        std::size_t const end = std::min(offset, text_.size());
+        std::size_t line = 1, column = 1;
+        for (char const c : text_.substr(0, end ? end - 1 : 0)) {
+            ++column;
+            if (c == '\n') ++line, column = 1;
+        }
+        // The library's text is "[json.exception.parse_error.101] parse error at line 1, column 2: what was expected".
+        std::string_view what = cause.what();
+        if (auto const at = what.find("] "); at != what.npos) what.remove_prefix(at + 2);
+        if (auto const at = what.find(": "); at != what.npos && what.starts_with("parse error"))
+            what.remove_prefix(at + 2);
+        throw bad_file(path_, "not valid JSON at line " + std::to_string(line) + ", column " + std::to_string(column) +
+                                  ": " + printable(what, 240));
+    }
+
+private:
+    nlohmann::json* place(nlohmann::json&& value) {
+        if (open_.empty()) {
+            root_ = std::move(value);
+            return &root_;
+        }
+        if (open_.back()->is_array()) {
+            auto& array = open_.back()->get_ref<nlohmann::json::array_t&>();
+            array.push_back(std::move(value));
+            return &array.back();
+        }
+        *next_ = std::move(value);
+        return next_;
+    }
+    bool put(nlohmann::json&& value) {
+        place(std::move(value));
+        return true;
+    }
+    bool open(nlohmann::json&& value) {
+        if (open_.size() == json_nesting_limit)
+            throw bad_file(path_,
+                           "JSON nested deeper than " + std::to_string(json_nesting_limit) + " levels is not read");
+        open_.push_back(place(std::move(value)));
+        return true;
+    }
+    bool close() {
+        open_.pop_back();
+        return true;
+    }
+
+    std::string_view text_;
+    std::string const& path_;
+    nlohmann::json root_;
+    std::vector<nlohmann::json*> open_;
+    nlohmann::json* next_ = nullptr;
+};
+
+/// A JSON value as a message shows it.
+inline std::string shown(nlohmann::json const& value) {
+    return printable(value.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace), 60);
+}
+
+} // namespace detail
+
+/// The document that a text is. Spaces may follow it, nothing else.
+/// throws bad_file, with line and column, for what is not JSON; for a key that stands twice in an object; for nesting
+/// deeper than `json_nesting_limit`
+inline nlohmann::json parse_json(std::string_view text, std::string const& path) {
+    detail::json_builder builder(text, path);
+    nlohmann::json::sax_parse(text.begin(), text.end(), &builder);
+    return builder.take();
+}
+
+/// The document that a file holds.
+inline nlohmann::json read_json(std::filesystem::path const& path) {
+    mapped_file const file(path);
+    return parse_json(file.text(), file.path());
+}
+
+/// The value of a key, or nullptr where the key is missing or its value is null.
+inline nlohmann::json const* find_value(nlohmann::json const& object, std::string_view key, std::string const& path) {
+    if (!object.is_object()) throw bad_file(path, "expected a JSON object, found " + detail::shown(object));
+    auto const& members = object.get_ref<nlohmann::json::object_t const&>();
+    auto const at = members.find(std::string(key));
+    return at == members.end() || at->second.is_null() ? nullptr : &at->second;
+}
+
+inline nlohmann::json const& require_value(nlohmann::json const& object, std::string_view key,
+                                           std::string const& path) {
+    if (auto const* value = find_value(object, key, path)) return *value;
+    throw bad_file(path, "'" + std::string(key) + "' is missing");
+}
+
+/// A whole number in [least, most]; 2.0 is not one.
+inline std::int64_t as_int(nlohmann::json const& value, std::string_view name, std::string const& path,
+                           std::int64_t least, std::int64_t most) {
+    bool fits = value.is_number_integer();
+    std::int64_t number = 0;
+    if (fits && value.is_number_unsigned()) {
+        auto const n = value.get<std::uint64_t>();
+        fits = n <= static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+        if (fits) number = static_cast<std::int64_t>(n);
+    } else if (fits) {
+        number = value.get<std::int64_t>();
+    }
+    if (!fits || number < least || number > most)
+        throw bad_file(path, "'" + detail::printable(name) + "' must be a whole number from " + std::to_string(least) +
+                                 " to " + std::to_string(most) + ", but is " + detail::shown(value));
+    return number;
+}
+
+inline std::string const& as_string(nlohmann::json const& value, std::string_view name, std::string const& path) {
+    if (!value.is_string())
+        throw bad_file(path, "'" + detail::printable(name) + "' must be a text, but is " + detail::shown(value));
+    return value.get_ref<std::string const&>();
+}
+
+inline double as_number(nlohmann::json const& value, std::string_view name, std::string const& path) {
+    double const number = value.is_number() ? value.get<double>() : std::numeric_limits<double>::quiet_NaN();
+    if (!std::isfinite(number))
+        throw bad_file(path, "'" + detail::printable(name) + "' must be a number, but is " + detail::shown(value));
+    return number;
+}
+
+inline bool as_bool(nlohmann::json const& value, std::string_view name, std::string const& path) {
+    if (!value.is_boolean())
+        throw bad_file(path, "'" + detail::printable(name) + "' must be true or false, but is " + detail::shown(value));
+    return value.get<bool>();
+}
+
+inline nlohmann::json::array_t const& as_array(nlohmann::json const& value, std::string_view name,
+                                               std::string const& path) {
+    if (!value.is_array())
+        throw bad_file(path, "'" + detail::printable(name) + "' must be an array, but is " + detail::shown(value));
+    return value.get_ref<nlohmann::json::array_t const&>();
+}
+
+inline nlohmann::json::object_t const& as_object(nlohmann::json const& value, std::string_view name,
+                                                 std::string const& path) {
+    if (!value.is_object())
+        throw bad_file(path, "'" + detail::printable(name) + "' must be an object, but is " + detail::shown(value));
+    return value.get_ref<nlohmann::json::object_t const&>();
+}
+
+inline std::int64_t require_int(nlohmann::json const& object, std::string_view key, std::string const& path,
+                                std::int64_t least = std::numeric_limits<std::int64_t>::min(),
+                                std::int64_t most = std::numeric_limits<std::int64_t>::max()) {
+    return as_int(require_value(object, key, path), key, path, least, most);
+}
+inline double require_number(nlohmann::json const& object, std::string_view key, std::string const& path) {
+    return as_number(require_value(object, key, path), key, path);
+}
+inline std::string const& require_string(nlohmann::json const& object, std::string_view key, std::string const& path) {
+    return as_string(require_value(object, key, path), key, path);
+}
+inline nlohmann::json::array_t const& require_array(nlohmann::json const& object, std::string_view key,
+                                                    std::string const& path) {
+    return as_array(require_value(object, key, path), key, path);
+}
+inline nlohmann::json::object_t const& require_object(nlohmann::json const& object, std::string_view key,
+                                                      std::string const& path) {
+    return as_object(require_value(object, key, path), key, path);
+}
+
+inline double number_or(nlohmann::json const& object, std::string_view key, std::string const& path, double otherwise) {
+    auto const* value = find_value(object, key, path);
+    return value ? as_number(*value, key, path) : otherwise;
+}
+inline bool bool_or(nlohmann::json const& object, std::string_view key, std::string const& path, bool otherwise) {
+    auto const* value = find_value(object, key, path);
+    return value ? as_bool(*value, key, path) : otherwise;
+}
+inline std::string string_or(nlohmann::json const& object, std::string_view key, std::string const& path,
+                             std::string const& otherwise) {
+    auto const* value = find_value(object, key, path);
+    return value ? as_string(*value, key, path) : otherwise;
+}
+
+} // namespace engraft

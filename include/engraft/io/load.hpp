@@ -1,0 +1,113 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <set>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <engraft/io/checkpoint.hpp>
+#include <engraft/io/config.hpp>
+#include <engraft/io/tokenizer.hpp>
+#include <engraft/model/families.hpp>
+#include <engraft/run/model.hpp>
+
+namespace engraft {
+
+namespace detail {
+
+/// Takes a family's tensors out of a checkpoint, each with the shape that the description implies, into a backend's
+/// memory; converted while they are read, a piece at a time where the host can't write to that memory.
+template <class Backend>
+class weight_reader {
+public:
+    using T = typename Backend::value_type;
+    using memory = typename Backend::memory_type;
+
+    weight_reader(checkpoint const& from, Backend const& backend) : from_(from), backend_(backend) {}
+
+    auto vector(std::string const& name, int n) {
+        require_shape(name, {std::size_t(n)});
+        vector_tensor<T, memory> t{extents<dynamic>(n)};
+        fill(name, t.data(), t.size());
+        return t;
+    }
+
+    auto table(std::string const& name, int rows, int columns) {
+        require_shape(name, {std::size_t(rows), std::size_t(columns)});
+        matrix_tensor<T, memory> t{extents<dynamic, dynamic>(rows, columns)};
+        fill(name, t.data(), t.size());
+        return t;
+    }
+
+    auto linear(std::string const& name, int out, int in) { return backend_.make_linear(table(name, out, in), {}); }
+
+    /// throws bad_model when the checkpoint has tensors that nobody took
+    template <class Derived>
+    void require_all_read(Derived const& derived) const {
+        std::string left;
+        int count = 0;
+        for (auto const& name : from_.names())
+            if (!read_.contains(name) && !derived(name) && ++count <= 5) left += (left.empty() ? "" : ", ") + name;
+        if (count > 0)
+            throw bad_model(from_.path() + ": " + std::to_string(count) + " tensors are not part of the described model (" +
+                            left + (count > 5 ? ", ..." : "") + "); the description is not of this checkpoint");
+    }
+
+private:
+    void require_shape(std::string const& name, std::vector<std::size_t> const& expected) {
+        if (!from_.contains(name))
+            throw bad_model(from_.path() + ": the tensor " + name + " that the description implies is missing");
+        if (auto const shape = from_.shape(name); shape != expected)
+            throw bad_model(from_.path() + ": the tensor " + name + " has the shape " + shape_text(shape) +
+                            ", the description implies " + shape_text(expected));
+        read_.insert(name);
+    }
+
+    void fill(std::string const& name, T* to, std::size_t n) const {
+        if constexpr (memory::host_accessible) {
+            from_.read(name, std::span<T>(to, n));
+        } else {
+            constexpr std::size_t piece = 1 << 22;
+            std::vector<T> staged(std::min(n, piece));
+            for (std::size_t first = 0; first < n; first += piece) {
+                auto const part = std::span<T>(staged).first(std::min(piece, n - first));
+                from_.read(name, first, part);
+                memory::from_host(to + first, part.data(), part.size_bytes());
+            }
+        }
+    }
+
+    checkpoint const& from_;
+    Backend const& backend_;
+    std::set<std::string, std::less<>> read_;
+};
+
+} // namespace detail
+
+/// Loads a Hugging Face folder: config.json, which must agree with the description in every field, the weights as
+/// safetensors, of which every tensor must be there with its shape and none be left over, and tokenizer.json if present.
+///
+///     auto llama = load<llama_7b>("llama-7b");                          // fp32 on the CPU
+///     auto oracle = load<llama_7b>("llama-7b", reference{});            // double, slowly
+///
+/// throws bad_file for files that can't be read, bad_model for those of another model
+template <description D, class Backend = default_backend>
+model<D, Backend> load(std::filesystem::path const& folder, Backend backend = Backend{}) {
+    if (!std::filesystem::is_directory(folder))
+        throw bad_file(folder.string(), "this is not a folder; a model is a folder with config.json and model.safetensors");
+    auto const config = folder / "config.json";
+    require_same(D, read_config(config), config.string());
+    checkpoint const from(folder);
+    detail::weight_reader<Backend> reader(from, backend);
+    auto loaded = std::make_shared<weights<D, Backend> const>(family_of<D>::template read<D, Backend>(reader));
+    reader.require_all_read(family_of<D>::derived);
+    std::shared_ptr<tokenizer const> words;
+    if (std::filesystem::exists(folder / "tokenizer.json"))
+        words = std::make_shared<tokenizer const>(tokenizer::load(folder / "tokenizer.json"));
+    return {std::move(loaded), std::move(backend), std::move(words)};
+}
+
+} // namespace engraft

@@ -1,0 +1,513 @@
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <engraft/io/checkpoint.hpp>
+#include <engraft/io/config.hpp>
+#include <engraft/io/json.hpp>
+#include <engraft/io/mapped_file.hpp>
+#include <engraft/io/safetensors.hpp>
+
+#include "../catch.hpp"
+
+namespace {
+
+namespace fs = std::filesystem;
+using namespace engraft;
+using Catch::Matchers::ContainsSubstring;
+
+fs::path const data = fs::path(ENGRAFT_TEST_DATA) / "data";
+
+/// An empty folder that goes away with its test.
+struct folder {
+    fs::path path;
+
+    folder() {
+        std::string name = (fs::temp_directory_path() / "engraft-io-XXXXXX").string();
+        REQUIRE(::mkdtemp(name.data()));
+        path = name;
+    }
+    folder(folder const&) = delete;
+    folder& operator=(folder const&) = delete;
+    ~folder() {
+        std::error_code ignored;
+        fs::remove_all(path, ignored);
+    }
+
+    fs::path write(std::string const& name, std::string const& text) const {
+        std::ofstream(path / name, std::ios::binary) << text;
+        return path / name;
+    }
+};
+
+template <class T>
+std::string bytes_of(std::vector<T> const& values) {
+    std::string bytes(values.size() * sizeof(T), '\0');
+    if (!bytes.empty()) std::memcpy(bytes.data(), values.data(), bytes.size());
+    return bytes;
+}
+
+std::string safetensors(std::string const& header, std::string const& bytes) {
+    return bytes_of(std::vector<std::uint64_t>{header.size()}) + header + bytes;
+}
+
+/// A file of one tensor, "a".
+template <class T>
+std::string one(std::string const& type, std::vector<T> const& values) {
+    return safetensors(R"({"a":{"dtype":")" + type + R"(","shape":[)" + std::to_string(values.size()) +
+                           R"(],"data_offsets":[0,)" + std::to_string(values.size() * sizeof(T)) + "]}}",
+                       bytes_of(values));
+}
+
+std::string floats(std::string const& name, std::size_t count) {
+    return safetensors("{\"" + name + R"(":{"dtype":"F32","shape":[)" + std::to_string(count) +
+                           R"(],"data_offsets":[0,)" + std::to_string(4 * count) + "]}}",
+                       std::string(4 * count, '\0'));
+}
+
+std::string const path = "file.json";
+
+} // namespace
+
+TEST_CASE("a mapped file is the file's bytes", "[io][mapped_file]") {
+    folder const f;
+    mapped_file file(f.write("x", "hello"));
+    CHECK(file.text() == "hello");
+    CHECK(file.size() == 5);
+    auto const* const where = file.bytes().data();
+    mapped_file moved(std::move(file));
+    CHECK(moved.bytes().data() == where);
+    mapped_file other(f.write("y", "other"));
+    other = std::move(moved);
+    CHECK(other.text() == "hello");
+    CHECK(other.path() == (f.path / "x").string());
+}
+
+TEST_CASE("what can't be mapped is refused in one sentence", "[io][mapped_file]") {
+    folder const f;
+    CHECK_THROWS_WITH(mapped_file(f.path / "none"), ContainsSubstring("none: there is no such file"));
+    CHECK_THROWS_WITH(mapped_file(f.write("file", "x") / "inside"), ContainsSubstring("there is no such file"));
+    CHECK_THROWS_WITH(mapped_file(f.path), ContainsSubstring("this is a folder, not a file"));
+    CHECK_THROWS_WITH(mapped_file(f.write("empty", "")), ContainsSubstring("the file is empty"));
+    CHECK_THROWS_WITH(mapped_file("/dev/null"), ContainsSubstring("not a regular file"));
+    REQUIRE(::mkfifo((f.path / "pipe").c_str(), 0600) == 0);
+    CHECK_THROWS_WITH(mapped_file(f.path / "pipe"), ContainsSubstring("not a regular file")); // and does not wait
+    fs::create_symlink("loop", f.path / "loop");
+    CHECK_THROWS_WITH(mapped_file(f.path / "loop"), ContainsSubstring("can't be opened"));
+    CHECK_THROWS_AS(mapped_file(f.path / "none"), bad_file);
+}
+
+TEST_CASE("JSON is read with the checks that files need", "[io][json]") {
+    CHECK(parse_json(R"( {"a": [1, -2, 2.5, "x", true, null]}  )", path).dump() == R"({"a":[1,-2,2.5,"x",true,null]})");
+    CHECK(parse_json("7", path) == 7);
+    CHECK(parse_json(R"({"a": {"k": 1}, "b": {"k": 2}})", path)["b"]["k"] == 2);
+
+    std::vector<std::pair<std::string, std::string>> const wrong{
+        {"", "line 1, column 1"},
+        {"{\"a\": 1,\n \"b\": }", "line 2, column 7"},
+        {"{\"a\": 1} x", "not valid JSON"},
+        {R"({"a": 1, "a": 2})", "the key 'a' stands twice"},
+        {R"([{"b": {"c": 1, "c": 1}}])", "the key 'c' stands twice"},
+        {"[1e999]", "not valid JSON"},
+        {"[\"\xFF\"]", "not valid JSON"},
+        {"[NaN]", "not valid JSON"},
+        {"{'a': 1}", "not valid JSON"},
+        {"[1, 2", "unexpected end of input"},
+    };
+    for (auto const& [text, why] : wrong) {
+        INFO(text);
+        CHECK_THROWS_AS(parse_json(text, path), bad_file);
+        CHECK_THROWS_WITH(parse_json(text, path), ContainsSubstring(why) && ContainsSubstring("file.json: "));
+    }
+}
+
+TEST_CASE("JSON nested too deep is refused before it is built", "[io][json]") {
+    auto const nested = [](std::size_t n, std::string const& open, std::string const& close) {
+        std::string text;
+        for (std::size_t i = 0; i < n; ++i) text += open;
+        text += "1";
+        for (std::size_t i = 0; i < n; ++i) text += close;
+        return text;
+    };
+    CHECK_NOTHROW(parse_json(nested(json_nesting_limit, "[", "]"), path));
+    CHECK_NOTHROW(parse_json(nested(json_nesting_limit, "{\"a\":", "}"), path));
+    CHECK_THROWS_WITH(parse_json(nested(json_nesting_limit + 1, "[", "]"), path), ContainsSubstring("deeper than 64"));
+    CHECK_THROWS_WITH(parse_json(nested(20000, "[", "]"), path), ContainsSubstring("deeper than 64"));
+    CHECK_THROWS_WITH(parse_json(nested(1000000, "[{\"a\":", "}]"), path), ContainsSubstring("deeper than 64"));
+}
+
+TEST_CASE("values of JSON are what is asked for, or an error names them", "[io][json]") {
+    auto const object = parse_json(
+        R"({"i": 7, "n": -7, "big": 18446744073709551615, "f": 2.0, "s": "x", "t": true, "z": null, "a": [1],
+            "o": {"p": 1}})",
+        path);
+    CHECK(require_int(object, "i", path) == 7);
+    CHECK(require_int(object, "n", path) == -7);
+    CHECK(require_int(object, "i", path, 7, 7) == 7);
+    CHECK_THROWS_WITH(require_int(object, "i", path, 8, 9),
+                      "file.json: 'i' must be a whole number from 8 to 9, but is 7");
+    CHECK_THROWS_AS(require_int(object, "n", path, 0), bad_file);
+    CHECK_THROWS_AS(require_int(object, "big", path), bad_file);
+    CHECK_THROWS_AS(require_int(object, "f", path), bad_file);
+    CHECK_THROWS_AS(require_int(object, "s", path), bad_file);
+    CHECK_THROWS_WITH(require_int(object, "z", path), "file.json: 'z' is missing");
+    CHECK_THROWS_WITH(require_int(object, "none", path), "file.json: 'none' is missing");
+    CHECK(require_number(object, "i", path) == 7);
+    CHECK(require_number(object, "f", path) == 2);
+    CHECK_THROWS_AS(require_number(object, "t", path), bad_file);
+    CHECK(number_or(object, "z", path, 3) == 3);
+    CHECK(require_string(object, "s", path) == "x");
+    CHECK_THROWS_AS(require_string(object, "i", path), bad_file);
+    CHECK(string_or(object, "none", path, "y") == "y");
+    CHECK(bool_or(object, "t", path, false));
+    CHECK_THROWS_AS(bool_or(object, "i", path, false), bad_file);
+    CHECK(require_array(object, "a", path).size() == 1);
+    CHECK_THROWS_AS(require_array(object, "o", path), bad_file);
+    CHECK(require_object(object, "o", path).size() == 1);
+    CHECK_THROWS_AS(require_object(object, "a", path), bad_file);
+    CHECK_THROWS_AS(find_value(parse_json("[1]", path), "a", path), bad_file);
+}
+
+TEST_CASE("malformed safetensors files are decided as their index says", "[io][safetensors]") {
+    std::map<std::string, std::string> const says{
+        {"byte_size_overflow", "tensor 'a': the shape 4611686018427387910 has more bytes than can be counted"},
+        {"deep_nesting", "nested deeper than 64"},
+        {"duplicate_key", "the key 'a' stands twice"},
+        {"empty", "the file is empty"},
+        {"fractional_offset", "'data_offsets' must be a whole number from 0 to 9223372036854775807, but is 0.5"},
+        {"header_length_huge", "said to have 18446744073709551615 bytes, but 152 follow"},
+        {"header_longer_than_file", "said to have 1048576 bytes, but 152 follow"},
+        {"header_not_json", "not valid JSON at line 1"},
+        {"header_not_object", "JSON but not an object"},
+        {"hole", "the bytes 8 to 16 of the data belong to no tensor"},
+        {"missing_offsets", "tensor 'a': 'data_offsets' is missing"},
+        {"negative_dimension", "'shape' must be a whole number from 0 to 9223372036854775807, but is -2"},
+        {"negative_offset", "'data_offsets' must be a whole number from 0 to 9223372036854775807, but is -24"},
+        {"overlapping_offsets", "tensor 'b' begins at byte 16 of the data, inside another tensor that ends at 24"},
+        {"reversed_offsets", "it ends at byte 0, before its begin at 24"},
+        {"shape_not_numbers", "'shape' must be a whole number"},
+        {"shape_product_overflow", "the shape 4294967296 x 4294967296 has more bytes than can be counted"},
+        {"short_length", "begins with 8 bytes for the length of its header, but this file has 3"},
+        {"size_mismatch", "its shape 5 of F32 takes 20 bytes, but its offsets span 24"},
+        {"trailing_bytes", "8 bytes follow the last tensor"},
+        {"truncated_data", "it ends at byte 40 of the data, but the file has only 33"},
+        {"truncated_header", "said to have 112 bytes, but 32 follow"},
+        {"unknown_dtype", "tensor 'a': unknown dtype 'F33'"},
+    };
+    auto const index = read_json(data / "malformed" / "index.json");
+    std::size_t refused = 0;
+    for (auto const& [name, verdict] : index.get_ref<nlohmann::json::object_t const&>()) {
+        INFO(name);
+        auto const file = data / "malformed" / name;
+        if (verdict["accept"].get<bool>()) {
+            CHECK_FALSE(safetensors_file(file).tensors().empty());
+            continue;
+        }
+        ++refused;
+        auto const why = says.find(file.stem().string());
+        REQUIRE(why != says.end());
+        CHECK_THROWS_AS(safetensors_file(file), bad_file);
+        CHECK_THROWS_WITH(safetensors_file(file), ContainsSubstring(why->second) && ContainsSubstring(name));
+    }
+    CHECK(refused == says.size());
+}
+
+TEST_CASE("well-formed safetensors files are read", "[io][safetensors]") {
+    safetensors_file const file(data / "malformed" / "valid_metadata.safetensors");
+    CHECK_FALSE(file.metadata().empty());
+    CHECK_FALSE(file.tensors().contains("__metadata__"));
+    checkpoint const nan(data / "malformed" / "valid_nan_weights.safetensors");
+    auto const name = nan.names().at(0);
+    auto const values = nan.read<float>(name);
+    bool found = false;
+    for (float const v : values) found = found || std::isnan(v);
+    CHECK(found);
+
+    folder const f;
+    checkpoint const odd(
+        f.write("odd.safetensors",
+                safetensors(R"({"s":{"dtype":"F32","shape":[],"data_offsets":[0,4]},)"
+                            R"("e":{"dtype":"F64","shape":[3,0,5],"data_offsets":[4,4]},)"
+                            R"("u":{"dtype":"U8","shape":[1],"data_offsets":[4,5]},)"
+                            R"("l":{"dtype":"I64","shape":[1],"data_offsets":[5,13]}})",
+                            bytes_of(std::vector<float>{2.5f}) + "\x07" + bytes_of(std::vector<std::int64_t>{-3}))));
+    CHECK(odd.shape("s").empty());
+    CHECK(odd.read<float>("s") == std::vector<float>{2.5f});
+    CHECK(odd.read<float>("e").empty());
+    CHECK(odd.shape("e") == std::vector<std::size_t>{3, 0, 5});
+    CHECK(odd.read<std::int64_t>("l") == std::vector<std::int64_t>{-3}); // at an odd address
+    CHECK(odd.names() == std::vector<std::string>{"e", "l", "s", "u"});
+}
+
+TEST_CASE("numbers of each dtype are converted exactly", "[io][checkpoint]") {
+    folder const f;
+    auto const reads = [&](std::string const& type, auto const& stored, std::vector<double> const& expected) {
+        INFO(type);
+        checkpoint const c(f.write(type, one(type, stored)));
+        CHECK(to_string(c.dtype("a")) == type);
+        CHECK(c.read<double>("a") == expected);
+        CHECK(c.read<float>("a") == std::vector<float>(expected.begin(), expected.end()));
+        if (c.dtype("a") < dtype::f16)
+            CHECK(c.read<std::int64_t>("a") == std::vector<std::int64_t>(expected.begin(), expected.end()));
+        else
+            CHECK_THROWS_WITH(c.read<std::int64_t>("a"),
+                              ContainsSubstring("holds " + type + ", and integers were asked for"));
+    };
+    reads("BOOL", std::vector<std::uint8_t>{0, 1, 1}, {0, 1, 1});
+    reads("U8", std::vector<std::uint8_t>{0, 200}, {0, 200});
+    reads("I8", std::vector<std::int8_t>{-128, 7}, {-128, 7});
+    reads("U16", std::vector<std::uint16_t>{65535}, {65535});
+    reads("I16", std::vector<std::int16_t>{-32768}, {-32768});
+    reads("U32", std::vector<std::uint32_t>{4294967295u}, {4294967295.0});
+    reads("I32", std::vector<std::int32_t>{-2147483647 - 1}, {-2147483648.0});
+    reads("U64", std::vector<std::uint64_t>{1u << 20}, {1 << 20});
+    reads("I64", std::vector<std::int64_t>{-5, 1 << 20}, {-5, 1 << 20});
+    // 1, -2, 65504, the smallest normal and subnormal numbers
+    reads("F16", std::vector<std::uint16_t>{0x3C00, 0xC000, 0x7BFF, 0x0400, 0x0001}, {1, -2, 65504, 0x1p-14, 0x1p-24});
+    reads("BF16", std::vector<std::uint16_t>{0x3F80, 0xC000, 0x0001, 0x3E80}, {1, -2, 0x1p-133, 0.25});
+    reads("F32", std::vector<float>{0.1f, -3e38f}, {static_cast<double>(0.1f), static_cast<double>(-3e38f)});
+    reads("F64", std::vector<double>{0.5, -1e-300}, {0.5, -1e-300});
+
+    checkpoint const rounded(f.write("rounded", one("F64", std::vector<double>{0.1, INFINITY, 1e300})));
+    std::vector<float> two(2);
+    rounded.read("a", 0, std::span(two));
+    CHECK(two == std::vector<float>{0.1f, INFINITY});
+    CHECK_THROWS_WITH(rounded.read<float>("a"), ContainsSubstring("element 2 is too large"));
+    checkpoint const large(f.write("large", one("U64", std::vector<std::uint64_t>{~std::uint64_t{0}})));
+    CHECK_THROWS_WITH(large.read<std::int64_t>("a"), ContainsSubstring("element 0 is too large"));
+    CHECK(large.read<double>("a")[0] == 0x1p64);
+    checkpoint const eight(f.write("eight", one("F8_E4M3", std::vector<std::uint8_t>{1, 2})));
+    CHECK_THROWS_WITH(eight.read<float>("a"), ContainsSubstring("F8_E4M3"));
+}
+
+TEST_CASE("parts of a tensor are read, and nothing outside it", "[io][checkpoint]") {
+    folder const f;
+    checkpoint const c(f.write("x", one("F32", std::vector<float>{0, 1, 2, 3, 4})));
+    std::vector<float> out(2);
+    c.read("a", 3, std::span(out));
+    CHECK(out == std::vector<float>{3, 4});
+    c.read("a", 5, std::span<float>{});
+    CHECK_THROWS_AS(c.read("a", 4, std::span(out)), bad_input);
+    CHECK_THROWS_AS(c.read("a", std::numeric_limits<std::size_t>::max(), std::span(out)), bad_input);
+    CHECK_THROWS_WITH(c.read("a", std::span(out)),
+                      ContainsSubstring("tensor 'a'") && ContainsSubstring("5 elements, but space was given for 2"));
+    CHECK_THROWS_AS(c.read<float>("b"), bad_model);
+    CHECK_THROWS_WITH(c.shape("b"), ContainsSubstring("there is no tensor 'b'"));
+    CHECK(c.contains("a"));
+    CHECK_FALSE(c.contains("b"));
+}
+
+TEST_CASE("a checkpoint is a folder, its shards or one file", "[io][checkpoint]") {
+    checkpoint const whole(data / "llama_gqa");
+    checkpoint const file(data / "llama_gqa" / "model.safetensors");
+    CHECK(whole.names() == file.names());
+    CHECK(whole.shape("model.embed_tokens.weight") == std::vector<std::size_t>{67, 32});
+    CHECK(whole.shape("model.layers.2.self_attn.k_proj.weight") == std::vector<std::size_t>{16, 32});
+    CHECK_FALSE(whole.contains("lm_head.weight"));
+    checkpoint const expected(data / "llama_gqa" / "expected.safetensors");
+    CHECK(expected.dtype("tokens") == dtype::i64);
+    for (auto const t : expected.read<std::int64_t>("tokens")) CHECK((t >= 0 && t < 67));
+
+    checkpoint const pair(fs::path(ENGRAFT_EXAMPLES_DATA) / "base");
+    CHECK(pair.dtype("model.embed_tokens.weight") == dtype::f16);
+    CHECK(pair.shape("model.embed_tokens.weight") == std::vector<std::size_t>{755, 128});
+
+    folder const f;
+    CHECK_THROWS_WITH(checkpoint(f.path), ContainsSubstring("neither model.safetensors nor"));
+    CHECK_THROWS_WITH(checkpoint(f.path / "none"), ContainsSubstring("there is no such file"));
+    f.write("one.safetensors", floats("a", 2));
+    f.write("two.safetensors", floats("b", 3));
+    auto const indexed = [&](std::string const& map) {
+        f.write("model.safetensors.index.json", R"({"metadata": {}, "weight_map": )" + map + "}");
+        return checkpoint(f.path);
+    };
+    auto const sharded = indexed(R"({"a": "one.safetensors", "b": "two.safetensors"})");
+    CHECK(sharded.names() == std::vector<std::string>{"a", "b"});
+    CHECK(sharded.read<float>("b").size() == 3);
+
+    CHECK_THROWS_WITH(indexed("{}"), ContainsSubstring("names no tensor"));
+    CHECK_THROWS_WITH(indexed("[]"), ContainsSubstring("'weight_map' must be an object"));
+    CHECK_THROWS_WITH(indexed(R"({"a": 1})"), ContainsSubstring("'a' must be a text"));
+    CHECK_THROWS_WITH(indexed(R"({"a": "three.safetensors"})"),
+                      ContainsSubstring("three.safetensors: there is no such file"));
+    CHECK_THROWS_WITH(indexed(R"({"a": "one.safetensors", "c": "two.safetensors"})"),
+                      ContainsSubstring("'c' is said to be in two"));
+    for (std::string const name :
+         {"../one.safetensors", "/etc/passwd", "sub/one.safetensors", "..", ".", "", "a\\\\b", "a\\u0000b"})
+        CHECK_THROWS_WITH(indexed(R"({"a": ")" + name + "\"}"), ContainsSubstring("must be a file inside the folder"));
+    f.write("two.safetensors", safetensors(R"({"b":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},)"
+                                           R"("c":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}})",
+                                           "xy"));
+    CHECK_THROWS_WITH(indexed(R"({"a": "one.safetensors", "b": "two.safetensors"})"),
+                      ContainsSubstring("'c' in two.safetensors is not in the index"));
+    f.write("two.safetensors", floats("a", 2));
+    CHECK_THROWS_AS(indexed(R"({"a": "one.safetensors", "b": "two.safetensors"})"), bad_file);
+}
+
+TEST_CASE("configs of Llama models become descriptions", "[io][config]") {
+    auto const mha = read_config(data / "llama_mha");
+    CHECK(std::string_view(mha.name) == "llama_mha");
+    CHECK(mha == description{.name = "llama_mha",
+                             .layers = 4,
+                             .d_model = 32,
+                             .heads = 4,
+                             .kv_heads = 4,
+                             .d_head = 8,
+                             .d_mlp = 56,
+                             .vocab = 61,
+                             .norm_eps = 1e-6,
+                             .rope_theta = 10000});
+    auto const gqa = read_config(data / "llama_gqa" / "config.json");
+    CHECK(gqa == description{.name = "llama_gqa",
+                             .layers = 3,
+                             .d_model = 32,
+                             .heads = 4,
+                             .kv_heads = 2,
+                             .d_head = 8,
+                             .d_mlp = 48,
+                             .vocab = 67,
+                             .norm_eps = 1e-5,
+                             .rope_theta = 500,
+                             .rope_scaling = rope_scaling::llama3,
+                             .rope_factor = 8,
+                             .rope_low_freq_factor = 1,
+                             .rope_high_freq_factor = 4,
+                             .rope_original_context = 64,
+                             .tied_unembedding = true});
+    auto const pair = read_config(fs::path(ENGRAFT_EXAMPLES_DATA) / "base");
+    CHECK(pair == description{.name = "base",
+                              .layers = 6,
+                              .d_model = 128,
+                              .heads = 8,
+                              .kv_heads = 8,
+                              .d_head = 16,
+                              .d_mlp = 192,
+                              .vocab = 755,
+                              .norm_eps = 1e-5,
+                              .rope_theta = 10000});
+}
+
+TEST_CASE("old and new keys of a config say the same", "[io][config]") {
+    folder const f;
+    auto const read = [&](std::string const& change, std::string const& base = "llama_gqa") {
+        auto config = read_json(data / base / "config.json");
+        config.merge_patch(parse_json(change, path)); // null takes a key away
+        return read_config(f.write("config.json", config.dump()));
+    };
+    auto const old = read("{}");
+    auto const newer = R"({"rope_theta": null, "rope_scaling": null,
+        "rope_parameters": {"rope_type": "llama3", "rope_theta": 500.0, "factor": 8, "high_freq_factor": 4,
+                            "low_freq_factor": 1, "original_max_position_embeddings": 64}})";
+    CHECK(read(newer) == old);
+    CHECK(read(R"({"rope_scaling": {"type": "llama3", "rope_type": null}})") == old);
+    CHECK(read(R"({"model_type": null})") == old);
+    CHECK(read(R"({"architectures": null})") == old);
+    CHECK(read(R"({"rope_scaling": {"rope_type": "default"}})").rope_scaling == rope_scaling::none);
+    CHECK(read(R"({"num_key_value_heads": null})").kv_heads == 4);
+    CHECK(read(R"({"head_dim": null})").d_head == 8);
+    CHECK_FALSE(read(R"({"tie_word_embeddings": null})").tied_unembedding);
+    CHECK(read(R"({"rms_norm_eps": null})").norm_eps == 1e-6);
+    CHECK(read(R"({"rope_theta": null})").rope_theta == 10000);
+    CHECK(read(R"({"pretraining_tp": 4, "attention_dropout": 0.1, "auto_map": {}})") == old);
+
+    std::vector<std::pair<std::string, std::string>> const refused{
+        {R"({"hidden_act": "gelu"})", "'hidden_act' is 'gelu'; supported: 'silu'"},
+        {R"({"attention_bias": true})", "'attention_bias' is true"},
+        {R"({"mlp_bias": true})", "'mlp_bias' is true"},
+        {R"({"sliding_window": 4096})", "'sliding_window' is 4096"},
+        {R"({"partial_rotary_factor": 0.5})", "'partial_rotary_factor' is 0.5"},
+        {R"({"quantization_config": {"bits": 4}})", "'quantization_config' is"},
+        {R"({"layer_types": ["sliding_attention"]})", "'layer_types' is \"sliding_attention\""},
+        {R"({"rope_scaling": {"rope_type": "yarn"}})", "'rope_type' is 'yarn'; supported: 'default', 'llama3'"},
+        {R"({"rope_scaling": {"rope_type": "linear"}})", "'rope_type' is 'linear'"},
+        {R"({"rope_scaling": {"rope_type": null, "type": "dynamic"}})", "'rope_type' is 'dynamic'"},
+        {R"({"rope_scaling": {"rope_type": "longrope"}})", "'rope_type' is 'longrope'"},
+        {R"({"rope_scaling": {"type": "linear"}})", "'type' is 'linear' and 'rope_type' is 'llama3'"},
+        {R"({"rope_scaling": {"factor": null}})", "rope_scaling: 'factor' is missing"},
+        {R"({"rope_scaling": {"factor": 0}})", "'factor' must be positive"},
+        {R"({"rope_scaling": {"high_freq_factor": 1}})", "'high_freq_factor' must be larger"},
+        {R"({"rope_parameters": {"rope_type": "default"}})", "are both there and differ"},
+        {R"({"rope_scaling": null, "rope_parameters": {"rope_type": "default", "rope_theta": 7.0}})",
+         "'rope_theta' stands twice, as 500.0 and as 7.0"},
+        {R"({"model_type": "mamba"})", "'model_type' is 'mamba'; supported: 'llama'"},
+        {R"({"architectures": ["LlamaForSequenceClassification"]})",
+         "'architectures' is 'LlamaForSequenceClassification'"},
+        {R"({"model_type": null, "architectures": ["X"]})", "'architectures' is 'X'"},
+        {R"({"model_type": null, "architectures": null})", "neither 'model_type' nor 'architectures'"},
+        {R"({"num_hidden_layers": null})", "'num_hidden_layers' is missing"},
+        {R"({"num_hidden_layers": 3.0})", "'num_hidden_layers' must be a whole number"},
+        {R"({"hidden_size": 0})", "'hidden_size' must be a whole number from 1"},
+        {R"({"vocab_size": 99999999999})", "'vocab_size' must be a whole number from 1"},
+        {R"({"num_key_value_heads": 3})", "kv_heads must divide heads"},
+        {R"({"head_dim": 7})", "even d_head"},
+        {R"({"head_dim": null, "hidden_size": 33})", "'head_dim' is missing"},
+        {R"({"rms_norm_eps": "x"})", "'rms_norm_eps' must be a number"},
+        {R"({"rope_theta": -1})", "'rope_theta' must be positive"},
+        {R"({"tie_word_embeddings": 1})", "'tie_word_embeddings' must be true or false"},
+    };
+    for (auto const& [change, why] : refused) {
+        INFO(change);
+        CHECK_THROWS_AS(read(change), bad_file);
+        CHECK_THROWS_WITH(read(change), ContainsSubstring(why) && ContainsSubstring("config.json"));
+    }
+    CHECK_THROWS_WITH(read_config(f.write("config.json", "[]")), ContainsSubstring("must be a JSON object"));
+    CHECK_THROWS_WITH(read_config(f.path / "none"), ContainsSubstring("there is no such file"));
+}
+
+TEST_CASE("every field that differs from the description is listed", "[io][config]") {
+    description const read{.name = "read",
+                           .layers = 6,
+                           .d_model = 128,
+                           .heads = 8,
+                           .kv_heads = 8,
+                           .d_head = 16,
+                           .d_mlp = 192,
+                           .vocab = 755,
+                           .norm_eps = 1e-5};
+    auto expected = read;
+    expected.name = "expected";
+    expected.norm_eps = static_cast<double>(1e-5f); // written as a float in the program
+    CHECK_NOTHROW(require_same(expected, read, path));
+
+    expected.layers = 7;
+    expected.rope_theta = 500000;
+    expected.rope_scaling = rope_scaling::llama3;
+    expected.tied_unembedding = true;
+    CHECK_THROWS_AS(require_same(expected, read, path), bad_model);
+    CHECK_THROWS_WITH(require_same(expected, read, path),
+                      "file.json: not the model 'expected' that this program describes: layers is 6, described as 7; "
+                      "rope_theta is 10000, described as 500000; rope_scaling is none, described as llama3; "
+                      "tied_unembedding is false, described as true");
+
+    // Each field alone, so that none is forgotten.
+    auto const alone = [&](char const* name, auto change) {
+        auto other = read;
+        change(other);
+        CHECK_THROWS_WITH(require_same(other, read, path),
+                          ContainsSubstring(std::string("describes: ") + name + " is"));
+    };
+    alone("layers", [](auto& d) { ++d.layers; });
+    alone("d_model", [](auto& d) { ++d.d_model; });
+    alone("heads", [](auto& d) { ++d.heads; });
+    alone("kv_heads", [](auto& d) { ++d.kv_heads; });
+    alone("d_head", [](auto& d) { ++d.d_head; });
+    alone("d_mlp", [](auto& d) { ++d.d_mlp; });
+    alone("vocab", [](auto& d) { ++d.vocab; });
+    alone("norm_eps", [](auto& d) { d.norm_eps = 1e-6; });
+    alone("rope_theta", [](auto& d) { d.rope_theta = 1; });
+    alone("rope_scaling", [](auto& d) { d.rope_scaling = rope_scaling::llama3; });
+    alone("rope_factor", [](auto& d) { d.rope_factor = 2; });
+    alone("rope_low_freq_factor", [](auto& d) { d.rope_low_freq_factor = 2; });
+    alone("rope_high_freq_factor", [](auto& d) { d.rope_high_freq_factor = 2; });
+    alone("rope_original_context", [](auto& d) { d.rope_original_context = 2; });
+    alone("tied_unembedding", [](auto& d) { d.tied_unembedding = true; });
+}

@@ -1,0 +1,235 @@
+#include <fstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <engraft/io/json.hpp>
+#include <engraft/io/normalization.hpp>
+#include <engraft/io/tokenizer.hpp>
+
+#include "../catch.hpp"
+
+namespace {
+
+using Catch::Matchers::ContainsSubstring;
+using engraft::token;
+using engraft::tokenizer;
+
+std::string const data = std::string(ENGRAFT_TEST_DATA) + "/data/tokenizer/";
+std::string const pair_folder = std::string(ENGRAFT_EXAMPLES_DATA) + "/base";
+
+/// A tokenizer from JSON written in a test.
+tokenizer from(std::string const& json) {
+    std::string const path = "a tokenizer";
+    return tokenizer(engraft::detail::tokenizer_reader(path).read(engraft::parse_json(json, path)), path);
+}
+
+std::string const tiny_model = R"({"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2, "c": 7}, "merges": ["a b"]})";
+
+std::string tiny(std::string const& more) {
+    return R"({"model": )" + tiny_model + (more.empty() ? "" : ", " + more) + "}";
+}
+
+void agrees(std::string const& name, std::string const& path) {
+    auto const t = tokenizer::load(path);
+    auto const texts = engraft::read_json(data + "texts.json").get<std::vector<std::string>>();
+    auto const rows = engraft::read_json(data + name + ".expected.json");
+    REQUIRE(texts.size() >= 300);
+    REQUIRE(rows.size() == texts.size());
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+        INFO(name << ", text " << i << ": " << nlohmann::json(texts[i]).dump());
+        auto const with_special = rows[i][0].get<std::vector<token>>();
+        CHECK(t.encode(texts[i]) == with_special);
+        CHECK(t.encode(texts[i], false) == rows[i][1].get<std::vector<token>>());
+        CHECK(t.decode(with_special) == (rows[i][2].is_null() ? texts[i] : rows[i][2].get<std::string>()));
+        CHECK(t.decode(with_special, true) == (rows[i][3].is_null() ? texts[i] : rows[i][3].get<std::string>()));
+    }
+}
+
+} // namespace
+
+TEST_CASE("tokenizers agree with Hugging Face's on every text", "[io][tokenizer]") {
+    auto const name = GENERATE(as<std::string>{}, "gpt2", "gpt2_prefix", "llama3", "qwen2", "smollm2", "splits",
+                               "llama2", "llama1", "metaspace");
+    agrees(name, data + name + ".json");
+}
+
+TEST_CASE("the pair's tokenizer agrees with Hugging Face's", "[io][tokenizer]") {
+    agrees("pair", pair_folder);
+    auto const t = tokenizer::load(pair_folder);
+    auto const expected = engraft::read_json(data + "pair_prompts.expected.json");
+    std::ifstream lines(std::string(ENGRAFT_EXAMPLES_DATA) + "/prompts.jsonl");
+    std::size_t n = 0;
+    for (std::string line; std::getline(lines, line); ++n) {
+        auto const prompt = engraft::parse_json(line, "prompts.jsonl");
+        auto const text = engraft::require_string(prompt, "prompt", "prompts.jsonl");
+        REQUIRE(n < expected.size());
+        CHECK(t.encode(text) == expected[n].get<std::vector<token>>());
+        CHECK(t.decode(t.encode(text, false)) == text);
+        CHECK(t.is_single_token(engraft::require_string(prompt, "answer", "prompts.jsonl")));
+    }
+    CHECK(n == 500);
+}
+
+TEST_CASE("a tokenizer answers questions about its vocabulary", "[io][tokenizer]") {
+    auto const t = tokenizer::load(pair_folder + "/tokenizer.json");
+    CHECK(t.size() == 755);
+    CHECK(t.text(1) == "<s>");
+    CHECK(t.is_special(1));
+    CHECK_FALSE(t.is_special(3));
+    CHECK(t.find("<s>") == token{1});
+    CHECK_FALSE(t.find("no such token"));
+    REQUIRE(t.single_token(" shoe"));
+    CHECK(t.text(*t.single_token(" shoe")) == "Ġshoe");
+    CHECK_FALSE(t.single_token(" shoe shoe"));
+    CHECK_FALSE(t.single_token(""));
+    CHECK(t.contains(754));
+    CHECK_FALSE(t.contains(755));
+    CHECK_FALSE(t.contains(-1));
+    CHECK_THROWS_WITH(t.text(755), ContainsSubstring("no token 755"));
+    CHECK_THROWS_AS(t.decode(std::vector<token>{1, -1}), engraft::bad_input);
+
+    auto const holes = from(tiny(""));
+    CHECK(holes.size() == 8);
+    CHECK_FALSE(holes.contains(5));
+    CHECK(holes.encode("cab") == std::vector<token>{7, 2});
+    CHECK(holes.decode(std::vector<token>{7, 2}) == "c ab"); // no decoder: joined by spaces, as Hugging Face does
+}
+
+TEST_CASE("texts that can't be tokenized are refused", "[io][tokenizer]") {
+    auto const t = tokenizer::load(pair_folder);
+    for (std::string const text :
+         {"ok \xFF", "\xC3", "\xC0\xAF", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\x80", "\xE2\x82"}) {
+        CHECK_THROWS_AS(t.encode(text), engraft::bad_input);
+        CHECK_THROWS_WITH(t.encode(text), ContainsSubstring("UTF-8 at byte " + std::to_string(text[0] == 'o' ? 3 : 0)));
+    }
+    CHECK_THROWS_WITH(from(tiny("")).encode("abx"), ContainsSubstring("no token for the character 'x'"));
+}
+
+TEST_CASE("decoded text is valid UTF-8", "[io][tokenizer]") {
+    auto const t = tokenizer::load(pair_folder);
+    auto const smile = t.encode("😀", false);
+    REQUIRE(smile.size() == 4);
+    CHECK(t.decode(smile) == "😀");
+    CHECK(t.decode(std::span(smile).first(3)) == "\uFFFD");
+    CHECK(t.decode(std::span(smile).last(1)) == "\uFFFD");
+}
+
+TEST_CASE("the longest word merges in good time", "[io][tokenizer]") {
+    auto const t = tokenizer::load(data + "llama2.json");
+    std::string text;
+    for (int i = 0; i < 40000; ++i) text += "the box ";
+    auto const tokens = t.encode(text, false);
+    CHECK(tokens.size() > 80000);
+    CHECK(t.decode(tokens) == text);
+    auto const g = tokenizer::load(data + "gpt2.json");
+    CHECK(g.decode(g.encode(std::string(200000, ' ') + "x")) == std::string(200000, ' ') + "x");
+    CHECK(g.decode(g.encode(std::string(200000, 'a'))) == std::string(200000, 'a'));
+}
+
+TEST_CASE("one tokenizer serves many threads, and copies of it too", "[io][tokenizer]") {
+    auto const t = tokenizer::load(data + "llama3.json");
+    std::string const text = "It's 12345 boxes, naïve café 😀 in Box A.\n\n  Where?";
+    auto const expected = t.encode(text);
+    std::vector<std::vector<token>> got(4);
+    {
+        std::vector<std::thread> threads;
+        for (auto& out : got)
+            threads.emplace_back([&out, &text, copy = t] {
+                for (int i = 0; i < 50; ++i) out = copy.encode(text);
+            });
+        for (auto& thread : threads) thread.join();
+    }
+    for (auto const& out : got) CHECK(out == expected);
+}
+
+TEST_CASE("what a tokenizer file must not say is refused by name", "[io][tokenizer]") {
+    struct refused {
+        std::string json, why;
+    };
+    auto const model = [](std::string const& fields) { return "{\"model\": {" + fields + "}}"; };
+    std::vector<refused> const cases{
+        {"[]", "must be a JSON object"},
+        {"{}", "'model' is missing"},
+        {model(R"("type": "Unigram", "vocab": [])"), "model: unsupported: the type 'Unigram'"},
+        {model(R"("type": "WordPiece", "vocab": {})"), "WordPiece"},
+        {model(R"("vocab": {})"), "the type ''"},
+        {model(R"("type": "BPE", "vocab": {"a": 0}, "merges": [], "dropout": 0.1)"), "dropout"},
+        {model(R"("type": "BPE", "vocab": {"a": 0}, "merges": [], "end_of_word_suffix": "</w>")"),
+         "end_of_word_suffix"},
+        {model(R"("type": "BPE", "vocab": {"a": 0}, "merges": [], "continuing_subword_prefix": "##")"),
+         "continuing_subword_prefix"},
+        {model(R"("type": "BPE", "vocab": {"a": 0, "b": 0}, "merges": [])"), "number 0 is given to two tokens"},
+        {model(R"("type": "BPE", "vocab": {"a": 0, "a": 1}, "merges": [])"), "'a' stands twice"},
+        {model(R"("type": "BPE", "vocab": {"a": -1}, "merges": [])"), "'a' must be a whole number"},
+        {model(R"("type": "BPE", "vocab": {"a": 2147483648}, "merges": [])"), "'a' must be a whole number"},
+        {model(R"("type": "BPE", "vocab": {"a": "0"}, "merges": [])"), "'a' must be a whole number"},
+        {model(R"("type": "BPE", "vocab": ["a"], "merges": [])"), "'vocab' must be an object"},
+        {model(R"("type": "BPE", "vocab": {"a": 0, "b": 1}, "merges": ["a b"])"), "merge 0 needs a token"},
+        {model(R"("type": "BPE", "vocab": {"a": 0, "ab": 1}, "merges": [["a", "b"]])"), "merge 0 needs a token"},
+        {model(R"("type": "BPE", "vocab": {"a": 0}, "merges": ["aa"])"), "merges[0]: must be two tokens"},
+        {model(R"("type": "BPE", "vocab": {"a": 0}, "merges": ["a a a"])"), "merges[0]: must be two tokens"},
+        {model(R"("type": "BPE", "vocab": {"a": 0}, "merges": [["a"]])"), "merges[0]: must be two tokens"},
+        {model(R"("type": "BPE", "vocab": {"a": 0}, "merges": [7])"), "merges[0]: 'merge' must be an array"},
+        {model(R"("type": "BPE", "vocab": {"a": 0}, "merges": [], "unk_token": "<unk>")"),
+         "unknown token is not in the vocabulary"},
+        {tiny(R"("added_tokens": [{"id": 0, "content": "<s>"}])"), "'<s>' has the number 0, which disagrees"},
+        {tiny(R"("added_tokens": [{"id": 1, "content": "a"}])"), "'a' has the number 1, which disagrees"},
+        {tiny(R"("added_tokens": [{"id": 9, "content": "x"}, {"id": 9, "content": "y"}])"), "9 is given to two tokens"},
+        {tiny(R"("added_tokens": [{"id": 9, "content": "x"}, {"id": 10, "content": "x"}])"), "second number"},
+        {tiny(R"("added_tokens": [{"id": 9, "content": ""}])"), "added_tokens[0]: an added token must not be empty"},
+        {tiny(R"("normalizer": {"type": "NFKC"})"), "normalizer: unsupported: the type 'NFKC'"},
+        {tiny(R"("normalizer": {"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "Lowercase"}]})"),
+         "normalizer[1]: unsupported: the type 'Lowercase'"},
+        {tiny(R"("normalizer": {"type": "Replace", "pattern": {"Regex": " "}, "content": ""})"),
+         "a pattern other than"},
+        {tiny(R"("pre_tokenizer": {"type": "Whitespace"})"), "pre_tokenizer: unsupported: the type 'Whitespace'"},
+        {tiny(R"j("pre_tokenizer": {"type": "Split", "pattern": {"Regex": "("}, "behavior": "Isolated"})j"),
+         "pattern: the regular expression is wrong"},
+        {tiny(R"("pre_tokenizer": {"type": "Split", "pattern": {"Regex": "\\bx"}, "behavior": "Isolated"})"), "\\b"},
+        {tiny(R"("pre_tokenizer": {"type": "Split", "pattern": {"Regex": "[a&&b]"}, "behavior": "Isolated"})"),
+         "intersections"},
+        {tiny(R"j("pre_tokenizer": {"type": "Split", "pattern": {"Regex": "(?m:.)"}, "behavior": "Isolated"})j"),
+         "(?m"},
+        {tiny(R"("pre_tokenizer": {"type": "Split", "pattern": {"String": ""}, "behavior": "Isolated"})"),
+         "empty text"},
+        {tiny(R"("pre_tokenizer": {"type": "Split", "pattern": {"String": "x"}, "behavior": "Sideways"})"),
+         "the behavior 'Sideways'"},
+        {tiny(R"("post_processor": {"type": "BertProcessing"})"),
+         "post_processor: unsupported: the type 'BertProcessing'"},
+        {tiny(R"("post_processor": {"type": "TemplateProcessing", "single": [], "special_tokens": {}})"),
+         "exactly once"},
+        {tiny(R"("post_processor": {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<s>"}}],
+                  "special_tokens": {}})"),
+         "'<s>' is missing"},
+        {tiny(R"("post_processor": {"type": "TemplateProcessing",
+                  "single": [{"SpecialToken": {"id": "s"}}, {"Sequence": {}}],
+                  "special_tokens": {"s": {"ids": [5]}}})"),
+         "no token 5"},
+        {tiny(R"("decoder": {"type": "WordPiece"})"), "decoder: unsupported: the type 'WordPiece'"},
+        {tiny(R"("decoder": {"type": "Metaspace", "replacement": "__"})"), "'replacement' must be one character"},
+    };
+    for (auto const& c : cases) {
+        INFO(c.json);
+        CHECK_THROWS_AS(from(c.json), engraft::bad_file);
+        CHECK_THROWS_WITH(from(c.json), ContainsSubstring(c.why) && ContainsSubstring("a tokenizer: "));
+    }
+}
+
+TEST_CASE("a hostile expression ends in an error, not in a hang", "[io][tokenizer]") {
+    auto const t = from(tiny(
+        R"j("pre_tokenizer": {"type": "Split", "pattern": {"Regex": "(a+)+$x|(a|a?)+y"}, "behavior": "Isolated"})j"));
+    CHECK_THROWS_AS(t.encode(std::string(60, 'a') + "b"), engraft::bad_input);
+}
+
+TEST_CASE("normalization form C", "[io][tokenizer]") {
+    CHECK(engraft::nfc("plain ASCII and é") == "plain ASCII and é");
+    CHECK(engraft::nfc("e\u0301") == "é");
+    CHECK(engraft::nfc("a\u0315\u0300\u05ae\u0300\u0062") == "à\u05ae\u0300\u0315b"); // order first, then composition
+    CHECK(engraft::nfc("\u1e9b\u0323") == "\u1e9b\u0323");
+    CHECK(engraft::nfc("\u212b\uf900") == "Å\u8c48");                      // characters that stand for others
+    CHECK(engraft::nfc("\u0344\u0958") == "\u0308\u0301\u0915\u093c");     // excluded from composition
+    CHECK(engraft::nfc("\u1112\u1161\u11ab\u1100\u1173\u11af") == "한글"); // Hangul from its parts
+    CHECK(engraft::nfc("\uac00\u11a8\uac01\u11a8") == "각\uac01\u11a8");
+    CHECK(engraft::nfc("\u0301a") == "\u0301a");
+}
