@@ -1,0 +1,105 @@
+// Figure 4 of Prakash et al. 2024: put heads of a fine-tuned model into its base model, at the positions where they
+// work, and see how much of the fine-tuned accuracy comes with them (cross-model activation patching).
+
+#include <iomanip>
+
+#include <engraft/engraft.hpp>
+
+#include "pair/pair.hpp"
+#include "program.hpp"
+
+namespace eg = engraft;
+
+namespace {
+
+eg::role role_named(eg::boxes::prompts const& prompts, std::string const& name) {
+    for (auto const& r : prompts.roles)
+        if (r.name == name) return r;
+    throw eg::bad_input("the circuit names the role `" + name + "`, which the boxes task does not have");
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    CLI::App app("Swaps groups of heads of a fine-tuned model into its base model, on the boxes task.",
+                 "cross_model_swap");
+    std::string folder = ENGRAFT_PAIR_FOLDER;
+    eg::boxes::options task{.examples = 500, .seed = 10};
+    int draws = 5, threads = 0;
+    app.add_option("--pair", folder, "Folder with base/, tuned/ and circuit.json")->capture_default_str();
+    app.add_option("--examples", task.examples, "Number of prompts")->capture_default_str();
+    app.add_option("--seed", task.seed, "Seed of the prompts and of the random heads")->capture_default_str();
+    app.add_option("--boxes", task.boxes, "Boxes in a prompt")->capture_default_str();
+    app.add_option("--draws", draws, "Draws of random heads")->capture_default_str()->check(CLI::PositiveNumber);
+    app.add_option("--threads", threads, "Threads; 0 means all")->capture_default_str()->check(CLI::NonNegativeNumber);
+
+    return example::run(app, argc, argv, [&] {
+        example::stopwatch total;
+        eg::cpu<eg::fp32> const backend(threads);
+        auto const base = eg::load<pair_model>(folder + "/base", backend);
+        auto const tuned = eg::load<pair_model>(folder + "/tuned", backend);
+        auto const circuit = eg::read_circuit(folder + "/circuit.json");
+        auto const prompts = eg::boxes::sample(base.tokenizer(), task);
+
+        nlohmann::ordered_json numbers{{"examples", task.examples}, {"seed", task.seed}, {"boxes", task.boxes}};
+        std::cout << task.examples << " prompts of " << task.boxes << " boxes, seed " << task.seed;
+        if (!prompts.left_out.empty())
+            std::cout << " (" << prompts.left_out.size() << " objects left out: not one token here)";
+        std::cout << "\n\n" << std::left << std::setw(34) << "heads" << std::setw(22) << "role" << std::right
+                  << std::setw(6) << "count" << std::setw(10) << "accuracy" << std::setw(9) << "seconds" << '\n';
+        example::progress bar(4 + static_cast<int>(circuit.groups.size()) + 2 * draws);
+
+        // Runs the steps of one line of the table, and prints their mean accuracy.
+        auto const line = [&](std::string const& name, std::string const& role, std::size_t heads, int steps,
+                              auto const& accuracy) {
+            example::stopwatch watch;
+            double sum = 0;
+            for (int i = 0; i < steps; ++i) {
+                bar.step(name);
+                sum += accuracy();
+            }
+            double const mean = sum / steps, seconds = watch.seconds();
+            std::cout << std::left << std::setw(34) << name << std::setw(22) << role << std::right << std::setw(6)
+                      << heads << std::setw(10) << std::fixed << std::setprecision(3) << mean << std::setw(9)
+                      << std::setprecision(2) << seconds << std::endl;
+            numbers["rows"].push_back(
+                {{"heads", name}, {"role", role}, {"count", heads}, {"accuracy", mean}, {"seconds", seconds}});
+        };
+        auto const score = [&](auto const& out) { return eg::accuracy(out.logits_at(-1), prompts.answers); };
+        auto const at = [&](eg::circuit_group const& g) { return g.at(role_named(prompts, g.role)); };
+
+        line("base, none swapped", "", 0, 1, [&] { return score(base.run(prompts.tokens)); });
+        line("tuned", "", 0, 1, [&] { return score(tuned.run(prompts.tokens)); });
+        bar.step("capturing z of tuned");
+        auto const source = tuned.run(prompts.tokens, eg::capture(eg::z));
+
+        std::size_t heads = 0;
+        for (auto const& group : circuit.groups) {
+            heads += group.heads.size();
+            line(group.name, group.role, group.heads.size(), 1,
+                 [&] { return score(base.run(prompts.tokens, eg::swap(eg::z, at(group), source))); });
+        }
+
+        // All groups of a circuit in one run. Its four groups are four policies of one type.
+        auto const swap_all = [&](eg::circuit const& c) {
+            auto const swap = [&](char const* group) { return eg::swap(eg::z, at(c[group]), source); };
+            return score(base.run(prompts.tokens, swap("value_fetcher") | swap("position_transmitter") |
+                                                      swap("position_detector") | swap("structure_reader")));
+        };
+        line("all four groups", "each its own", heads, 1, [&] { return swap_all(circuit); });
+
+        eg::random random(task.seed, 1);
+        auto const& largest = circuit["value_fetcher"];
+        line("random, as many as value_fetcher", largest.role, largest.heads.size(), draws, [&] {
+            auto const drawn = eg::random_like<pair_model>(largest, random);
+            return score(base.run(prompts.tokens, eg::swap(eg::z, at(drawn), source)));
+        });
+        line("random, as many as all four", "each its own", heads, draws, [&] {
+            auto drawn = circuit;
+            for (auto& group : drawn.groups) group.heads = eg::random_like<pair_model>(group, random).heads;
+            return swap_all(drawn);
+        });
+        numbers["seconds"] = total.seconds();
+        return numbers;
+    });
+}

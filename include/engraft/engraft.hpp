@@ -1,0 +1,19 @@
+#pragma once
+
+// Everything for a host program.
+
+#include <engraft/version.hpp>
+
+#include <engraft/backend/cpu/cpu.hpp>
+#include <engraft/backend/reference/reference.hpp>
+#include <engraft/circuit/circuit.hpp>
+#include <engraft/intervene/ablate.hpp>
+#include <engraft/intervene/capture.hpp>
+#include <engraft/intervene/compose.hpp>
+#include <engraft/intervene/patch.hpp>
+#include <engraft/intervene/swap.hpp>
+#include <engraft/io/circuit_file.hpp>
+#include <engraft/io/load.hpp>
+#include <engraft/model/block.hpp>
+#include <engraft/model/random_weights.hpp>
+#include <engraft/task/boxes.hpp>

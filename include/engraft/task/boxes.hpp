@@ -1,0 +1,220 @@
+#pragma once
+
+#include <array>
+#include <concepts>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <engraft/core/random.hpp>
+#include <engraft/intervene/where.hpp>
+#include <engraft/run/batch.hpp>
+
+namespace engraft {
+
+/// Roles of the entity tracking task, as tags: `prompts.role<last>()`.
+struct last {
+    static constexpr char const* name = "last";
+};
+/// The box asked for, in "Box Q contains the".
+struct query_label {
+    static constexpr char const* name = "query_label";
+};
+/// The same box where its content is told.
+struct previous_query_label {
+    static constexpr char const* name = "previous_query_label";
+};
+/// The object in that box: the answer, where it is told.
+struct correct_object {
+    static constexpr char const* name = "correct_object";
+};
+
+/// Entity tracking: "The apple is in Box O, the bell is in Box Q, ... . Box Q contains the" -> " bell".
+/// source Prakash et al. 2024, section 3.1 and appendix B; Kim and Schuster 2023
+namespace boxes {
+
+/// The paper's nouns.
+inline constexpr std::array<std::string_view, 85> paper_objects{
+    "book", "car", "paper", "letter", "game", "computer", "picture", "plant", "cup", "machine", "bill", "glass",
+    "note", "stone", "fish", "drug", "television", "card", "document", "rock", "radio", "ball", "tea", "file",
+    "newspaper", "branch", "train", "fig", "flower", "bag", "boat", "key", "painting", "phone", "drink", "engine",
+    "bus", "coffee", "sheet", "plate", "magazine", "egg", "block", "brain", "map", "crown", "ring", "leaf", "dress",
+    "fan", "milk", "ticket", "gift", "cross", "plane", "mirror", "coat", "wheel", "string", "ice", "rose", "boot",
+    "hat", "suit", "creature", "bomb", "camera", "bread", "meat", "apple", "pipe", "guitar", "disk", "medicine",
+    "clock", "chemical", "seed", "tie", "watch", "shell", "wire", "pot", "brick", "bell", "magnet",};
+
+/// What the task needs of a tokenizer: `encode(text)` with the special tokens that a prompt begins with, and
+/// `single_token(text)`, empty unless the text is one token.
+template <class T>
+concept tokenizer_of_prompts = requires(T const& t, std::string const& text) {
+    { t.encode(text) } -> std::convertible_to<std::vector<token>>;
+    { t.single_token(text) } -> std::convertible_to<std::optional<token>>;
+};
+
+struct options {
+    std::size_t examples = 300;
+    std::uint64_t seed = 10;
+    int boxes = 7;                                 ///< segments of a prompt; at most 26
+    std::vector<std::string> objects = default_objects();
+
+    static std::vector<std::string> default_objects() { return {paper_objects.begin(), paper_objects.end()}; }
+};
+
+/// One prompt's words. The query label is that of the box asked for, unless a noise prompt replaces it.
+struct scene {
+    std::vector<std::string> objects; ///< in order of telling
+    std::vector<char> labels;
+    std::size_t queried = 0;
+    char query = 'A';
+
+    /// "The apple is in Box O, the bell is in Box Q. Box Q contains the"
+    std::string text() const {
+        std::string t;
+        for (std::size_t i = 0; i < objects.size(); ++i)
+            t += (i ? ", the " : "The ") + objects[i] + " is in Box " + labels[i];
+        return t + ". Box " + query + " contains the";
+    }
+};
+
+/// Prompts with what is known of them. Example i of the noise prompts belongs to example i of the prompts.
+struct prompts {
+    std::vector<scene> scenes, noise_scenes;
+    batch tokens, noise_tokens;
+    std::vector<token> answers;        ///< the token of the object asked for, with its leading space
+    std::vector<std::string> left_out; ///< objects that are not one token for this tokenizer
+    std::array<engraft::role, 4> roles, noise_roles; ///< in the order last, query_label, previous_query_label, correct_object
+
+    /// One position per example. R is last, query_label, previous_query_label or correct_object.
+    template <class R>
+    engraft::role role() const {
+        return roles_of<R>(roles);
+    }
+    /// The same in the noise prompts; `previous_query_label`, which they lack, is one of their label positions drawn
+    /// at random, as in the paper's code.
+    template <class R>
+    engraft::role noise_role() const {
+        return roles_of<R>(noise_roles);
+    }
+
+private:
+    template <class R>
+    static engraft::role roles_of(std::array<engraft::role, 4> const& all) {
+        constexpr int index = std::is_same_v<R, last>                   ? 0
+                              : std::is_same_v<R, query_label>          ? 1
+                              : std::is_same_v<R, previous_query_label> ? 2
+                              : std::is_same_v<R, correct_object>       ? 3
+                                                                        : -1;
+        static_assert(index >= 0, "engraft [boxes.role]: the boxes task has no such role; its roles are last, "
+                                  "query_label, previous_query_label and correct_object");
+        return all[static_cast<std::size_t>(index)];
+    }
+};
+
+namespace detail {
+
+inline std::array<engraft::role, 4> no_roles() {
+    return {{{last::name, {}, {}}, {query_label::name, {}, {}}, {previous_query_label::name, {}, {}},
+             {correct_object::name, {}, {}}}};
+}
+
+inline std::vector<long> places_of(std::vector<token> const& tokens, token t) {
+    std::vector<long> places;
+    for (std::size_t p = 0; p < tokens.size(); ++p)
+        if (tokens[p] == t) places.push_back(static_cast<long>(p));
+    return places;
+}
+
+/// A word that stands in a prompt behind a space. throws bad_input when the tokenizer splits it
+template <class T>
+token word(T const& tokenizer, std::string const& text) {
+    auto const t = tokenizer.single_token(" " + text);
+    if (!t) throw bad_input("`" + text + "` is not one token of this tokenizer, as the boxes task needs it to be");
+    return *t;
+}
+
+/// Where the token stands, the first or the last time. throws bad_input when it does not
+inline long place_of(std::vector<token> const& tokens, token t, bool first, scene const& s) {
+    auto const places = places_of(tokens, t);
+    if (places.empty())
+        throw bad_input("a word of \"" + s.text() + "\" is not a token of its own where it stands, so that its "
+                        "position is not defined; the boxes task can't be used with this tokenizer");
+    return first ? places.front() : places.back();
+}
+
+} // namespace detail
+
+/// Draws prompts. Scenes of `boxes` objects and labels are asked for each of their boxes in turn, so that example j
+/// asks for box j mod `boxes`; the noise prompt of j is another scene, asked for the box after that, with the label in
+/// the question replaced by a random letter.
+/// throws bad_input when options make no prompt or too few objects are one token
+template <tokenizer_of_prompts T>
+prompts sample(T const& tokenizer, options const& o) {
+    if (o.examples == 0) throw bad_input("boxes: at least one example is needed");
+    if (o.boxes < 1 || o.boxes > 26)
+        throw bad_input("boxes: a prompt has 1 to 26 boxes, one per capital letter, not " + std::to_string(o.boxes));
+    auto const boxes = static_cast<std::size_t>(o.boxes);
+
+    std::vector<std::string> objects, left_out;
+    for (auto const& object : o.objects) (tokenizer.single_token(" " + object) ? objects : left_out).push_back(object);
+    std::vector<char> labels;
+    for (char c = 'A'; c <= 'Z'; ++c)
+        if (tokenizer.single_token(std::string(" ") + c)) labels.push_back(c);
+    if (objects.size() < boxes || labels.size() < boxes)
+        throw bad_input("boxes: only " + std::to_string(objects.size()) + " of " + std::to_string(o.objects.size()) +
+                        " objects and " + std::to_string(labels.size()) +
+                        " of 26 labels are one token for this tokenizer; " + std::to_string(boxes) + " are needed");
+
+    random r(o.seed);
+    auto const draw = [&] {
+        scene s;
+        for (auto i : r.sample(objects.size(), boxes)) s.objects.push_back(objects[i]);
+        for (auto i : r.sample(labels.size(), boxes)) s.labels.push_back(labels[i]);
+        return s;
+    };
+    std::vector<scene> scenes, noise_scenes;
+    for (std::size_t j = 0; j < o.examples; ++j) {
+        scenes.push_back(j % boxes == 0 ? draw() : scenes.back());
+        scenes.back().queried = j % boxes;
+        scenes.back().query = scenes.back().labels[j % boxes];
+        noise_scenes.push_back(draw());
+        noise_scenes.back().queried = (j + 1) % boxes;
+        noise_scenes.back().query = labels[r.below(labels.size())];
+    }
+
+    std::vector<std::vector<token>> tokens, noise_tokens;
+    std::vector<token> answers;
+    auto roles = detail::no_roles(), noise_roles = detail::no_roles();
+    for (std::size_t j = 0; j < o.examples; ++j) {
+        auto const& s = scenes[j];
+        auto const t = tokenizer.encode(s.text());
+        auto const label = detail::word(tokenizer, std::string(1, s.query));
+        answers.push_back(detail::word(tokenizer, s.objects[s.queried]));
+        roles[0].positions.push_back(static_cast<long>(t.size()) - 1);
+        roles[1].positions.push_back(detail::place_of(t, label, false, s));
+        roles[2].positions.push_back(detail::place_of(t, label, true, s));
+        roles[3].positions.push_back(detail::place_of(t, answers.back(), true, s));
+        tokens.push_back(t);
+
+        auto const& n = noise_scenes[j];
+        auto const u = tokenizer.encode(n.text());
+        auto const drawn = n.labels[r.below(boxes)];
+        noise_roles[0].positions.push_back(static_cast<long>(u.size()) - 1);
+        noise_roles[1].positions.push_back(
+            detail::place_of(u, detail::word(tokenizer, std::string(1, n.query)), false, n));
+        noise_roles[2].positions.push_back(
+            detail::place_of(u, detail::word(tokenizer, std::string(1, drawn)), true, n));
+        noise_roles[3].positions.push_back(
+            detail::place_of(u, detail::word(tokenizer, n.objects[n.queried]), true, n));
+        noise_tokens.push_back(u);
+    }
+
+    return {std::move(scenes), std::move(noise_scenes), batch(tokens),    batch(noise_tokens),
+            std::move(answers), std::move(left_out),    std::move(roles), std::move(noise_roles)};
+}
+
+} // namespace boxes
+} // namespace engraft
