@@ -1,0 +1,140 @@
+#pragma once
+
+// Compares every site of a model folder with the numbers of another implementation: config.json, model.safetensors and
+// expected.safetensors as data/README.md describes them.
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <ostream>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include <boost/hana/for_each.hpp>
+
+#include <engraft/engraft.hpp>
+
+namespace parity {
+
+namespace eg = engraft;
+
+/// Largest d = |ours - theirs| allowed, as a share of m = max |theirs| over the tensor: the expected numbers are fp32.
+template <class Backend>
+inline constexpr double tolerance = std::is_same_v<typename Backend::value_type, double> ? 5e-6 : 1e-5;
+
+/// The prompts of an expected.safetensors.
+inline std::vector<std::vector<eg::token>> prompts_of(eg::checkpoint const& expected) {
+    auto const tokens = expected.read<std::int64_t>("tokens");
+    std::vector<std::vector<eg::token>> prompts;
+    auto next = tokens.begin();
+    for (auto length : expected.read<std::int64_t>("lengths")) {
+        prompts.emplace_back(next, next + length);
+        next += length;
+    }
+    return prompts;
+}
+
+/// Compares captured activations of consecutive prompts, from row `first_row` of the expected tensors on.
+template <eg::description D, class Backend>
+class comparison {
+public:
+    comparison(eg::checkpoint const& expected, std::ostream& lines) : expected_(expected), lines_(lines) {}
+
+    bool passed() const { return passed_; }
+
+    template <class Run>
+    void compare(Run const& run, std::size_t first_prompt, std::size_t first_row) {
+        compare_site(run, eg::embed, first_row);
+        boost::hana::for_each(eg::block_sites<D>, [&](auto site) {
+            if constexpr (decltype(site)::kind == eg::site_kind::pattern)
+                compare_patterns(run, site, first_prompt);
+            else
+                compare_site(run, site, first_row);
+        });
+        compare_site(run, eg::final_normalized, first_row);
+        compare_site(run, eg::logits, first_row);
+        auto const logits = run.logits().values().to_host();
+        report("logits_on_demand", 0, logits, expected_.read<double>("logits"),
+               first_row * static_cast<std::size_t>(D.vocab));
+    }
+
+private:
+    template <class Run, eg::site S>
+    void compare_site(Run const& run, S, std::size_t first_row) {
+        if (!expected_.contains(S::name)) return;
+        auto const theirs = expected_.read<double>(S::name);
+        auto const layer_size = theirs.size() / static_cast<std::size_t>(eg::hook_point<D, S>::layers);
+        for (int layer = 0; layer < eg::hook_point<D, S>::layers; ++layer) {
+            auto const ours = host(run[S{}].whole(layer));
+            auto const row_size = ours.size() / run.rows().rows();
+            report(S::name, layer, ours, theirs, static_cast<std::size_t>(layer) * layer_size + first_row * row_size);
+        }
+    }
+
+    template <class Run, eg::site S>
+    void compare_patterns(Run const& run, S, std::size_t first_prompt) {
+        for (int layer = 0; layer < D.layers; ++layer) {
+            auto const ours = host(run[S{}].whole(layer));
+            auto next = ours.begin();
+            for (std::size_t e = 0; e < run.rows().examples(); ++e) {
+                auto const name = std::string(S::name) + "." + std::to_string(first_prompt + e);
+                auto const size = static_cast<std::ptrdiff_t>(D.heads * run.rows().length(e) * run.rows().length(e));
+                if (expected_.contains(name))
+                    report(name, layer, {next, next + size}, expected_.read<double>(name),
+                           static_cast<std::size_t>(layer * size));
+                next += size;
+            }
+        }
+    }
+
+    template <class View>
+    static auto host(View v) {
+        std::vector<typename Backend::value_type> elements(v.size());
+        Backend::memory_type::to_host(elements.data(), v.data(), elements.size() * sizeof(elements[0]));
+        return elements;
+    }
+
+    void report(std::string const& name, int layer, std::vector<typename Backend::value_type> const& ours,
+                std::vector<double> const& theirs, std::size_t first) {
+        double largest = 0, difference = 0;
+        for (auto x : theirs) largest = std::max(largest, std::abs(x));
+        bool finite = first + ours.size() <= theirs.size();
+        for (std::size_t i = 0; finite && i < ours.size(); ++i) {
+            double const d = std::abs(static_cast<double>(ours[i]) - theirs[first + i]);
+            finite = std::isfinite(d);
+            difference = std::max(difference, d);
+        }
+        bool const good = finite && difference <= tolerance<Backend> * largest;
+        passed_ = passed_ && good;
+        lines_ << name << ' ' << layer << ' ' << difference << ' ' << difference / largest << (good ? "" : " FAILED")
+               << '\n';
+    }
+
+    eg::checkpoint const& expected_;
+    std::ostream& lines_;
+    bool passed_ = true;
+};
+
+/// One line per site and layer, `site layer max_abs rel`, for all prompts in one batch and for each alone.
+template <eg::description D, class Backend>
+bool check(std::filesystem::path const& folder, Backend const& backend, std::ostream& lines) {
+    auto const model = eg::load<D, Backend>(folder, backend);
+    eg::checkpoint const expected(folder / "expected.safetensors");
+    auto const prompts = prompts_of(expected);
+    auto const everything = eg::capture(eg::block_sites<D>) | eg::capture(eg::embed, eg::final_normalized, eg::logits);
+    comparison<D, Backend> compared(expected, lines);
+    lines << "# " << Backend::name() << ", " << prompts.size() << " prompts in one batch\n";
+    compared.compare(model.run(prompts, everything), 0, 0);
+    std::size_t row = 0;
+    for (std::size_t i = 0; i < prompts.size(); ++i) {
+        lines << "# " << Backend::name() << ", prompt " << i << " alone\n";
+        compared.compare(model.run(std::vector<std::vector<eg::token>>{prompts[i]}, everything), i, row);
+        row += prompts[i].size();
+    }
+    return compared.passed();
+}
+
+} // namespace parity

@@ -1,0 +1,128 @@
+// Policies against what they are said to do.
+
+#include "catch.hpp"
+#include "random_models.hpp"
+
+namespace {
+using namespace std::string_literals;
+auto const prompts = random_prompts(20, {6, 3, 8});
+auto const other_prompts = random_prompts(21, {6, 3, 8});
+} // namespace
+
+TEMPLATE_TEST_CASE("of two patches at one place the right one wins", "", eg::reference, eg::cpu<eg::fp32>) {
+    auto const model = random_model<TestType>(22);
+    auto const first = model.run(other_prompts, eg::capture(eg::z, eg::resid_mid));
+    auto const second = model.run(random_prompts(23, {6, 3, 8}), eg::capture(eg::z, eg::resid_mid));
+    auto const place = eg::layer(1) & eg::at(-1);
+    auto const a = eg::patch(eg::z, place, first), b = eg::patch(eg::z, place, second);
+    auto const only_a = logits_of(model.run(prompts, a)), only_b = logits_of(model.run(prompts, b));
+    CHECK(only_a != only_b);
+    CHECK(logits_of(model.run(prompts, a | b)) == only_b);
+    CHECK(logits_of(model.run(prompts, b | a)) == only_a);
+    // Between sites the forward order decides, however it was written.
+    auto const later = eg::patch(eg::resid_mid, eg::layer(2), first);
+    CHECK(logits_of(model.run(prompts, a | later)) == logits_of(model.run(prompts, later | a)));
+    static_assert(std::is_same_v<decltype((a | b) | later), decltype(a | (b | later))>);
+}
+
+TEMPLATE_TEST_CASE("a patch reaches the places it names and no other", "", eg::reference) {
+    auto const model = random_model<TestType>(24);
+    auto const source = model.run(other_prompts, eg::capture(eg::z));
+    auto const clean = model.run(prompts, eg::capture(eg::z));
+    auto const where = eg::layers(0, 2) & eg::heads({1, 3}) & eg::at(eg::role{"chosen", {2, 0, -3}, {}});
+    auto const patched = model.run(prompts, eg::patch(eg::z, where, source) | eg::capture(eg::z));
+    std::vector<std::size_t> const chosen{2, 0, 5};
+    for (std::size_t e = 0; e < 3; ++e)
+        for (std::size_t p = 0; p < prompts.rows().length(e); ++p)
+            for (std::size_t h = 0; h < 4; ++h) {
+                bool const here = p == chosen[e] && (h == 1 || h == 3);
+                auto const now = patched[eg::z].slice(0, e, static_cast<long>(p), h);
+                CHECK(now == (here ? source : clean)[eg::z].slice(0, e, static_cast<long>(p), h));
+                if (here) CHECK(patched[eg::z].slice(1, e, static_cast<long>(p), h) == source[eg::z].slice(1, e, static_cast<long>(p), h));
+            }
+    // The last layer was not named: what it computes follows from what it gets.
+    CHECK(patched[eg::z].slice(2, 0, -1) != source[eg::z].slice(2, 0, -1));
+}
+
+TEMPLATE_TEST_CASE("a role of another prompt is looked up at its places there", "", eg::reference) {
+    auto const model = random_model<TestType>(25);
+    auto const source = model.run(other_prompts, eg::capture(eg::attn_out, eg::at(std::vector<long>{0, 1})));
+    eg::role const here{"here", {3, 2, 7}, {}}, there{"there", {0, 1, 1}, {}};
+    auto const patched = model.run(prompts, eg::patch(eg::attn_out, eg::at(here.from(there)), source) | eg::capture(eg::attn_out));
+    for (std::size_t e = 0; e < 3; ++e)
+        CHECK(patched[eg::attn_out].slice(1, e, here.positions[e]) == source[eg::attn_out].slice(1, e, there.positions[e]));
+}
+
+TEMPLATE_TEST_CASE("swapping z of all heads and all MLP outputs makes a model of the other one", "", eg::reference,
+                   eg::cpu<eg::fp32>) {
+    // B's attention and MLP weights, A's embedding, norms and unembedding: what is read and written stays A's.
+    auto const a = random_model<TestType>(26);
+    auto const b_weights = [&] {
+        auto mixed = eg::random_weights<grouped, TestType>(26);
+        auto other = eg::random_weights<grouped, TestType>(27);
+        auto& m = const_cast<eg::weights<grouped, TestType>&>(*mixed);
+        auto& o = const_cast<eg::weights<grouped, TestType>&>(*other);
+        for (std::size_t l = 0; l < m.blocks.size(); ++l) {
+            auto &x = m.blocks[l], &y = o.blocks[l];
+            std::swap(x.q, y.q), std::swap(x.k, y.k), std::swap(x.v, y.v);
+            std::swap(x.gate, y.gate), std::swap(x.up, y.up), std::swap(x.down, y.down);
+        }
+        return mixed;
+    }();
+    eg::model<grouped, TestType> const b(b_weights);
+    auto const source = b.run(prompts, eg::capture(eg::z, eg::mlp_out));
+    auto const swapped = a.run(prompts, eg::swap(eg::z, eg::everywhere, source) | eg::swap(eg::mlp_out, eg::everywhere, source));
+    CHECK(logits_of(swapped) == logits_of(source));
+    CHECK(logits_of(a.run(prompts)) != logits_of(source));
+}
+
+TEMPLATE_TEST_CASE("ablation gives zeros, a value, or means over examples", "", eg::reference, eg::cpu<eg::fp32>) {
+    auto const model = random_model<TestType>(28);
+    auto const where = eg::layer(1) & eg::heads({2});
+    auto const z_of = [&](auto const& policy) { return model.run(prompts, policy | eg::capture(eg::z))[eg::z].slice(1, 2, 4, 2); };
+    using number = typename TestType::value_type;
+    CHECK(z_of(eg::ablate(eg::z, where)) == std::vector<number>(8, 0));
+    CHECK(z_of(eg::ablate(eg::z, where, -1.5)) == std::vector<number>(8, number(-1.5)));
+
+    auto const runs = model.run(other_prompts, eg::capture(eg::z));
+    auto const means = eg::mean(runs, eg::z);
+    auto const mean = z_of(eg::ablate(eg::z, where, means));
+    // Position 4 of 8 is 3 before the last: examples 0 and 2 are long enough for it, example 1 is not.
+    auto const x = runs[eg::z].slice(1, 0, -4, 2), y = runs[eg::z].slice(1, 2, -4, 2);
+    for (std::size_t i = 0; i < 8; ++i) CHECK(double(mean[i]) == Approx((double(x[i]) + double(y[i])) / 2).margin(1e-7));
+    CHECK_THROWS_WITH(model.run(random_prompts(29, {9}), eg::ablate(eg::z, eg::everywhere, means)),
+                      Catch::Matchers::ContainsSubstring("engraft [ablate.means]"));
+}
+
+TEST_CASE("values that do not fit are refused with a sentence, before anything is computed") {
+    auto const model = random_model<eg::reference>(30), twin = random_model<eg::reference>(30);
+    auto const source = model.run(prompts, eg::capture(eg::z, eg::layer(0) & eg::at(-1)));
+    auto const patterns = model.run(random_prompts(31, {6, 4, 8}), eg::capture(eg::pattern));
+    auto const refused = [&](auto const& policy, char const* sentence) {
+        CHECK_THROWS_WITH(model.run(prompts, policy), Catch::Matchers::ContainsSubstring(sentence));
+    };
+    refused(eg::ablate(eg::z, eg::layer(3)), "engraft [where.layer]: layer 3 is out of range; the model's layers are 0 to 2");
+    refused(eg::ablate(eg::z, eg::layers(2, 1)), "ends before it begins");
+    refused(eg::ablate(eg::v, eg::kv_head(2)), "engraft [where.head]: head 2 is out of range; the heads of v are 0 to 1");
+    refused(eg::ablate(eg::z, eg::nodes({{0, 4}})), "engraft [where.head]");
+    refused(eg::ablate(eg::z, eg::nodes({{5, 0}})), "engraft [where.layer]");
+    refused(eg::ablate(eg::z, eg::at(3)), "engraft [where.position]: example 1 has 3 positions");
+    refused(eg::ablate(eg::z, eg::positions(0, 4)), "engraft [where.position]");
+    refused(eg::ablate(eg::z, eg::at(eg::role{"subject", {0, 1}, {}})), "the role `subject` has 2 positions");
+    refused(eg::patch(eg::z, eg::layer(1) & eg::at(-1), source), "engraft [cache.layer]: z of layer 1 was not captured");
+    refused(eg::patch(eg::z, eg::layer(0), source), "engraft [cache.position]");
+    refused(eg::patch(eg::pattern, eg::everywhere, patterns), "engraft [source.length]");
+    CHECK_THROWS_WITH(twin.run(prompts, eg::patch(eg::z, eg::layer(0) & eg::at(-1), source)),
+                      Catch::Matchers::ContainsSubstring("engraft [patch.same_model]"));
+    CHECK_THROWS_WITH(model.run(random_prompts(32, {6, 3}), eg::patch(eg::z, eg::layer(0) & eg::at(-1), source)),
+                      Catch::Matchers::ContainsSubstring("engraft [source.examples]: the source run has 3 examples"));
+    CHECK_THROWS_WITH(model.run(std::vector<std::vector<eg::token>>{{1, 67}}),
+                      Catch::Matchers::ContainsSubstring("token 67 at position 1 of example 0"));
+    CHECK_THROWS_AS(model.run(std::vector<std::vector<eg::token>>{}), eg::bad_input);
+    CHECK_THROWS_AS(source[eg::z].whole(0), eg::missing_activation);
+    CHECK_THROWS_WITH(source[eg::z].whole(7), Catch::Matchers::ContainsSubstring("engraft [hook_point.layer]"));
+    CHECK_THROWS_AS(source.logits_at(7), eg::bad_position);
+    CHECK_THROWS_AS(source.logits_at(-1).of({1, 2}), eg::bad_input);
+    CHECK_THROWS_AS(source.logits_at(-1).of({1, 2, 67}), eg::bad_input);
+    CHECK_THROWS_AS(model.tokenizer(), eg::bad_model);
+}

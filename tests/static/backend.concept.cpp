@@ -1,0 +1,8 @@
+#include "models.hpp"
+
+// An int does not compute.
+#ifdef ENGRAFT_CONTROL
+auto rows = sizeof(eg::model<small, eg::reference>);
+#else
+auto rows = sizeof(eg::model<small, int>);
+#endif

@@ -1,0 +1,13 @@
+#include "models.hpp"
+
+// A site that no forward pass reaches.
+struct after_all : eg::sites::base<eg::site_kind::stream> {
+    static constexpr char const* name = "after_all";
+};
+auto capture_it(small_model const& model, eg::batch const& tokens) {
+#ifdef ENGRAFT_CONTROL
+    return model.run(tokens, eg::capture(eg::resid_post));
+#else
+    return model.run(tokens, eg::capture(after_all{}));
+#endif
+}

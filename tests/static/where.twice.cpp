@@ -1,0 +1,8 @@
+#include "models.hpp"
+
+// Layers given twice.
+#ifdef ENGRAFT_CONTROL
+auto place = eg::layer(0) & eg::head(1);
+#else
+auto place = eg::layer(0) & eg::layers(0, 2);
+#endif
