@@ -89,6 +89,6 @@ TEST_CASE("ragged rows count positions from either end and refuse others") {
     CHECK(rows.position(0, 2) == 2);
     CHECK_THROWS_WITH(rows.position(1, 1), Catch::Matchers::ContainsSubstring("example 1 has 1 positions"));
     CHECK_THROWS_AS(rows.position(0, -4), eg::bad_position);
-    CHECK_THROWS_AS(eg::ragged({}), eg::bad_input);
-    CHECK_THROWS_WITH(eg::ragged({2, 0}), Catch::Matchers::ContainsSubstring("example 1"));
+    CHECK_THROWS_AS(eg::ragged(std::vector<std::size_t>{}), eg::bad_input);
+    CHECK_THROWS_WITH(eg::ragged(std::vector<std::size_t>{2, 0}), Catch::Matchers::ContainsSubstring("example 1"));
 }

@@ -38,12 +38,12 @@ public:
     /// throws bad_position when the example does not have it
     std::size_t position(std::size_t example, long p) const {
         auto const n = static_cast<long>(length(example));
-        long const q = p < 0 ? p + n : p;
-        if (q < 0 || q >= n)
+        long const from_begin = p < 0 ? p + n : p;
+        if (from_begin < 0 || from_begin >= n)
             throw bad_position("engraft [where.position]: example " + std::to_string(example) + " has " +
                                std::to_string(n) + " positions, and position " + std::to_string(p) +
                                " is not one of them");
-        return static_cast<std::size_t>(q);
+        return static_cast<std::size_t>(from_begin);
     }
 
     friend bool operator==(ragged const&, ragged const&) = default;

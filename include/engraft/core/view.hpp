@@ -65,9 +65,9 @@ struct matrix {
 
 /// The view's rows with everything behind the first dimension side by side: z of 53 x 9 x 64 becomes 53 x 576.
 template <class T, memory Memory, class Extents>
-matrix<T> as_matrix(view<T, Memory, Extents> v) {
-    auto const columns = v.shape().row_size();
-    return {v.data(), v.shape()[0], columns, columns};
+matrix<T> as_matrix(view<T, Memory, Extents> all) {
+    auto const columns = all.shape().row_size();
+    return {all.data(), all.shape()[0], columns, columns};
 }
 
 } // namespace engraft

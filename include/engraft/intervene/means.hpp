@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include <engraft/core/tensor.hpp>
 #include <engraft/intervene/patch.hpp>
 
 namespace engraft {

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <filesystem>
-#include <sstream>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -40,7 +39,7 @@ inline double positive(nlohmann::json const& object, std::string_view key, std::
 inline void require_off(nlohmann::json const& config, std::string_view key, nlohmann::json const& off,
                         std::string const& path) {
     auto const* value = find_value(config, key, path);
-    if (value && *value != off) unsupported(path, key, shown(*value), off.is_null() ? "none" : off.dump());
+    if (value && *value != off) unsupported(path, key, shown(*value), off.is_null() ? "none" : shown(off));
 }
 
 /// The same number under two keys, as configs written for old and new versions of a library have it.
@@ -163,12 +162,7 @@ inline config_family const& config_family_of(nlohmann::json const& config, std::
 
 inline std::string field_text(int value) { return std::to_string(value); }
 inline std::string field_text(bool value) { return value ? "true" : "false"; }
-inline std::string field_text(double value) {
-    std::ostringstream text;
-    text.precision(9); // tells any two floats apart
-    text << value;
-    return text.str();
-}
+inline std::string field_text(double value) { return number_text(value); }
 inline std::string field_text(family value) {
     switch (value) {
     case family::llama: return "llama";

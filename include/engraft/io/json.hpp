@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <filesystem>
 #include <limits>
 #include <string>
@@ -30,6 +31,13 @@ inline std::string printable(std::string_view text, std::size_t limit = 120) {
     std::string out;
     for (char const c : text.substr(0, limit)) out += c >= ' ' && c <= '~' ? c : '?';
     return text.size() > limit ? out + "..." : out;
+}
+
+/// A number as short as tells any two floats apart.
+inline std::string number_text(double value) {
+    char text[32];
+    std::snprintf(text, sizeof(text), "%.9g", value);
+    return text;
 }
 
 /// Builds the document while it is parsed, so that a duplicate key or a too deep nesting stops the parser at once: a
@@ -114,9 +122,16 @@ private:
     nlohmann::json* next_ = nullptr;
 };
 
-/// A JSON value as a message shows it.
+/// A JSON value as a message shows it. (The JSON library's own writer is slow to compile.)
 inline std::string shown(nlohmann::json const& value) {
-    return printable(value.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace), 60);
+    if (value.is_string()) return '"' + printable(value.get_ref<std::string const&>(), 60) + '"';
+    if (value.is_number_unsigned()) return std::to_string(value.get<std::uint64_t>());
+    if (value.is_number_integer()) return std::to_string(value.get<std::int64_t>());
+    if (value.is_boolean()) return value.get<bool>() ? "true" : "false";
+    if (value.is_null()) return "null";
+    if (value.is_array()) return "an array of " + std::to_string(value.size());
+    if (value.is_object()) return "an object with " + std::to_string(value.size()) + " keys";
+    return number_text(value.get<double>());
 }
 
 } // namespace detail

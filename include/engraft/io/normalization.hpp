@@ -64,7 +64,7 @@ inline void decompose(char32_t c, std::u32string& out) {
 }
 
 /// The character that two make together, or 0.
-inline char32_t composed(char32_t first, char32_t second) {
+inline char32_t canonical_composition(char32_t first, char32_t second) {
     if (first >= lead_first && first < lead_first + leads && second >= vowel_first && second < vowel_first + vowels)
         return hangul_first + ((first - lead_first) * vowels + (second - vowel_first)) * tails;
     if (first >= hangul_first && first < hangul_first + leads * vowels * tails && (first - hangul_first) % tails == 0 &&
@@ -114,7 +114,7 @@ inline std::string nfc(std::string_view text) {
         unsigned const order = detail::combining_class(c);
         bool const adjacent = has_starter && starter + 1 == out.size();
         if (has_starter && (adjacent || (previous < order && previous != 0))) {
-            if (char32_t const whole = detail::composed(out[starter], c)) {
+            if (char32_t const whole = detail::canonical_composition(out[starter], c)) {
                 out[starter] = whole;
                 continue;
             }

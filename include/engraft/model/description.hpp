@@ -32,7 +32,7 @@ enum class rope_scaling { none, llama3 };
 /// one description have the same hook points, and those of different descriptions are told apart by the compiler.
 /// Numbers have the values, and most fields the meaning, of the checkpoint's config.json.
 struct description {
-    short_text name;
+    short_text name{};
     engraft::family family = family::llama;
 
     int layers = 0;

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include <engraft/core/tensor.hpp>
 #include <engraft/intervene/overwrite.hpp>
 
 namespace engraft {
