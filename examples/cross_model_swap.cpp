@@ -1,5 +1,6 @@
 // Figure 4 of Prakash et al. 2024: put heads of a fine-tuned model into its base model, at the positions where they
 // work, and see how much of the fine-tuned accuracy comes with them (cross-model activation patching).
+// test: --examples 70 --draws 1
 
 #include <iomanip>
 
@@ -9,16 +10,6 @@
 #include "program.hpp"
 
 namespace eg = engraft;
-
-namespace {
-
-eg::role role_named(eg::boxes::prompts const& prompts, std::string const& name) {
-    for (auto const& r : prompts.roles)
-        if (r.name == name) return r;
-    throw eg::bad_input("the circuit names the role `" + name + "`, which the boxes task does not have");
-}
-
-} // namespace
 
 int main(int argc, char** argv) {
     CLI::App app("Swaps groups of heads of a fine-tuned model into its base model, on the boxes task.",
@@ -66,7 +57,7 @@ int main(int argc, char** argv) {
                 {{"heads", name}, {"role", role}, {"count", heads}, {"accuracy", mean}, {"seconds", seconds}});
         };
         auto const score = [&](auto const& out) { return eg::accuracy(out.logits_at(-1), prompts.answers); };
-        auto const at = [&](eg::circuit_group const& g) { return g.at(role_named(prompts, g.role)); };
+        auto const at = [&](eg::circuit_group const& g) { return g.at(prompts.role(g.role)); };
 
         line("base, none swapped", "", 0, 1, [&] { return score(base.run(prompts.tokens)); });
         line("tuned", "", 0, 1, [&] { return score(tuned.run(prompts.tokens)); });

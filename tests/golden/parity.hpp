@@ -48,6 +48,7 @@ public:
     template <class Run>
     void compare(Run const& run, std::size_t first_prompt, std::size_t first_row) {
         compare_site(run, eg::embed, first_row);
+        if constexpr (eg::has_site<D, eg::sites::pos_embed>) compare_site(run, eg::pos_embed, first_row);
         boost::hana::for_each(eg::block_sites<D>, [&](auto site) {
             if constexpr (decltype(site)::kind == eg::site_kind::pattern)
                 compare_patterns(run, site, first_prompt);
@@ -124,7 +125,13 @@ bool check(std::filesystem::path const& folder, Backend const& backend, std::ost
     auto const model = eg::load<D, Backend>(folder, backend);
     eg::checkpoint const expected(folder / "expected.safetensors");
     auto const prompts = prompts_of(expected);
-    auto const everything = eg::capture(eg::block_sites<D>) | eg::capture(eg::embed, eg::final_normalized, eg::logits);
+    auto const everything = [] {
+        auto const all = eg::capture(eg::block_sites<D>) | eg::capture(eg::embed, eg::final_normalized, eg::logits);
+        if constexpr (eg::has_site<D, eg::sites::pos_embed>)
+            return all | eg::capture(eg::pos_embed);
+        else
+            return all;
+    }();
     comparison<D, Backend> compared(expected, lines);
     lines << "# " << Backend::name() << ", " << prompts.size() << " prompts in one batch\n";
     compared.compare(model.run(prompts, everything), 0, 0);

@@ -44,9 +44,27 @@ TEMPLATE_TEST_CASE("a patch reaches the places it names and no other", "", eg::r
     CHECK(patched[eg::z].slice(2, 0, -1) != source[eg::z].slice(2, 0, -1));
 }
 
+TEST_CASE("positions count from either end, to the end where no last one is given") {
+    auto const model = random_model<eg::reference>(40);
+    auto const zeros = [&](auto const& where) {
+        auto const run = model.run(prompts, eg::ablate(eg::attn_out, where) | eg::capture(eg::attn_out));
+        std::vector<std::vector<long>> zero(3);
+        for (std::size_t e = 0; e < 3; ++e)
+            for (long p = 0; p < static_cast<long>(prompts.rows().length(e)); ++p)
+                if (run[eg::attn_out].slice(0, e, p) == std::vector<double>(32, 0.0)) zero[e].push_back(p);
+        return zero;
+    };
+    using list = std::vector<std::vector<long>>;
+    CHECK(zeros(eg::at(-1)) == list{{5}, {2}, {7}});
+    CHECK(zeros(eg::at({0, -1})) == list{{0, 5}, {0, 2}, {0, 7}});
+    CHECK(zeros(eg::positions(-2)) == list{{4, 5}, {1, 2}, {6, 7}});
+    CHECK(zeros(eg::positions(1, -1)) == list{{1, 2, 3, 4}, {1}, {1, 2, 3, 4, 5, 6}});
+    CHECK(zeros(eg::positions(0, 2)) == list{{0, 1}, {0, 1}, {0, 1}});
+}
+
 TEMPLATE_TEST_CASE("a role of another prompt is looked up at its places there", "", eg::reference) {
     auto const model = random_model<TestType>(25);
-    auto const source = model.run(other_prompts, eg::capture(eg::attn_out, eg::at(std::vector<long>{0, 1})));
+    auto const source = model.run(other_prompts, eg::capture(eg::attn_out, eg::positions(0, 2)));
     eg::role const here{"here", {3, 2, 7}, {}}, there{"there", {0, 1, 1}, {}};
     auto const patched = model.run(prompts, eg::patch(eg::attn_out, eg::at(here.from(there)), source) | eg::capture(eg::attn_out));
     for (std::size_t e = 0; e < 3; ++e)
@@ -107,6 +125,10 @@ TEST_CASE("values that do not fit are refused with a sentence, before anything i
     refused(eg::ablate(eg::z, eg::nodes({{0, 4}})), "engraft [where.head]");
     refused(eg::ablate(eg::z, eg::nodes({{5, 0}})), "engraft [where.layer]");
     refused(eg::ablate(eg::z, eg::at(3)), "engraft [where.position]: example 1 has 3 positions");
+    refused(eg::ablate(eg::z, eg::layers(1, 1)), "engraft [where.nothing]: no layer, head or position of z is chosen");
+    refused(eg::ablate(eg::z, eg::heads({})), "engraft [where.nothing]");
+    refused(eg::ablate(eg::z, eg::nodes({})), "engraft [where.nothing]");
+    refused(eg::ablate(eg::z, eg::positions(2, 1)), "engraft [where.nothing]");
     refused(eg::ablate(eg::z, eg::positions(0, 4)), "engraft [where.position]");
     refused(eg::ablate(eg::z, eg::at(eg::role{"subject", {0, 1}, {}})), "the role `subject` has 2 positions");
     refused(eg::patch(eg::z, eg::layer(1) & eg::at(-1), source), "engraft [cache.layer]: z of layer 1 was not captured");
@@ -119,6 +141,7 @@ TEST_CASE("values that do not fit are refused with a sentence, before anything i
     CHECK_THROWS_WITH(model.run(std::vector<std::vector<eg::token>>{{1, 67}}),
                       Catch::Matchers::ContainsSubstring("token 67 at position 1 of example 0"));
     CHECK_THROWS_AS(model.run(std::vector<std::vector<eg::token>>{}), eg::bad_input);
+    CHECK_THROWS_WITH(source[eg::z].slice(0, 3, -1), Catch::Matchers::ContainsSubstring("engraft [where.example]"));
     CHECK_THROWS_AS(source[eg::z].whole(0), eg::missing_activation);
     CHECK_THROWS_WITH(source[eg::z].whole(7), Catch::Matchers::ContainsSubstring("engraft [hook_point.layer]"));
     CHECK_THROWS_AS(source.logits_at(7), eg::bad_position);

@@ -2,10 +2,13 @@
 
 // Means of another site.
 #ifdef ENGRAFT_CONTROL
-using means = eg::activation_means<small, eg::reference, eg::sites::z>;
-#else
-using means = eg::activation_means<small, eg::reference, eg::sites::q>;
-#endif
-auto ablate_heads(small_model const& model, eg::batch const& tokens, means const& of_other) {
-    return model.run(tokens, eg::ablate(eg::z, eg::everywhere, of_other));
+auto ablate_heads(small_model const& model, eg::batch const& tokens, run_of<small_model, eg::sites::z> const& runs) {
+    return model.run(tokens, eg::ablate(eg::z, eg::everywhere, eg::mean(runs, eg::z)));
 }
+#else
+// [refused]
+auto ablate_heads(small_model const& model, eg::batch const& tokens, run_of<small_model, eg::sites::q> const& runs) {
+    return model.run(tokens, eg::ablate(eg::z, eg::everywhere, eg::mean(runs, eg::q)));
+}
+// [/refused]
+#endif

@@ -4,5 +4,7 @@
 #ifdef ENGRAFT_CONTROL
 auto rows = sizeof(eg::model<small, eg::reference>);
 #else
+// [refused]
 auto rows = sizeof(eg::model<small, int>);
+// [/refused]
 #endif

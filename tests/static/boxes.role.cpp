@@ -7,5 +7,7 @@ struct subject {
 #ifdef ENGRAFT_CONTROL
 auto role_of(eg::boxes::prompts const& prompts) { return prompts.role<eg::last>(); }
 #else
+// [refused]
 auto role_of(eg::boxes::prompts const& prompts) { return prompts.role<subject>(); }
+// [/refused]
 #endif

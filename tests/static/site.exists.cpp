@@ -8,6 +8,8 @@ auto capture_it(small_model const& model, eg::batch const& tokens) {
 #ifdef ENGRAFT_CONTROL
     return model.run(tokens, eg::capture(eg::resid_post));
 #else
+    // [refused]
     return model.run(tokens, eg::capture(after_all{}));
+    // [/refused]
 #endif
 }

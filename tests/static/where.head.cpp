@@ -5,6 +5,8 @@ auto ablate_head(small_model const& model, eg::batch const& tokens) {
 #ifdef ENGRAFT_CONTROL
     return model.run(tokens, eg::ablate(eg::z, eg::head_c<0, 3>));
 #else
+    // [refused]
     return model.run(tokens, eg::ablate(eg::z, eg::head_c<0, 4>));
+    // [/refused]
 #endif
 }

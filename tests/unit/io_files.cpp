@@ -18,6 +18,7 @@
 #include <engraft/io/safetensors.hpp>
 
 #include "../catch.hpp"
+#include "io_attack.hpp"
 
 namespace {
 
@@ -117,7 +118,7 @@ TEST_CASE("JSON is read with the checks that files need", "[io][json]") {
         {"{\"a\": 1} x", "not valid JSON"},
         {R"({"a": 1, "a": 2})", "the key 'a' stands twice"},
         {R"([{"b": {"c": 1, "c": 1}}])", "the key 'c' stands twice"},
-        {"[1e999]", "not valid JSON"},
+        {"[1e999]", "number overflow"},
         {"[\"\xFF\"]", "not valid JSON"},
         {"[NaN]", "not valid JSON"},
         {"{'a': 1}", "not valid JSON"},
@@ -415,16 +416,17 @@ TEST_CASE("old and new keys of a config say the same", "[io][config]") {
     CHECK(read(R"({"num_key_value_heads": null})").kv_heads == 4);
     CHECK(read(R"({"head_dim": null})").d_head == 8);
     CHECK_FALSE(read(R"({"tie_word_embeddings": null})").tied_unembedding);
+    CHECK(read(R"({"attention_bias": true})").qkv_bias);
+    CHECK(read(R"({"mlp_bias": true})").mlp_bias);
     CHECK(read(R"({"rms_norm_eps": null})").norm_eps == 1e-6);
     CHECK(read(R"({"rope_theta": null})").rope_theta == 10000);
     CHECK(read(R"({"pretraining_tp": 4, "attention_dropout": 0.1, "auto_map": {}})") == old);
 
     std::vector<std::pair<std::string, std::string>> const refused{
         {R"({"hidden_act": "gelu"})", "'hidden_act' is 'gelu'; supported: 'silu'"},
-        {R"({"attention_bias": true})", "'attention_bias' is true"},
-        {R"({"mlp_bias": true})", "'mlp_bias' is true"},
+        {R"({"attention_bias": 1})", "'attention_bias' must be true or false"},
         {R"({"sliding_window": 4096})", "'sliding_window' is 4096"},
-        {R"({"partial_rotary_factor": 0.5})", "'partial_rotary_factor' is 0.5"},
+        {R"({"partial_rotary_factor": 1.5})", "the rotated share of a head must be"},
         {R"({"quantization_config": {"bits": 4}})", "'quantization_config' is"},
         {R"({"layer_types": ["sliding_attention"]})", "'layer_types' is \"sliding_attention\""},
         {R"({"rope_scaling": {"rope_type": "yarn"}})", "'rope_type' is 'yarn'; supported: 'default', 'llama3'"},
@@ -437,7 +439,7 @@ TEST_CASE("old and new keys of a config say the same", "[io][config]") {
         {R"({"rope_scaling": {"high_freq_factor": 1}})", "'high_freq_factor' must be larger"},
         {R"({"rope_parameters": {"rope_type": "default"}})", "are both there and differ"},
         {R"({"rope_scaling": null, "rope_parameters": {"rope_type": "default", "rope_theta": 7.0}})",
-         "'rope_theta' stands twice, as 500.0 and as 7.0"},
+         "'rope_theta' stands twice, as 500 and as 7"},
         {R"({"model_type": "mamba"})", "'model_type' is 'mamba'; supported: 'llama'"},
         {R"({"architectures": ["LlamaForSequenceClassification"]})",
          "'architectures' is 'LlamaForSequenceClassification'"},
@@ -448,7 +450,7 @@ TEST_CASE("old and new keys of a config say the same", "[io][config]") {
         {R"({"hidden_size": 0})", "'hidden_size' must be a whole number from 1"},
         {R"({"vocab_size": 99999999999})", "'vocab_size' must be a whole number from 1"},
         {R"({"num_key_value_heads": 3})", "kv_heads must divide heads"},
-        {R"({"head_dim": 7})", "even d_head"},
+        {R"({"head_dim": 7})", "rotary embedding needs an even"},
         {R"({"head_dim": null, "hidden_size": 33})", "'head_dim' is missing"},
         {R"({"rms_norm_eps": "x"})", "'rms_norm_eps' must be a number"},
         {R"({"rope_theta": -1})", "'rope_theta' must be positive"},
@@ -495,19 +497,65 @@ TEST_CASE("every field that differs from the description is listed", "[io][confi
         CHECK_THROWS_WITH(require_same(other, read, path),
                           ContainsSubstring(std::string("describes: ") + name + " is"));
     };
-    alone("layers", [](auto& d) { ++d.layers; });
-    alone("d_model", [](auto& d) { ++d.d_model; });
-    alone("heads", [](auto& d) { ++d.heads; });
-    alone("kv_heads", [](auto& d) { ++d.kv_heads; });
-    alone("d_head", [](auto& d) { ++d.d_head; });
-    alone("d_mlp", [](auto& d) { ++d.d_mlp; });
-    alone("vocab", [](auto& d) { ++d.vocab; });
-    alone("norm_eps", [](auto& d) { d.norm_eps = 1e-6; });
-    alone("rope_theta", [](auto& d) { d.rope_theta = 1; });
+    alone("family", [](auto& d) { d.family = family::gpt2; });
+    alone("layers", [](auto& d) { d.layers += 1; });
+    alone("d_model", [](auto& d) { d.d_model += 1; });
+    alone("heads", [](auto& d) { d.heads += 1; });
+    alone("kv_heads", [](auto& d) { d.kv_heads += 1; });
+    alone("d_head", [](auto& d) { d.d_head += 1; });
+    alone("d_mlp", [](auto& d) { d.d_mlp += 1; });
+    alone("vocab", [](auto& d) { d.vocab += 1; });
+    alone("norm", [](auto& d) { d.norm = norm::layer; });
+    alone("norm_eps", [](auto& d) { d.norm_eps *= 2; });
+    alone("qk_norm", [](auto& d) { d.qk_norm = true; });
+    alone("post_norms", [](auto& d) { d.post_norms = true; });
+    alone("position", [](auto& d) { d.position = position::learned; });
+    alone("positions", [](auto& d) { d.positions += 1; });
+    alone("d_rotary", [](auto& d) { d.d_rotary += 1; });
+    alone("rope_theta", [](auto& d) { d.rope_theta += 1; });
     alone("rope_scaling", [](auto& d) { d.rope_scaling = rope_scaling::llama3; });
-    alone("rope_factor", [](auto& d) { d.rope_factor = 2; });
-    alone("rope_low_freq_factor", [](auto& d) { d.rope_low_freq_factor = 2; });
-    alone("rope_high_freq_factor", [](auto& d) { d.rope_high_freq_factor = 2; });
-    alone("rope_original_context", [](auto& d) { d.rope_original_context = 2; });
+    alone("rope_factor", [](auto& d) { d.rope_factor += 1; });
+    alone("rope_low_freq_factor", [](auto& d) { d.rope_low_freq_factor += 1; });
+    alone("rope_high_freq_factor", [](auto& d) { d.rope_high_freq_factor += 1; });
+    alone("rope_original_context", [](auto& d) { d.rope_original_context += 1; });
+    alone("window", [](auto& d) { d.window += 1; });
+    alone("window_every", [](auto& d) { d.window_every += 1; });
+    alone("attention_scalar", [](auto& d) { d.attention_scalar += 1; });
+    alone("attention_softcap", [](auto& d) { d.attention_softcap += 1; });
+    alone("final_softcap", [](auto& d) { d.final_softcap += 1; });
+    alone("scaled_embedding", [](auto& d) { d.scaled_embedding = true; });
+    alone("mlp", [](auto& d) { d.mlp = mlp::gelu; });
+    alone("residual", [](auto& d) { d.residual = residual::parallel; });
+    alone("qkv_bias", [](auto& d) { d.qkv_bias = true; });
+    alone("out_bias", [](auto& d) { d.out_bias = true; });
+    alone("mlp_bias", [](auto& d) { d.mlp_bias = true; });
     alone("tied_unembedding", [](auto& d) { d.tied_unembedding = true; });
+}
+
+TEST_CASE("damaged safetensors files", "[io][attack]") {
+    auto const use = [](std::string const& file) {
+        checkpoint const c(file);
+        for (auto const& name : c.names()) {
+            c.read<double>(name);
+            if (c.dtype(name) < dtype::f16) c.read<std::int64_t>(name);
+        }
+    };
+    for (auto const* file : {"valid.safetensors", "valid_metadata.safetensors", "valid_padded_header.safetensors"}) {
+        int const refused = engraft_test::attack(data / "malformed" / file, 1000, 1000, 1, use);
+        CHECK(refused > 300);
+        CHECK(refused < 1000);
+    }
+    // The header's part of the file.
+    CHECK(engraft_test::attack(data / "llama_gqa" / "model.safetensors", 3200, 100, 2, use) > 20);
+}
+
+TEST_CASE("damaged configs", "[io][attack]") {
+    for (auto const* model : {"llama_gqa", "llama_mha"}) {
+        auto const use = [](std::string const& file) {
+            if (!well_formed(read_config(file))) throw std::logic_error("an ill-formed description came out");
+        };
+        int const refused = engraft_test::attack(data / model / "config.json", 2000, 1000, 3, use);
+        CHECK(refused > 300);
+        CHECK(refused < 1000);
+    }
 }

@@ -8,6 +8,7 @@
 #include <engraft/io/tokenizer.hpp>
 
 #include "../catch.hpp"
+#include "io_attack.hpp"
 
 namespace {
 
@@ -222,6 +223,38 @@ TEST_CASE("a hostile expression ends in an error, not in a hang", "[io][tokenize
     CHECK_THROWS_AS(t.encode(std::string(60, 'a') + "b"), engraft::bad_input);
 }
 
+TEST_CASE("texts are cut up by patterns", "[io][tokenizer]") {
+    using engraft::split_behavior;
+    using engraft::text_pattern;
+    using pieces = std::vector<std::string_view>;
+    auto const dash = text_pattern::literal("-", "p");
+    CHECK(dash.split("a-b", split_behavior::removed) == pieces{"a", "b"});
+    CHECK(dash.split("a-b", split_behavior::isolated) == pieces{"a", "-", "b"});
+    CHECK(dash.split("a-b", split_behavior::merged_with_previous) == pieces{"a-", "b"});
+    CHECK(dash.split("a-b", split_behavior::merged_with_next) == pieces{"a", "-b"});
+    CHECK(dash.split("a--b", split_behavior::isolated) == pieces{"a", "-", "-", "b"});
+    CHECK(dash.split("a--b", split_behavior::contiguous) == pieces{"a", "--", "b"});
+    CHECK(dash.split("a--b", split_behavior::merged_with_previous) == pieces{"a-", "-", "b"});
+    CHECK(dash.split("a--b", split_behavior::removed, true) == pieces{"-", "-"});
+    CHECK(dash.split("", split_behavior::isolated).empty());
+
+    // What these mean to Oniguruma: U+180E is not white space, marks and connectors are parts of words.
+    auto const cut = [](std::string const& expression, std::string_view text) {
+        return text_pattern::regex(expression, "p").split(text, split_behavior::isolated);
+    };
+    CHECK(cut(R"(\S+)", "!\u180e!\u00a0x") == pieces{"!\u180e!", "\u00a0", "x"});
+    CHECK(cut(R"([^\s]+)", "!\u180e!\u00a0x") == pieces{"!\u180e!", "\u00a0", "x"});
+    CHECK(cut(R"(\s)", "a\u0085\u2003b") == pieces{"a", "\u0085", "\u2003", "b"});
+    CHECK(cut(R"(\w+)", "e\u0301\u203f9\u00bd\u2153") == pieces{"e\u0301\u203f9\u00bd", "\u2153"});
+    CHECK(cut(R"([\w-]+)", "a-e\u0301 b") == pieces{"a-e\u0301", " ", "b"});
+    CHECK(cut(R"(\W+)", "a,. b") == pieces{"a", ",. ", "b"});
+    CHECK(cut("^x|y$", "x\nxy\nyx") == pieces{"x", "\n", "x", "y", "\nyx"}); // at every line
+    CHECK(cut("x*", "axxb") == pieces{"a", "xx", "b"});
+    CHECK(cut("x*", "éab") == pieces{"é", "a", "b"}); // empty matches cut too
+    CHECK(text_pattern::regex("b+", "p").occurs("abc"));
+    CHECK_FALSE(text_pattern::regex("b+", "p").occurs("ac"));
+}
+
 TEST_CASE("normalization form C", "[io][tokenizer]") {
     CHECK(engraft::nfc("plain ASCII and é") == "plain ASCII and é");
     CHECK(engraft::nfc("e\u0301") == "é");
@@ -232,4 +265,19 @@ TEST_CASE("normalization form C", "[io][tokenizer]") {
     CHECK(engraft::nfc("\u1112\u1161\u11ab\u1100\u1173\u11af") == "한글"); // Hangul from its parts
     CHECK(engraft::nfc("\uac00\u11a8\uac01\u11a8") == "각\uac01\u11a8");
     CHECK(engraft::nfc("\u0301a") == "\u0301a");
+}
+
+TEST_CASE("damaged tokenizers", "[io][attack]") {
+    std::string const text = "The box's  123 naïve \u0301 中 😀\n\n <s>x</s> [MASK] keep ▁";
+    auto const use = [&](std::string const& file) {
+        auto const t = tokenizer::load(file);
+        t.decode(t.encode(text), true);
+    };
+    // The parts before the vocabulary are short, and most of what can go wrong is in them.
+    for (auto const* name : {"gpt2", "llama3", "qwen2", "splits", "llama2", "llama1", "metaspace"}) {
+        INFO(name);
+        auto const file = data + name + ".json";
+        CHECK(engraft_test::attack(file, 2500, 150, 4, use) > 50);
+        CHECK(engraft_test::attack(file, 20000, 60, 5, use) > 10);
+    }
 }

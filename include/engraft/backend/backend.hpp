@@ -4,10 +4,12 @@
 #include <cstdint>
 #include <span>
 
+#include <engraft/backend/attention_shape.hpp>
 #include <engraft/backend/slice.hpp>
 #include <engraft/core/ragged.hpp>
 #include <engraft/core/tensor.hpp>
 #include <engraft/core/token.hpp>
+#include <engraft/model/description.hpp>
 
 namespace engraft {
 
@@ -20,16 +22,20 @@ namespace engraft {
 ///   gather_rows(out, table, index)     out[r] = table[index[r]]
 ///   linear(out, in, map)               out[r] = in[r] W^T + bias; a row's result depends on that row alone
 ///   head_results(out, in, map, heads)  out[r, h] = in[r, h] times the columns of W that head h has; no bias
-///   rms_norm(out, in, gain, eps)       out[r] = in[r] / sqrt(mean(in[r]^2) + eps) * gain
+///   rms_norm(out, in, gain, eps)       out[r] = in[r] / sqrt(mean(in[r]^2) + eps) * gain; `out` may be `in`
+///   layer_norm(out, in, gain, bias, eps)  out[r] = (in[r] - mean) / sqrt(variance + eps) * gain + bias; as above
 ///   add(to, from)                      to[r] += from[r]
+///   scale(x, factor)                   in place
 ///   add_difference(to, a, b, parts)    to[r] += sum over p of a[r, p] - b[r, p]; exact differences of 0 change no bit
-///   rotate(x, heads, angles, rows)     in place: rotary embedding of every head by its row's position;
-///                                      angles [longest, d_head], cosines in the first half, sines in the second
-///   scores(out, q, k, heads, kv_heads, scale, rows)    causal; -infinity where a key is not visible
-///   softmax(pattern, heads, rows)      in place, each query position over its keys
-///   mix(z, pattern, v, heads, kv_heads, rows)          z = pattern times v
-///   attention(z, q, k, v, heads, kv_heads, scale, rows) the three before in one, to the bit, without keeping patterns
-///   silu_product(out, gate, up)        out = gate / (1 + exp(-gate)) * up; `out` may be `up`
+///   rotate(x, heads, angles, rows)     in place: rotary embedding of every head by its row's position, of the leading
+///                                      n elements; angles [longest, n], cosines in the first half, sines in the second
+///   scores(out, q, k, shape, rows)     scaled, capped; -infinity where a key is not visible
+///   softmax(pattern, shape, rows)      in place, each query position over its keys
+///   mix(z, pattern, v, shape, rows)    z = pattern times v
+///   attention(z, q, k, v, shape, rows) the three before in one, to the bit, without keeping patterns
+///   activate(x, kind)                  in place: x = f(x), f the nonlinearity of an MLP
+///   gated(out, gate, kind)             in place: out = f(gate) * out
+///   softcap(x, cap)                    in place: x = cap tanh(x / cap)
 ///   copy(to, from, n)                  n elements
 ///   copy_slices(to, from, slices)      each slice of `to` from its place in `from`
 ///   fill_slices(to, value, slices)
@@ -48,21 +54,25 @@ concept backend =
              vector_tensor<slice_copy, typename B::memory_type> const& slices,
              vector_tensor<std::uint64_t, typename B::memory_type> const& list,
              vector_tensor<row_group, typename B::memory_type> const& groups, typename B::linear_map const& map,
-             ragged const& rows, std::size_t n, double number, std::span<token const> columns) {
+             ragged const& rows, attention_shape const& shape, std::size_t n, double number, std::span<token const> columns) {
         { B::name() } -> std::convertible_to<char const*>;
         { b.make_linear(std::move(weight), std::move(vector)) } -> std::same_as<typename B::linear_map>;
         b.gather_rows(out, in, index);
         b.linear(out, in, map);
         b.head_results(out, in, map, n);
         b.rms_norm(out, in, vector, number);
+        b.layer_norm(out, in, vector, vector, number);
+        b.scale(out, number);
         b.add(out, in);
         b.add_difference(out, in, in, n);
         b.rotate(out, n, in, rows);
-        b.scores(to, in, in, n, n, number, rows);
-        b.softmax(to, n, rows);
-        b.mix(out, from, in, n, n, rows);
-        b.attention(out, in, in, in, n, n, number, rows);
-        b.silu_product(out, in, in);
+        b.scores(to, in, in, shape, rows);
+        b.softmax(to, shape, rows);
+        b.mix(out, from, in, shape, rows);
+        b.attention(out, in, in, in, shape, rows);
+        b.activate(out, mlp::gelu);
+        b.gated(out, in, mlp::gated_silu);
+        b.softcap(out, number);
         b.copy(to, from, n);
         b.copy_slices(to, from, slices);
         b.fill_slices(to, number, slices);

@@ -35,8 +35,11 @@ public:
     }
 
     /// Position p of an example, counted from its end when negative (-1 is the last).
-    /// throws bad_position when the example does not have it
+    /// throws bad_position when the example does not have it, bad_input when there is no such example
     std::size_t position(std::size_t example, long p) const {
+        if (example >= examples())
+            throw bad_input("engraft [where.example]: example " + std::to_string(example) +
+                            " was asked for; the batch has " + std::to_string(examples()));
         auto const n = static_cast<long>(length(example));
         long const from_begin = p < 0 ? p + n : p;
         if (from_begin < 0 || from_begin >= n)

@@ -130,11 +130,13 @@ inline std::vector<selection::place> places_of(axes::range const& given, ragged 
     for (std::size_t e = 0; e < rows.examples(); ++e) {
         auto const length = static_cast<long>(rows.length(e));
         long const first = given.first < 0 ? given.first + length : given.first;
-        long const last = given.last < 0 ? given.last + length : given.last;
+        long const last = given.last < 0                          ? given.last + length
+                          : given.last == axes::range::to_the_end ? length
+                                                                  : given.last;
         if (first < 0 || last > length)
-            throw bad_position("engraft [where.position]: positions " + std::to_string(given.first) + " to before " +
-                               std::to_string(given.last) + " were asked of example " + std::to_string(e) +
-                               ", which has " + std::to_string(length));
+            throw bad_position("engraft [where.position]: positions " + std::to_string(first) + " to before " +
+                               std::to_string(last) + " were asked of example " + std::to_string(e) + ", which has " +
+                               std::to_string(length));
         for (long p = first; p < last; ++p) places.push_back({e, static_cast<std::size_t>(p), p});
     }
     return places;
@@ -180,7 +182,8 @@ constexpr void check_where() {
                   "engraft [where.head]: a head is out of the site's range; heads count from 0");
 }
 
-/// throws bad_layer, bad_head, bad_position, and bad_input for a role that does not fit the batch
+/// throws bad_layer, bad_head, bad_position, and bad_input for a role that does not fit the batch or a `where` that
+/// names no place at all, which would pass for an intervention without effect
 template <description D, site S, class Where>
 selection resolve(Where const& w, ragged const& rows) {
     constexpr int layers = hook_point<D, S>::layers;
@@ -207,6 +210,9 @@ selection resolve(Where const& w, ragged const& rows) {
         }
     }
     s.places = detail::places_of(w.positions, rows);
+    if (s.empty())
+        throw bad_input(std::string("engraft [where.nothing]: no layer, head or position of ") + S::name +
+                        " is chosen; leave the policy out if that is meant");
     s.whole = std::is_same_v<typename Where::heads_type, axes::every> &&
               std::is_same_v<typename Where::positions_type, axes::every>;
     return s;

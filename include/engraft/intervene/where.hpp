@@ -1,6 +1,6 @@
 #pragma once
 
-#include <algorithm>
+#include <limits>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -47,10 +47,11 @@ struct list {
     std::vector<int> items;
 };
 
-/// From a first to before a last one; `last` none means to the end.
+/// From a first to before a last one.
 struct range {
+    static constexpr long to_the_end = std::numeric_limits<long>::max();
     long first = 0;
-    long last = 0;
+    long last = to_the_end;
 };
 
 /// Single heads of single layers, for `where::layers`; then `where::heads` is `in_nodes`.
@@ -69,7 +70,7 @@ struct positions {
 /// Which layers, heads and positions a policy acts on. Parts are joined with &; a part that is not named means all.
 ///
 ///     layers(4, 12) & heads({0, 3}) & at(-1)            // heads 0 and 3 of layers 4 to 11, at the last token
-///     layer_c<5> & at(boxes.role<query_label>())        // layer 5, at one position per example
+///     layer_c<5> & at(prompts.role<query_label>())       // layer 5, at one position per example
 template <class Layers = axes::every, class Heads = axes::every, class Positions = axes::every,
           head_kind Kind = head_kind::query>
 struct where {
@@ -155,8 +156,8 @@ inline auto at(std::vector<long> items) {
     return where<axes::every, axes::every, axes::positions>{{}, {}, {std::move(items)}};
 }
 inline auto at(long position) { return at(std::vector<long>{position}); }
-/// Positions first to last - 1 of every example; negative ones count from its end.
-inline auto positions(long first, long last) {
+/// Positions first to last - 1 of every example, or to its end; negative ones count from there.
+inline auto positions(long first, long last = axes::range::to_the_end) {
     return where<axes::every, axes::every, axes::range>{{}, {}, {first, last}};
 }
 

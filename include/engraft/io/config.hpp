@@ -1,10 +1,13 @@
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <filesystem>
 #include <string>
 #include <string_view>
 #include <system_error>
 #include <type_traits>
+#include <vector>
 
 #include <engraft/core/error.hpp>
 #include <engraft/io/json.hpp>
@@ -66,9 +69,13 @@ inline void read_rope(nlohmann::json const& config, std::string const& path, des
 
     d.position = position::rope;
     d.rope_theta = agreed(config, as_object(rope, "rope", where).empty() ? none : rope, "rope_theta", where, 10000);
-    for (auto const& object : {config, rope})
-        if (number_or(object, "partial_rotary_factor", path, 1) != 1)
-            unsupported(path, "partial_rotary_factor", shown(object["partial_rotary_factor"]), "1");
+    if (d.family == family::gpt_neox && find_value(config, "rotary_emb_base", path))
+        d.rope_theta = positive(config, "rotary_emb_base", path);
+    double share = d.family == family::gpt_neox ? number_or(config, "rotary_pct", path, 0.25) : 1;
+    for (auto const* object : {&config, &rope}) share = number_or(*object, "partial_rotary_factor", path, share);
+    if (!(share > 0 && share <= 1))
+        throw bad_file(path, "the rotated share of a head must be above 0 and at most 1, but is " + number_text(share));
+    if (share != 1) d.d_rotary = static_cast<int>(d.d_head * share);
 
     auto const old_type = string_or(rope, "type", where, "default");
     auto const type = string_or(rope, "rope_type", where, old_type);
@@ -85,11 +92,48 @@ inline void read_rope(nlohmann::json const& config, std::string const& path, des
         throw bad_file(where, "'high_freq_factor' must be larger than 'low_freq_factor'");
 }
 
-inline description read_llama_config(nlohmann::json const& config, std::string const& path) {
+/// Which layers have the sliding window, from `layer_types` where it stands: all of them, or 0, n, 2n, ...
+/// Without that list the window is of every `otherwise`-th layer.
+inline void read_window(nlohmann::json const& config, std::string const& path, int otherwise, description& d) {
+    auto const* window = find_value(config, "sliding_window", path);
+    auto const* types = find_value(config, "layer_types", path);
+    std::vector<bool> slides;
+    if (types)
+        for (auto const& type : as_array(*types, "layer_types", path)) {
+            auto const& name = as_string(type, "layer_types", path);
+            if (name != "full_attention" && name != "sliding_attention")
+                unsupported(path, "layer_types", shown(type), "'full_attention', 'sliding_attention'");
+            slides.push_back(name == "sliding_attention");
+        }
+    if (types && slides.size() != static_cast<std::size_t>(d.layers))
+        throw bad_file(path, "'layer_types' has " + std::to_string(slides.size()) + " entries for " +
+                                 std::to_string(d.layers) + " layers");
+    bool const none = types ? std::find(slides.begin(), slides.end(), true) == slides.end() : !window;
+    if (none) return;
+    if (!window) throw bad_file(path, "'layer_types' names sliding_attention, but there is no 'sliding_window'");
+    d.window = dimension(config, "sliding_window", path);
+    d.window_every = otherwise;
+    if (!types) return;
+    auto const second = std::find(slides.begin() + 1, slides.end(), true);
+    d.window_every = second == slides.end() ? d.layers : static_cast<int>(second - slides.begin());
+    for (int layer = 0; layer < d.layers; ++layer)
+        if (slides[static_cast<std::size_t>(layer)] != (layer % d.window_every == 0))
+            unsupported(path, "layer_types", "another order",
+                        "sliding_attention in every layer or in every n-th from 0");
+}
+
+/// Of families that know no window, a list of layers may say only that.
+inline void require_full_attention(nlohmann::json const& config, std::string const& path) {
+    if (auto const* types = find_value(config, "layer_types", path))
+        for (auto const& type : as_array(*types, "layer_types", path))
+            if (as_string(type, "layer_types", path) != "full_attention")
+                unsupported(path, "layer_types", shown(type), "'full_attention'");
+}
+
+/// What Llama and the families after its pattern share.
+inline description read_llama_like(nlohmann::json const& config, std::string const& path, family f) {
     description d;
-    d.family = family::llama;
-    d.norm = norm::rms;
-    d.mlp = mlp::gated_silu;
+    d.family = f;
     d.layers = dimension(config, "num_hidden_layers", path);
     d.d_model = dimension(config, "hidden_size", path);
     d.heads = dimension(config, "num_attention_heads", path);
@@ -107,18 +151,129 @@ inline description read_llama_config(nlohmann::json const& config, std::string c
     d.norm_eps = find_value(config, "rms_norm_eps", path) ? positive(config, "rms_norm_eps", path) : 1e-6;
     d.tied_unembedding = bool_or(config, "tie_word_embeddings", path, false);
     read_rope(config, path, d);
-
-    if (auto const act = string_or(config, "hidden_act", path, "silu"); act != "silu")
-        unsupported(path, "hidden_act", "'" + printable(act) + "'", "'silu'");
-    require_off(config, "attention_bias", false, path);
-    require_off(config, "mlp_bias", false, path);
-    if (bool_or(config, "use_sliding_window", path, true)) require_off(config, "sliding_window", nullptr, path);
-    if (auto const* types = find_value(config, "layer_types", path))
-        for (auto const& type : as_array(*types, "layer_types", path))
-            if (as_string(type, "layer_types", path) != "full_attention")
-                unsupported(path, "layer_types", shown(type), "'full_attention'");
     // `pretraining_tp` only splits matrix products, and dropout acts in training alone: neither changes what is
     // computed.
+    return d;
+}
+
+inline void require_activation(nlohmann::json const& config, std::string_view key, std::string const& path,
+                               std::string_view supported) {
+    if (auto const act = string_or(config, key, path, std::string(supported)); act != supported)
+        unsupported(path, key, "'" + printable(act) + "'", "'" + std::string(supported) + "'");
+}
+
+inline description read_llama_config(nlohmann::json const& config, std::string const& path) {
+    auto d = read_llama_like(config, path, family::llama);
+    require_activation(config, "hidden_act", path, "silu");
+    d.qkv_bias = d.out_bias = bool_or(config, "attention_bias", path, false);
+    d.mlp_bias = bool_or(config, "mlp_bias", path, false);
+    require_off(config, "sliding_window", nullptr, path);
+    require_full_attention(config, path);
+    return d;
+}
+
+inline description read_mistral_config(nlohmann::json const& config, std::string const& path) {
+    auto d = read_llama_like(config, path, family::mistral);
+    require_activation(config, "hidden_act", path, "silu");
+    read_window(config, path, 1, d);
+    return d;
+}
+
+inline description read_qwen2_config(nlohmann::json const& config, std::string const& path) {
+    auto d = read_llama_like(config, path, family::qwen2);
+    require_activation(config, "hidden_act", path, "silu");
+    d.qkv_bias = true;
+    require_off(config, "use_sliding_window", false, path);
+    require_full_attention(config, path);
+    return d;
+}
+
+inline description read_qwen3_config(nlohmann::json const& config, std::string const& path) {
+    auto d = read_llama_like(config, path, family::qwen3);
+    require_activation(config, "hidden_act", path, "silu");
+    if (!find_value(config, "head_dim", path)) d.d_head = 128;
+    d.qk_norm = true;
+    d.qkv_bias = d.out_bias = bool_or(config, "attention_bias", path, false);
+    require_off(config, "use_sliding_window", false, path);
+    require_full_attention(config, path);
+    return d;
+}
+
+inline description read_gemma2_config(nlohmann::json const& config, std::string const& path) {
+    auto d = read_llama_like(config, path, family::gemma2);
+    require_activation(config, find_value(config, "hidden_activation", path) ? "hidden_activation" : "hidden_act", path,
+                       "gelu_pytorch_tanh");
+    require_off(config, "attention_bias", false, path);
+    if (!find_value(config, "head_dim", path)) d.d_head = 256;
+    d.mlp = mlp::gated_gelu_tanh;
+    d.post_norms = d.scaled_embedding = true;
+    d.tied_unembedding = bool_or(config, "tie_word_embeddings", path, true);
+    d.attention_scalar =
+        find_value(config, "query_pre_attn_scalar", path) ? positive(config, "query_pre_attn_scalar", path) : 256;
+    if (find_value(config, "attn_logit_softcapping", path))
+        d.attention_softcap = positive(config, "attn_logit_softcapping", path);
+    if (find_value(config, "final_logit_softcapping", path))
+        d.final_softcap = positive(config, "final_logit_softcapping", path);
+    read_window(config, path, 2, d);
+    return d;
+}
+
+inline description read_gpt2_config(nlohmann::json const& config, std::string const& path) {
+    description d;
+    d.family = family::gpt2;
+    d.layers = dimension(config, "n_layer", path);
+    d.d_model = dimension(config, "n_embd", path);
+    d.heads = d.kv_heads = dimension(config, "n_head", path);
+    if (d.d_model % d.heads != 0)
+        throw bad_file(path, "'n_embd' " + std::to_string(d.d_model) + " is not a multiple of 'n_head' " +
+                                 std::to_string(d.heads));
+    d.d_head = d.d_model / d.heads;
+    d.d_mlp = find_value(config, "n_inner", path) ? dimension(config, "n_inner", path) : 4 * d.d_model;
+    d.vocab = dimension(config, "vocab_size", path);
+    d.norm = norm::layer;
+    d.norm_eps = find_value(config, "layer_norm_epsilon", path) ? positive(config, "layer_norm_epsilon", path) : 1e-5;
+    d.position = position::learned;
+    d.positions = find_value(config, "n_positions", path) ? dimension(config, "n_positions", path) : 1024;
+    d.mlp = mlp::gelu_tanh;
+    d.qkv_bias = d.out_bias = d.mlp_bias = true;
+    d.tied_unembedding = bool_or(config, "tie_word_embeddings", path, true);
+    auto const act = string_or(config, "activation_function", path, "gelu_new");
+    if (act == "gelu")
+        d.mlp = mlp::gelu;
+    else if (act != "gelu_new" && act != "gelu_pytorch_tanh")
+        unsupported(path, "activation_function", "'" + printable(act) + "'", "'gelu_new', 'gelu_pytorch_tanh', 'gelu'");
+    require_off(config, "add_cross_attention", false, path);
+    require_off(config, "scale_attn_by_inverse_layer_idx", false, path);
+    require_off(config, "scale_attn_weights", true, path);
+    return d;
+}
+
+inline description read_gpt_neox_config(nlohmann::json const& config, std::string const& path) {
+    description d;
+    d.family = family::gpt_neox;
+    d.layers = dimension(config, "num_hidden_layers", path);
+    d.d_model = dimension(config, "hidden_size", path);
+    d.heads = d.kv_heads = dimension(config, "num_attention_heads", path);
+    if (d.d_model % d.heads != 0)
+        throw bad_file(path, "'hidden_size' " + std::to_string(d.d_model) +
+                                 " is not a multiple of 'num_attention_heads' " + std::to_string(d.heads));
+    d.d_head = d.d_model / d.heads;
+    d.d_mlp = dimension(config, "intermediate_size", path);
+    d.vocab = dimension(config, "vocab_size", path);
+    d.norm = norm::layer;
+    d.norm_eps = find_value(config, "layer_norm_eps", path) ? positive(config, "layer_norm_eps", path) : 1e-5;
+    d.residual = bool_or(config, "use_parallel_residual", path, true) ? residual::parallel : residual::sequential;
+    d.qkv_bias = d.out_bias = bool_or(config, "attention_bias", path, true);
+    d.mlp_bias = true;
+    d.tied_unembedding = bool_or(config, "tie_word_embeddings", path, false);
+    auto const act = string_or(config, "hidden_act", path, "gelu");
+    if (act == "gelu")
+        d.mlp = mlp::gelu;
+    else if (act == "gelu_new" || act == "gelu_fast" || act == "gelu_pytorch_tanh")
+        d.mlp = mlp::gelu_tanh;
+    else
+        unsupported(path, "hidden_act", "'" + printable(act) + "'", "'gelu', 'gelu_new', 'gelu_pytorch_tanh'");
+    read_rope(config, path, d);
     return d;
 }
 
@@ -130,7 +285,10 @@ struct config_family {
 };
 
 inline constexpr config_family config_families[] = {
-    {"llama", "LlamaForCausalLM", read_llama_config},
+    {"llama", "LlamaForCausalLM", read_llama_config},         {"mistral", "MistralForCausalLM", read_mistral_config},
+    {"qwen2", "Qwen2ForCausalLM", read_qwen2_config},         {"qwen3", "Qwen3ForCausalLM", read_qwen3_config},
+    {"gemma2", "Gemma2ForCausalLM", read_gemma2_config},      {"gpt2", "GPT2LMHeadModel", read_gpt2_config},
+    {"gpt_neox", "GPTNeoXForCausalLM", read_gpt_neox_config},
 };
 
 inline config_family const& config_family_of(nlohmann::json const& config, std::string const& path) {
@@ -166,24 +324,42 @@ inline std::string field_text(double value) { return number_text(value); }
 inline std::string field_text(family value) {
     switch (value) {
     case family::llama: return "llama";
+    case family::mistral: return "mistral";
+    case family::qwen2: return "qwen2";
+    case family::qwen3: return "qwen3";
+    case family::gemma2: return "gemma2";
+    case family::gpt2: return "gpt2";
+    case family::gpt_neox: return "gpt_neox";
     }
     return "?";
 }
 inline std::string field_text(norm value) {
     switch (value) {
     case norm::rms: return "rms";
+    case norm::layer: return "layer";
     }
     return "?";
 }
 inline std::string field_text(position value) {
     switch (value) {
     case position::rope: return "rope";
+    case position::learned: return "learned";
     }
     return "?";
 }
 inline std::string field_text(mlp value) {
     switch (value) {
     case mlp::gated_silu: return "gated_silu";
+    case mlp::gated_gelu_tanh: return "gated_gelu_tanh";
+    case mlp::gelu: return "gelu";
+    case mlp::gelu_tanh: return "gelu_tanh";
+    }
+    return "?";
+}
+inline std::string field_text(residual value) {
+    switch (value) {
+    case residual::sequential: return "sequential";
+    case residual::parallel: return "parallel";
     }
     return "?";
 }
@@ -244,14 +420,28 @@ inline void require_same(description const& expected, description const& read, s
     compare("vocab", &description::vocab);
     compare("norm", &description::norm);
     compare("norm_eps", &description::norm_eps);
+    compare("qk_norm", &description::qk_norm);
+    compare("post_norms", &description::post_norms);
     compare("position", &description::position);
+    compare("positions", &description::positions);
+    compare("d_rotary", &description::d_rotary);
     compare("rope_theta", &description::rope_theta);
     compare("rope_scaling", &description::rope_scaling);
     compare("rope_factor", &description::rope_factor);
     compare("rope_low_freq_factor", &description::rope_low_freq_factor);
     compare("rope_high_freq_factor", &description::rope_high_freq_factor);
     compare("rope_original_context", &description::rope_original_context);
+    compare("window", &description::window);
+    compare("window_every", &description::window_every);
+    compare("attention_scalar", &description::attention_scalar);
+    compare("attention_softcap", &description::attention_softcap);
+    compare("final_softcap", &description::final_softcap);
+    compare("scaled_embedding", &description::scaled_embedding);
     compare("mlp", &description::mlp);
+    compare("residual", &description::residual);
+    compare("qkv_bias", &description::qkv_bias);
+    compare("out_bias", &description::out_bias);
+    compare("mlp_bias", &description::mlp_bias);
     compare("tied_unembedding", &description::tied_unembedding);
     if (!(aligned == expected)) differences += differences.empty() ? "a field that has no name here" : "; and more";
     if (!differences.empty())

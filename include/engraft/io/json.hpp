@@ -9,6 +9,7 @@
 #include <limits>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -40,87 +41,48 @@ inline std::string number_text(double value) {
     return text;
 }
 
-/// Builds the document while it is parsed, so that a duplicate key or a too deep nesting stops the parser at once: a
-/// deep document never comes into being.
-class json_builder : public nlohmann::json_sax<nlohmann::json> {
+/// Watches the parser: a duplicate key or a too deep nesting stops it at once, so that a deep document never comes into
+/// being. (The library's parse with a callback, since its own event interface drags every binary format along.)
+class json_guard {
 public:
-    json_builder(std::string_view text, std::string const& path) : text_(text), path_(path) {}
+    explicit json_guard(std::string const& path) : path_(path) {}
 
-    nlohmann::json take() { return std::move(root_); }
-
-    bool null() override { return put(nullptr); }
-    bool boolean(bool value) override { return put(value); }
-    bool number_integer(number_integer_t value) override { return put(value); }
-    bool number_unsigned(number_unsigned_t value) override { return put(value); }
-    bool number_float(number_float_t value, string_t const&) override { return put(value); }
-    bool string(string_t& value) override { return put(std::move(value)); }
-    bool binary(binary_t&) override { throw bad_file(path_, "binary data has no place in JSON"); }
-
-    bool start_object(std::size_t) override { return open(nlohmann::json::object()); }
-    bool end_object() override { return close(); }
-    bool start_array(std::size_t) override { return open(nlohmann::json::array()); }
-    bool end_array() override { return close(); }
-
-    bool key(string_t& name) override {
-        auto& object = open_.back()->get_ref<nlohmann::json::object_t&>();
-        auto const [at, fresh] = object.emplace(name, nullptr);
-        if (!fresh) throw bad_file(path_, "the key '" + printable(name) + "' stands twice in one JSON object");
-        next_ = &at->second;
-        return true;
-    }
-
-    bool parse_error(std::size_t offset, std::string const&, nlohmann::json::exception const& cause) override {
-        std::size_t const end = std::min(offset, text_.size());
-        std::size_t line = 1, column = 1;
-        for (char const c : text_.substr(0, end ? end - 1 : 0)) {
-            ++column;
-            if (c == '\n') ++line, column = 1;
+    void operator()(nlohmann::json::parse_event_t event, nlohmann::json const& value) {
+        using at = nlohmann::json::parse_event_t;
+        if (event == at::object_start || event == at::array_start) {
+            if (keys_.size() == json_nesting_limit)
+                throw bad_file(path_,
+                               "JSON nested deeper than " + std::to_string(json_nesting_limit) + " levels is not read");
+            keys_.emplace_back();
+        } else if (event == at::object_end || event == at::array_end) {
+            keys_.pop_back();
+        } else if (event == at::key) {
+            auto const& name = value.get_ref<std::string const&>();
+            if (!keys_.back().insert(name).second)
+                throw bad_file(path_, "the key '" + printable(name) + "' stands twice in one JSON object");
         }
-        // The library's text is "[json.exception.parse_error.101] parse error at line 1, column 2: what was expected".
-        std::string_view what = cause.what();
-        if (auto const at = what.find("] "); at != what.npos) what.remove_prefix(at + 2);
-        if (auto const at = what.find(": "); at != what.npos && what.starts_with("parse error"))
-            what.remove_prefix(at + 2);
-        throw bad_file(path_, "not valid JSON at line " + std::to_string(line) + ", column " + std::to_string(column) +
-                                  ": " + printable(what, 240));
     }
 
 private:
-    nlohmann::json* place(nlohmann::json&& value) {
-        if (open_.empty()) {
-            root_ = std::move(value);
-            return &root_;
-        }
-        if (open_.back()->is_array()) {
-            auto& array = open_.back()->get_ref<nlohmann::json::array_t&>();
-            array.push_back(std::move(value));
-            return &array.back();
-        }
-        *next_ = std::move(value);
-        return next_;
-    }
-    bool put(nlohmann::json&& value) {
-        place(std::move(value));
-        return true;
-    }
-    bool open(nlohmann::json&& value) {
-        if (open_.size() == json_nesting_limit)
-            throw bad_file(path_,
-                           "JSON nested deeper than " + std::to_string(json_nesting_limit) + " levels is not read");
-        open_.push_back(place(std::move(value)));
-        return true;
-    }
-    bool close() {
-        open_.pop_back();
-        return true;
-    }
-
-    std::string_view text_;
     std::string const& path_;
-    nlohmann::json root_;
-    std::vector<nlohmann::json*> open_;
-    nlohmann::json* next_ = nullptr;
+    std::vector<std::unordered_set<std::string>> keys_; ///< of the objects that are open; none for arrays
 };
+
+[[noreturn]] inline void refuse_json(std::string_view text, std::string const& path,
+                                     nlohmann::json::parse_error const& cause) {
+    std::size_t const end = std::min(cause.byte, text.size());
+    std::size_t line = 1, column = 1;
+    for (char const c : text.substr(0, end ? end - 1 : 0)) {
+        ++column;
+        if (c == '\n') ++line, column = 1;
+    }
+    // The library's text is "[json.exception.parse_error.101] parse error at line 1, column 2: what was expected".
+    std::string_view what = cause.what();
+    if (auto const at = what.find("] "); at != what.npos) what.remove_prefix(at + 2);
+    if (auto const at = what.find(": "); at != what.npos && what.starts_with("parse error")) what.remove_prefix(at + 2);
+    throw bad_file(path, "not valid JSON at line " + std::to_string(line) + ", column " + std::to_string(column) + ": " +
+                             printable(what, 240));
+}
 
 /// A JSON value as a message shows it. (The JSON library's own writer is slow to compile.)
 inline std::string shown(nlohmann::json const& value) {
@@ -140,9 +102,18 @@ inline std::string shown(nlohmann::json const& value) {
 /// throws bad_file, with line and column, for what is not JSON; for a key that stands twice in an object; for nesting
 /// deeper than `json_nesting_limit`
 inline nlohmann::json parse_json(std::string_view text, std::string const& path) {
-    detail::json_builder builder(text, path);
-    nlohmann::json::sax_parse(text.begin(), text.end(), &builder);
-    return builder.take();
+    detail::json_guard guard(path);
+    auto const watch = [&guard](int, nlohmann::json::parse_event_t event, nlohmann::json const& value) {
+        guard(event, value);
+        return true;
+    };
+    try {
+        return nlohmann::json::parse(text.begin(), text.end(), watch);
+    } catch (nlohmann::json::parse_error const& cause) {
+        detail::refuse_json(text, path, cause);
+    } catch (nlohmann::json::exception const& cause) { // such as a number that no double can hold
+        throw bad_file(path, "JSON that can't be read: " + detail::printable(cause.what(), 240));
+    }
 }
 
 /// The document that a file holds.

@@ -28,11 +28,20 @@ public:
 
     weight_reader(checkpoint const& from, Backend const& backend) : from_(from), backend_(backend) {}
 
+    bool contains(std::string const& name) const { return from_.contains(name); }
+
     auto vector(std::string const& name, int n) {
         require_shape(name, {std::size_t(n)});
         vector_tensor<T, memory> t{extents<dynamic>(n)};
         fill(name, t.data(), t.size());
         return t;
+    }
+
+    auto vector_plus_one(std::string const& name, int n) {
+        require_shape(name, {std::size_t(n)});
+        auto elements = from_.read<T>(name);
+        for (auto& e : elements) e += 1;
+        return vector_tensor<T, memory>::from_host(elements, extents<dynamic>(n));
     }
 
     auto table(std::string const& name, int rows, int columns) {
@@ -42,7 +51,13 @@ public:
         return t;
     }
 
-    auto linear(std::string const& name, int out, int in) { return backend_.make_linear(table(name, out, in), {}); }
+    auto linear(stored_map const& map) {
+        vector_tensor<T, memory> bias;
+        if (!map.bias.empty()) bias = map.rows.empty() ? vector(map.bias, map.out) : picked_vector(map);
+        if (map.rows.empty() && !map.transposed)
+            return backend_.make_linear(table(map.weight, map.out, map.in), std::move(bias));
+        return backend_.make_linear(picked_rows(map), std::move(bias));
+    }
 
     /// throws bad_model when the checkpoint has tensors that nobody took
     template <class Derived>
@@ -57,6 +72,28 @@ public:
     }
 
 private:
+    auto picked_vector(stored_map const& map) {
+        require_shape(map.bias, {std::size_t(map.out)});
+        auto const stored = from_.read<T>(map.bias);
+        std::vector<T> picked;
+        for (int row : map.rows) picked.push_back(stored[std::size_t(row)]);
+        return vector_tensor<T, memory>::from_host(picked, extents<dynamic>(picked.size()));
+    }
+
+    /// A map's rows out of a matrix that is transposed or holds other maps too.
+    auto picked_rows(stored_map const& map) {
+        std::size_t const out(map.out), in(map.in), count(map.outputs());
+        require_shape(map.weight, map.transposed ? std::vector{in, out} : std::vector{out, in});
+        auto const stored = from_.read<T>(map.weight);
+        std::vector<T> picked(count * in);
+        for (std::size_t r = 0; r < count; ++r) {
+            std::size_t const row = map.rows.empty() ? r : std::size_t(map.rows[r]);
+            for (std::size_t c = 0; c < in; ++c)
+                picked[r * in + c] = map.transposed ? stored[c * out + row] : stored[row * in + c];
+        }
+        return matrix_tensor<T, memory>::from_host(picked, extents<dynamic, dynamic>(count, in));
+    }
+
     void require_shape(std::string const& name, std::vector<std::size_t> const& expected) {
         if (!from_.contains(name))
             throw bad_model(from_.path() + ": the tensor " + name + " that the description implies is missing");
@@ -103,7 +140,7 @@ model<D, Backend> load(std::filesystem::path const& folder, Backend backend = Ba
     checkpoint const from(folder);
     detail::weight_reader<Backend> reader(from, backend);
     auto loaded = std::make_shared<weights<D, Backend> const>(family_of<D>::template read<D, Backend>(reader));
-    reader.require_all_read(family_of<D>::derived);
+    reader.require_all_read(family_of<D>::template derived<D>);
     std::shared_ptr<tokenizer const> words;
     if (std::filesystem::exists(folder / "tokenizer.json"))
         words = std::make_shared<tokenizer const>(tokenizer::load(folder / "tokenizer.json"));

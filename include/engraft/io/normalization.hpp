@@ -8,6 +8,7 @@
 #include <string_view>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include <engraft/io/unicode_tables.hpp>
 #include <engraft/io/utf8.hpp>
@@ -92,6 +93,7 @@ inline std::string nfc(std::string_view text) {
 
     std::u32string parts;
     for (char32_t const c : characters) detail::decompose(c, parts);
+    std::vector<std::uint64_t> keys;
     for (std::size_t i = 0; i < parts.size();) {
         if (detail::combining_class(parts[i]) == 0) {
             ++i;
@@ -99,11 +101,13 @@ inline std::string nfc(std::string_view text) {
         }
         std::size_t end = i;
         while (end < parts.size() && detail::combining_class(parts[end]) != 0) ++end;
-        auto const at = [&](std::size_t n) { return parts.begin() + static_cast<std::ptrdiff_t>(n); };
-        std::stable_sort(at(i), at(end), [](char32_t a, char32_t b) {
-            return detail::combining_class(a) < detail::combining_class(b);
-        });
-        i = end;
+        // Class, then place, then the character: sorting these numbers keeps the order within a class.
+        keys.clear();
+        for (std::size_t n = i; n < end; ++n)
+            keys.push_back((std::uint64_t{detail::combining_class(parts[n])} << 56) | (std::uint64_t{n - i} << 21) |
+                           parts[n]);
+        std::sort(keys.begin(), keys.end());
+        for (std::uint64_t const key : keys) parts[i++] = static_cast<char32_t>(key & 0x1FFFFF);
     }
 
     std::u32string out;

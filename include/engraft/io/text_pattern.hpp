@@ -132,7 +132,8 @@ private:
         auto const refuse = [&](std::string const& what) {
             throw bad_file(path, "unsupported in a regular expression: " + what);
         };
-        constexpr std::string_view word = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}";
+        // The superscripts and fractions of Latin-1 are word characters to Oniguruma, those behind Latin-1 are not.
+        constexpr std::string_view word = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\x{B2}\\x{B3}\\x{B9}\\x{BC}-\\x{BE}";
         std::string out;
         bool in_class = false;
         for (std::size_t i = 0; i < source.size(); ++i) {

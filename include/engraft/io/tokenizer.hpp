@@ -420,8 +420,8 @@ public:
 
     /// From parts read elsewhere; `path` begins messages.
     tokenizer(tokenizer_steps::parts parts, std::string const& path)
-        : parts_(std::move(parts)), word_end_(text_pattern::regex("\\w\\z", path)),
-          word_begin_(text_pattern::regex("\\A\\w", path)) {
+        : parts_(std::move(parts)),
+          word_(text_pattern::regex(R"([\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}])", path)) {
         for (auto const& entry : parts_.added) {
             auto const known = parts_.model.tokens().find(entry.text);
             auto const* const text = parts_.model.tokens().text(entry.id);
@@ -450,21 +450,21 @@ public:
         require_utf8(utf8);
         std::vector<token> out;
         if (special) out = parts_.before;
-        verbatim_.cut(utf8, *this, [&](std::string_view raw, tokenizer_steps::added_token const* found) {
-            if (found) {
-                out.push_back(found->id);
-                return;
+        for (auto const& outer : verbatim_.cut(utf8, *this)) {
+            if (outer.found) {
+                out.push_back(outer.found->id);
+                continue;
             }
-            bool const first = raw.data() == utf8.data();
-            auto const text = normalize(raw);
-            normalized_.cut(text, *this, [&](std::string_view part, tokenizer_steps::added_token const* inner) {
-                if (inner)
-                    out.push_back(inner->id);
+            bool const first = outer.text.data() == utf8.data();
+            auto const normal = normalize(outer.text);
+            for (auto const& part : normalized_.cut(normal, *this)) {
+                if (part.found)
+                    out.push_back(part.found->id);
                 else
-                    for (auto const& word : pieces(part, first && part.data() == text.data()))
+                    for (auto const& word : pieces(part.text, first && part.text.data() == normal.data()))
                         parts_.model.encode(word.text, out);
-            });
-        });
+            }
+        }
         if (special) out.insert(out.end(), parts_.after.begin(), parts_.after.end());
         return out;
     }
@@ -516,6 +516,12 @@ private:
         bool at_start; ///< of the whole text
     };
 
+    /// A stretch of a text that is an added token, or none.
+    struct stretch {
+        std::string_view text;
+        tokenizer_steps::added_token const* found = nullptr;
+    };
+
     /// Finds added tokens in a text: the leftmost, of those the longest, then on behind it.
     class finder {
     public:
@@ -523,19 +529,19 @@ private:
             if (!text.empty()) entries_.push_back({std::move(text), index});
         }
         void sort() {
-            std::stable_sort(entries_.begin(), entries_.end(), [](entry const& a, entry const& b) {
+            std::sort(entries_.begin(), entries_.end(), [](entry const& a, entry const& b) {
                 auto const first_a = static_cast<unsigned char>(a.text[0]),
                            first_b = static_cast<unsigned char>(b.text[0]);
-                return first_a != first_b ? first_a < first_b : a.text.size() > b.text.size();
+                if (first_a != first_b) return first_a < first_b;
+                return a.text.size() != b.text.size() ? a.text.size() > b.text.size() : a.index < b.index;
             });
             begins_.fill(0);
             for (auto const& e : entries_) ++begins_[static_cast<unsigned char>(e.text[0]) + 1u];
             for (std::size_t b = 1; b < begins_.size(); ++b) begins_[b] += begins_[b - 1];
         }
 
-        /// Calls take(part, added) for each part of the text, in order; `added` is null for what is no added token.
-        template <class Take>
-        void cut(std::string_view text, tokenizer const& owner, Take take) const {
+        std::vector<stretch> cut(std::string_view text, tokenizer const& owner) const {
+            std::vector<stretch> out;
             std::size_t done = 0;
             for (std::size_t at = 0; !entries_.empty() && at < text.size();) {
                 auto const* const found = longest_at(text, at);
@@ -543,20 +549,21 @@ private:
                     ++at;
                     continue;
                 }
-                auto const& added = owner.parts_.added[found->index];
+                auto const& candidate = owner.parts_.added[found->index];
                 std::size_t begin = at, end = at + found->text.size();
                 at = end;
                 if (begin < done) continue; // inside white space that the token before took along
-                if (added.single_word &&
+                if (candidate.single_word &&
                     (owner.ends_with_word(text.substr(0, begin)) || owner.begins_with_word(text.substr(end))))
                     continue;
-                if (added.strip_left) begin = std::max(done, space_begin(text, begin));
-                if (added.strip_right) end = space_end(text, end);
-                if (begin > done) take(text.substr(done, begin - done), nullptr);
-                take(text.substr(begin, end - begin), &added);
+                if (candidate.strip_left) begin = std::max(done, space_begin(text, begin));
+                if (candidate.strip_right) end = space_end(text, end);
+                if (begin > done) out.push_back({text.substr(done, begin - done)});
+                out.push_back({text.substr(begin, end - begin), &candidate});
                 done = end;
             }
-            if (done < text.size()) take(text.substr(done), nullptr);
+            if (done < text.size()) out.push_back({text.substr(done)});
+            return out;
         }
 
     private:
@@ -607,10 +614,10 @@ private:
     bool ends_with_word(std::string_view text) const {
         std::size_t last = text.empty() ? 0 : text.size() - 1;
         while (last > 0 && (static_cast<unsigned char>(text[last]) & 0xC0) == 0x80) --last;
-        return word_end_.occurs(text.substr(last));
+        return word_.occurs(text.substr(last));
     }
     bool begins_with_word(std::string_view text) const {
-        return !text.empty() && word_begin_.occurs(text.substr(0, code_point_at(text, 0).length));
+        return !text.empty() && word_.occurs(text.substr(0, code_point_at(text, 0).length));
     }
 
     std::string normalize(std::string_view raw) const {
@@ -753,7 +760,7 @@ private:
     vocabulary added_texts_;
     std::vector<token> special_;
     finder verbatim_, normalized_;
-    text_pattern word_end_, word_begin_;
+    text_pattern word_; ///< a character of a word, to Unicode
 };
 
 } // namespace engraft

@@ -22,17 +22,28 @@ public:
 
     random_reader(Backend const& backend, std::uint64_t seed) : backend_(backend), seed_(seed) {}
 
-    auto vector(std::string const&, int n) {
-        return vector_tensor<T, memory>::from_host(normal(std::size_t(n), 1, 0.1), extents<dynamic>(n));
+    bool contains(std::string const&) const { return true; }
+
+    auto vector(std::string const& name, int n) {
+        double const mean = name.ends_with("bias") ? 0 : 1;
+        return vector_tensor<T, memory>::from_host(normal(std::size_t(n), mean, 0.1), extents<dynamic>(n));
     }
-    auto table(std::string const&, int rows, int columns) {
+    auto vector_plus_one(std::string const& name, int n) { return vector(name, n); }
+    auto table(std::string const&, int rows, int columns) { return matrix_of(rows, columns); }
+    auto linear(stored_map const& map) {
+        auto weight = matrix_of(map.outputs(), map.in);
+        vector_tensor<T, memory> bias;
+        if (!map.bias.empty()) bias = vector(map.bias, map.outputs());
+        return backend_.make_linear(std::move(weight), std::move(bias));
+    }
+
+private:
+    auto matrix_of(int rows, int columns) {
         return matrix_tensor<T, memory>::from_host(
             normal(std::size_t(rows) * std::size_t(columns), 0, 1 / std::sqrt(double(columns))),
             extents<dynamic, dynamic>(rows, columns));
     }
-    auto linear(std::string const& name, int out, int in) { return backend_.make_linear(table(name, out, in), {}); }
 
-private:
     std::vector<T> normal(std::size_t n, double mean, double deviation) {
         random r(seed_, stream_++);
         std::vector<T> elements(n);

@@ -44,6 +44,8 @@ struct base {
 // clang-format off
 /// Token embedding. source: Elhage et al. 2021
 struct embed            : base<site_kind::contribution, false> { static constexpr char const* name = "embed"; };
+/// Position embedding of models that learn one: it is added to the token embedding.
+struct pos_embed        : base<site_kind::contribution, false> { static constexpr char const* name = "pos_embed"; };
 /// The stream as it enters a block.
 struct resid_pre        : base<site_kind::stream>              { static constexpr char const* name = "resid_pre"; };
 /// Output of the norm before attention, its weight applied.
@@ -52,7 +54,7 @@ struct normalized1      : base<site_kind::normalized>          { static constexp
 struct q                : base<site_kind::query_head>          { static constexpr char const* name = "q"; };
 struct k                : base<site_kind::kv_head>             { static constexpr char const* name = "k"; };
 struct v                : base<site_kind::kv_head>             { static constexpr char const* name = "v"; };
-/// Queries and keys as the scores are made from them, after rotary embedding.
+/// Queries and keys as the scores are made from them, after their norm, if there is one, and rotary embedding.
 struct rot_q            : base<site_kind::query_head>          { static constexpr char const* name = "rot_q"; };
 struct rot_k            : base<site_kind::kv_head>             { static constexpr char const* name = "rot_k"; };
 /// Scaled products of queries and keys before the softmax; -infinity where a key is not visible.
@@ -61,7 +63,8 @@ struct scores           : base<site_kind::pattern>             { static constexp
 struct pattern          : base<site_kind::pattern>             { static constexpr char const* name = "pattern"; };
 /// Attention output of each query head before the output projection.
 struct z                : base<site_kind::query_head>          { static constexpr char const* name = "z"; };
-/// z of each head times its slice of the output projection; their sum, with the bias, is attn_out.
+/// z of each head times its slice of the output projection; their sum, with the bias, is attn_out (before its norm,
+/// where the model has one).
 struct result           : base<site_kind::head_contribution>   { static constexpr char const* name = "result"; };
 /// What attention adds to the stream.
 struct attn_out         : base<site_kind::contribution>        { static constexpr char const* name = "attn_out"; };
@@ -88,6 +91,7 @@ struct logits           : base<site_kind::logits, false>       { static constexp
 } // namespace sites
 
 inline constexpr sites::embed embed{};
+inline constexpr sites::pos_embed pos_embed{};
 inline constexpr sites::resid_pre resid_pre{};
 inline constexpr sites::normalized1 normalized1{};
 inline constexpr sites::q q{};
@@ -120,8 +124,8 @@ struct site_list {
 
 /// Every site that a forward pass reaches in models of some description, in its order.
 using known_sites =
-    site_list<sites::embed, sites::resid_pre, sites::normalized1, sites::q, sites::k, sites::v, sites::rot_q,
-              sites::rot_k, sites::scores, sites::pattern, sites::z, sites::result, sites::attn_out, sites::resid_mid,
+    site_list<sites::embed, sites::pos_embed, sites::resid_pre, sites::normalized1, sites::q, sites::k, sites::v,
+              sites::rot_q, sites::rot_k, sites::scores, sites::pattern, sites::z, sites::result, sites::attn_out, sites::resid_mid,
               sites::normalized2, sites::mlp_gate, sites::mlp_pre, sites::mlp_post, sites::mlp_out, sites::resid_post,
               sites::final_normalized, sites::logits>;
 

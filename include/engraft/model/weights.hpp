@@ -9,34 +9,41 @@
 namespace engraft {
 
 /// Weights of one block in a backend's memory. A linear map is what the backend makes of a matrix [out, in] and an
-/// optional bias [out] when they are loaded.
+/// optional bias [out] when they are loaded. What the description does not have stays empty.
 template <description D, class Backend>
 struct block_weights {
     using vector = vector_tensor<typename Backend::value_type, typename Backend::memory_type>;
     using linear_map = typename Backend::linear_map;
 
-    vector norm1_gain; ///< [d_model]
-    linear_map q;      ///< [heads * d_head, d_model]
-    linear_map k;      ///< [kv_heads * d_head, d_model]
-    linear_map v;      ///< [kv_heads * d_head, d_model]
-    linear_map o;      ///< [d_model, heads * d_head]
-    vector norm2_gain; ///< [d_model]
-    linear_map gate;   ///< [d_mlp, d_model]
-    linear_map up;     ///< [d_mlp, d_model]
-    linear_map down;   ///< [d_model, d_mlp]
+    struct norm {
+        vector gain; ///< as many as the norm's input is wide
+        vector bias; ///< the same, in a layer norm
+    };
+
+    norm norm1;           ///< before attention, [d_model]
+    linear_map q;         ///< [heads * d_head, d_model]
+    linear_map k;         ///< [kv_heads * d_head, d_model]
+    linear_map v;         ///< [kv_heads * d_head, d_model]
+    norm q_norm, k_norm;  ///< of each head, [d_head]
+    linear_map o;         ///< [d_model, heads * d_head]
+    norm attn_out_norm;   ///< of attention's output, [d_model]
+    norm norm2;           ///< before the MLP, [d_model]
+    linear_map gate;      ///< [d_mlp, d_model]
+    linear_map up;        ///< [d_mlp, d_model]
+    linear_map down;      ///< [d_model, d_mlp]
+    norm mlp_out_norm;    ///< of the MLP's output, [d_model]
 };
 
 /// All weights of a model, read once and never changed.
 template <description D, class Backend>
 struct weights {
-    using value_type = typename Backend::value_type;
-    using vector = vector_tensor<value_type, typename Backend::memory_type>;
-    using table = matrix_tensor<value_type, typename Backend::memory_type>;
+    using table = matrix_tensor<typename Backend::value_type, typename Backend::memory_type>;
 
-    table embedding; ///< [vocab, d_model]
+    table embedding;          ///< [vocab, d_model]
+    table position_embedding; ///< [positions, d_model]
     std::vector<block_weights<D, Backend>> blocks;
-    vector final_norm_gain;                    ///< [d_model]
-    typename Backend::linear_map unembedding;  ///< [vocab, d_model]
+    typename block_weights<D, Backend>::norm final_norm; ///< [d_model]
+    typename Backend::linear_map unembedding;            ///< [vocab, d_model]
 };
 
 } // namespace engraft

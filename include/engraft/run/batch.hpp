@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <engraft/core/ragged.hpp>
@@ -16,6 +17,9 @@ public:
     batch(std::vector<std::vector<token>> const& sequences) : rows_(lengths_of(sequences)) {
         for (auto const& s : sequences) tokens_.insert(tokens_.end(), s.begin(), s.end());
     }
+
+    /// A batch of one sequence.
+    static batch of(std::vector<token> tokens) { return std::vector<std::vector<token>>{std::move(tokens)}; }
 
     ragged const& rows() const { return rows_; }
     std::size_t examples() const { return rows_.examples(); }

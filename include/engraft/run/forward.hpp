@@ -27,99 +27,160 @@ public:
 
     /// The final norm's output, [rows, d_model].
     table run() {
-        angles_ = rotary_angles();
-        stream_ = make(D.d_model);
-        normalized_ = make(D.d_model);
-        contribution_ = make(D.d_model);
-        q_ = make(D.heads * D.d_head);
-        k_ = make(D.kv_heads * D.d_head);
-        v_ = make(D.kv_heads * D.d_head);
-        z_ = make(D.heads * D.d_head);
-        gate_ = make(D.d_mlp);
-        up_ = make(D.d_mlp);
-
-        auto const index =
-            vector_tensor<std::int32_t, memory>::from_host(tokens_.tokens(), extents<dynamic>(rows_.rows()));
-        b_.gather_rows(as_matrix(stream_), as_matrix(w_.embedding), index);
-        at<sites::embed>(0, stream_);
+        make_buffers();
+        embed();
         for (int layer = 0; layer < D.layers; ++layer) block(layer, w_.blocks[static_cast<std::size_t>(layer)]);
-        b_.rms_norm(as_matrix(normalized_), as_matrix(std::as_const(stream_)), w_.final_norm_gain, D.norm_eps);
+        norm(normalized_, stream_, w_.final_norm);
         at<sites::final_normalized>(0, normalized_);
         return std::move(normalized_);
     }
 
 private:
-    void block(int layer, block_weights<D, B> const& w) {
+    using block_type = block_weights<D, B>;
+
+    void make_buffers() {
+        if constexpr (D.position == position::rope) angles_ = rotary_angles();
+        stream_ = make(D.d_model);
+        normalized_ = make(D.d_model);
+        attn_out_ = make(D.d_model);
+        mlp_out_ = make(D.d_model);
+        q_ = make(D.heads * D.d_head);
+        k_ = make(D.kv_heads * D.d_head);
+        v_ = make(D.kv_heads * D.d_head);
+        z_ = make(D.heads * D.d_head);
+        if constexpr (is_gated(D.mlp)) gate_ = make(D.d_mlp);
+        up_ = make(D.d_mlp);
+    }
+
+    void embed() {
+        b_.gather_rows(as_matrix(stream_), as_matrix(w_.embedding), upload(tokens_.tokens()));
+        if constexpr (D.scaled_embedding) b_.scale(as_matrix(stream_), std::sqrt(static_cast<double>(D.d_model)));
+        at<sites::embed>(0, stream_);
+        if constexpr (D.position == position::learned) {
+            std::vector<std::int32_t> positions;
+            for (std::size_t e = 0; e < rows_.examples(); ++e)
+                for (std::size_t p = 0; p < rows_.length(e); ++p) positions.push_back(static_cast<std::int32_t>(p));
+            b_.gather_rows(as_matrix(attn_out_), as_matrix(w_.position_embedding), upload(positions));
+            at<sites::pos_embed>(0, attn_out_);
+            add(stream_, attn_out_);
+        }
+    }
+
+    void block(int layer, block_type const& w) {
         at<sites::resid_pre>(layer, stream_);
-        b_.rms_norm(as_matrix(normalized_), as_matrix(std::as_const(stream_)), w.norm1_gain, D.norm_eps);
+        norm(normalized_, stream_, w.norm1);
         at<sites::normalized1>(layer, normalized_);
         attention(layer, w);
-        at<sites::attn_out>(layer, contribution_);
-        b_.add(as_matrix(stream_), as_matrix(std::as_const(contribution_)));
-        at<sites::resid_mid>(layer, stream_);
-        b_.rms_norm(as_matrix(normalized_), as_matrix(std::as_const(stream_)), w.norm2_gain, D.norm_eps);
+        at<sites::attn_out>(layer, attn_out_);
+        if constexpr (D.residual == residual::sequential) {
+            add(stream_, attn_out_);
+            at<sites::resid_mid>(layer, stream_);
+        }
+        norm(normalized_, stream_, w.norm2);
         at<sites::normalized2>(layer, normalized_);
-        gated_mlp(layer, w);
-        at<sites::mlp_out>(layer, contribution_);
-        b_.add(as_matrix(stream_), as_matrix(std::as_const(contribution_)));
+        neurons(layer, w);
+        at<sites::mlp_out>(layer, mlp_out_);
+        if constexpr (D.residual == residual::parallel) add(stream_, attn_out_);
+        add(stream_, mlp_out_);
         at<sites::resid_post>(layer, stream_);
     }
 
-    void attention(int layer, block_weights<D, B> const& w) {
+    void attention(int layer, block_type const& w) {
         linear(q_, normalized_, w.q);
         at<sites::q>(layer, q_);
         linear(k_, normalized_, w.k);
         at<sites::k>(layer, k_);
         linear(v_, normalized_, w.v);
         at<sites::v>(layer, v_);
-        b_.rotate(as_matrix(q_), D.heads, as_matrix(std::as_const(angles_)), rows_);
-        at<sites::rot_q>(layer, q_);
-        b_.rotate(as_matrix(k_), D.kv_heads, as_matrix(std::as_const(angles_)), rows_);
-        at<sites::rot_k>(layer, k_);
+        if constexpr (D.qk_norm) {
+            head_norm(q_, D.heads, w.q_norm);
+            head_norm(k_, D.kv_heads, w.k_norm);
+        }
+        if constexpr (D.position == position::rope) {
+            b_.rotate(as_matrix(q_), D.heads, as_matrix(std::as_const(angles_)), rows_);
+            at<sites::rot_q>(layer, q_);
+            b_.rotate(as_matrix(k_), D.kv_heads, as_matrix(std::as_const(angles_)), rows_);
+            at<sites::rot_k>(layer, k_);
+        }
 
         auto const queries = as_matrix(std::as_const(q_)), keys = as_matrix(std::as_const(k_)),
                    values = as_matrix(std::as_const(v_));
-        double const scale = 1 / std::sqrt(static_cast<double>(D.d_head));
+        auto const shape = shape_of(layer);
         if constexpr (Hooks::template touched<sites::scores> || Hooks::template touched<sites::pattern>) {
             if (pattern_.empty())
                 pattern_ = vector_tensor<T, memory>(activation_layout<D, sites::pattern>(rows_).extent());
-            b_.scores(pattern_.data(), queries, keys, D.heads, D.kv_heads, scale, rows_);
+            b_.scores(pattern_.data(), queries, keys, shape, rows_);
             at<sites::scores>(layer, pattern_);
-            b_.softmax(pattern_.data(), D.heads, rows_);
+            b_.softmax(pattern_.data(), shape, rows_);
             at<sites::pattern>(layer, pattern_);
-            b_.mix(as_matrix(z_), std::as_const(pattern_).data(), values, D.heads, D.kv_heads, rows_);
+            b_.mix(as_matrix(z_), std::as_const(pattern_).data(), values, shape, rows_);
         } else {
-            b_.attention(as_matrix(z_), queries, keys, values, D.heads, D.kv_heads, scale, rows_);
+            b_.attention(as_matrix(z_), queries, keys, values, shape, rows_);
         }
         at<sites::z>(layer, z_);
-        linear(contribution_, z_, w.o);
+        linear(attn_out_, z_, w.o);
         if constexpr (Hooks::template touched<sites::result>) results(layer, w);
+        if constexpr (D.post_norms) norm(attn_out_, attn_out_, w.attn_out_norm);
     }
 
     /// Contributions of single heads are computed beside their sum, which changes by what is changed in them: the sum
     /// itself stays the product that it is without hooks.
-    void results(int layer, block_weights<D, B> const& w) {
+    void results(int layer, block_type const& w) {
         if (result_.empty()) result_ = make(D.heads * D.d_model);
         b_.head_results(as_matrix(result_), as_matrix(std::as_const(z_)), w.o, D.heads);
         if constexpr (Hooks::template written<sites::result>) {
             auto before = make(D.heads * D.d_model);
             b_.copy(before.data(), std::as_const(result_).data(), result_.size());
             at<sites::result>(layer, result_);
-            b_.add_difference(as_matrix(contribution_), as_matrix(std::as_const(result_)),
+            b_.add_difference(as_matrix(attn_out_), as_matrix(std::as_const(result_)),
                               as_matrix(std::as_const(before)), D.heads);
         } else {
             at<sites::result>(layer, result_);
         }
     }
 
-    void gated_mlp(int layer, block_weights<D, B> const& w) {
-        linear(gate_, normalized_, w.gate);
-        at<sites::mlp_gate>(layer, gate_);
+    void neurons(int layer, block_type const& w) {
+        if constexpr (is_gated(D.mlp)) {
+            linear(gate_, normalized_, w.gate);
+            at<sites::mlp_gate>(layer, gate_);
+        }
         linear(up_, normalized_, w.up);
         at<sites::mlp_pre>(layer, up_);
-        b_.silu_product(as_matrix(up_), as_matrix(std::as_const(gate_)), as_matrix(std::as_const(up_)));
+        if constexpr (is_gated(D.mlp))
+            b_.gated(as_matrix(up_), as_matrix(std::as_const(gate_)), D.mlp);
+        else
+            b_.activate(as_matrix(up_), D.mlp);
         at<sites::mlp_post>(layer, up_);
-        linear(contribution_, up_, w.down);
+        linear(mlp_out_, up_, w.down);
+        if constexpr (D.post_norms) norm(mlp_out_, mlp_out_, w.mlp_out_norm);
+    }
+
+    static attention_shape shape_of(int layer) {
+        double const scalar = D.attention_scalar > 0 ? D.attention_scalar : D.d_head;
+        return {.heads = static_cast<std::size_t>(D.heads),
+                .kv_heads = static_cast<std::size_t>(D.kv_heads),
+                .scale = 1 / std::sqrt(scalar),
+                .softcap = D.attention_softcap,
+                .window = layer % D.window_every == 0 ? static_cast<std::size_t>(D.window) : 0};
+    }
+
+    void norm(table& out, table const& in, typename block_type::norm const& w) const {
+        if constexpr (D.norm == engraft::norm::rms)
+            b_.rms_norm(as_matrix(out), as_matrix(in), w.gain, D.norm_eps);
+        else
+            b_.layer_norm(as_matrix(out), as_matrix(in), w.gain, w.bias, D.norm_eps);
+    }
+
+    /// Each head of each row by itself.
+    void head_norm(table& x, std::size_t heads, typename block_type::norm const& w) const {
+        matrix<T> const each{x.data(), rows_.rows() * heads, D.d_head, D.d_head};
+        b_.rms_norm(each, each, w.gain, D.norm_eps);
+    }
+
+    void add(table& to, table const& from) const { b_.add(as_matrix(to), as_matrix(from)); }
+
+    auto upload(std::vector<std::int32_t> const& index) const {
+        return vector_tensor<std::int32_t, memory>::from_host(index, extents<dynamic>(index.size()));
     }
 
     template <site S, class Tensor>
@@ -144,7 +205,7 @@ private:
             for (double f : frequencies) angles.push_back(static_cast<T>(std::cos(static_cast<double>(p) * f)));
             for (double f : frequencies) angles.push_back(static_cast<T>(std::sin(static_cast<double>(p) * f)));
         }
-        return table::from_host(angles, extents<dynamic, dynamic>(rows_.longest(), D.d_head));
+        return table::from_host(angles, extents<dynamic, dynamic>(rows_.longest(), rotary_width(D)));
     }
 
     B const& b_;
@@ -152,7 +213,7 @@ private:
     batch const& tokens_;
     ragged const& rows_;
     Hooks& hooks_;
-    table angles_, stream_, normalized_, contribution_, q_, k_, v_, z_, gate_, up_, result_;
+    table angles_, stream_, normalized_, attn_out_, mlp_out_, q_, k_, v_, z_, gate_, up_, result_;
     vector_tensor<T, memory> pattern_;
 };
 

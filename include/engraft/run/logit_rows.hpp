@@ -1,7 +1,9 @@
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
@@ -24,6 +26,27 @@ public:
 
     /// Each row's most probable token; the first of equals.
     std::vector<token> top() const { return backend_.argmax(as_matrix(values_)); }
+
+    /// The most probable tokens of one row, best first; the smaller number first among equals.
+    /// throws bad_input when there is no such row
+    std::vector<token> top(std::size_t row, std::size_t count) const {
+        if (row >= rows())
+            throw bad_input("row " + std::to_string(row) + " was asked for; there are logits of " +
+                            std::to_string(rows()) + " rows");
+        auto const vocab = values_.shape()[1];
+        std::vector<typename Backend::value_type> all(vocab);
+        Backend::memory_type::to_host(all.data(), values_.data() + row * vocab, vocab * sizeof(all[0]));
+        std::vector<token> tokens(vocab);
+        std::iota(tokens.begin(), tokens.end(), token{0});
+        count = std::min(count, vocab);
+        std::partial_sort(tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(count), tokens.end(),
+                          [&](token a, token b) {
+                              auto const x = all[static_cast<std::size_t>(a)], y = all[static_cast<std::size_t>(b)];
+                              return x > y || (x == y && a < b);
+                          });
+        tokens.resize(count);
+        return tokens;
+    }
 
     /// Each row's logit of one token. throws bad_input unless there is one token of the vocabulary per row
     std::vector<double> of(std::vector<token> const& tokens) const {

@@ -47,6 +47,10 @@ public:
         using content = typename output::content;
 
         tokens.require_tokens_below(D.vocab);
+        if constexpr (D.position == position::learned)
+            if (tokens.rows().longest() > static_cast<std::size_t>(D.positions))
+                throw bad_input("an example has " + std::to_string(tokens.rows().longest()) +
+                                " tokens, the model has learned " + std::to_string(D.positions) + " positions");
         auto const rows = std::make_shared<ragged const>(tokens.rows());
         auto c = std::make_shared<content>(
             content{backend_, weights_, rows, cache<D, Backend, sites>(rows), {}, {}});
@@ -59,6 +63,7 @@ public:
             c->edited_logits = typename output::table(extents<dynamic, dynamic>(rows->rows(), D.vocab));
             backend_.linear(as_matrix(c->edited_logits), as_matrix(std::as_const(c->final_normalized)),
                             weights_->unembedding);
+            if constexpr (D.final_softcap > 0) backend_.softcap(as_matrix(c->edited_logits), D.final_softcap);
             hooks.apply(hook_point<D, engraft::sites::logits>(0),
                         view<typename Backend::value_type, typename Backend::memory_type, shape>(
                             c->edited_logits.data(), shape(rows->rows())));

@@ -93,7 +93,14 @@ struct prompts {
     engraft::role role() const {
         return roles_of<R>(roles);
     }
-    /// The same in the noise prompts; `previous_query_label`, which they lack, is one of their label positions drawn
+    /// The role of that name, as a circuit's file has it. throws bad_input when the task has none
+    engraft::role const& role(std::string_view name) const {
+        for (auto const& r : roles)
+            if (r.name == name) return r;
+        throw bad_input("the boxes task has no role `" + std::string(name) + "`; its roles are last, query_label, "
+                        "previous_query_label and correct_object");
+    }
+    /// As `role<R>` in the noise prompts; `previous_query_label`, which they lack, is one of their label positions drawn
     /// at random, as in the paper's code.
     template <class R>
     engraft::role noise_role() const {

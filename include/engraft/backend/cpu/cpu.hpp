@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numbers>
 #include <string>
 #include <vector>
 
@@ -14,10 +15,10 @@
 
 namespace engraft {
 
-/// Sizes that the cpu backend cuts its work into. They are constants, never a function of the batch or of the number
-/// of threads: a row's product is made in a panel of one shape whatever company the row has.
+/// Sizes that the cpu backend cuts its work into; never a function of the number of threads.
 struct cpu_tiles {
-    static constexpr std::size_t panel_rows = 64;     ///< the last panel is padded
+    static constexpr std::size_t panel_rows = 256;    ///< of one product
+    static constexpr std::size_t row_step = 16;       ///< products have a multiple of this many rows, see `product`
     static constexpr std::size_t panel_columns = 512; ///< outputs of one product
     static constexpr std::size_t row_block = 16;      ///< rows of one task in elementwise work
 };
@@ -73,14 +74,28 @@ public:
         each_row(in.rows, [&](std::size_t r) {
             auto const x = row(in, r);
             auto const y = row(out, r);
-            value_type squares[8] = {};
-            for (std::size_t c = 0; c < in.columns; ++c) squares[c % 8] += x[c] * x[c];
-            value_type sum = 0;
-            for (auto s : squares) sum += s;
-            auto const scale = value_type(1) / std::sqrt(sum / static_cast<value_type>(in.columns) +
-                                                         static_cast<value_type>(eps));
+            auto const sum = sum_of(in.columns, [&](std::size_t c) { return x[c] * x[c]; });
+            auto const scale =
+                value_type(1) / std::sqrt(sum / static_cast<value_type>(in.columns) + static_cast<value_type>(eps));
             for (std::size_t c = 0; c < in.columns; ++c) y[c] = x[c] * scale * gain.data()[c];
         });
+    }
+
+    void layer_norm(out_matrix out, in_matrix in, list<value_type> const& gain, list<value_type> const& bias,
+                    double eps) const {
+        auto const n = static_cast<value_type>(in.columns);
+        each_row(in.rows, [&](std::size_t r) {
+            auto const x = row(in, r);
+            auto const y = row(out, r);
+            auto const mean = sum_of(in.columns, [&](std::size_t c) { return x[c]; }) / n;
+            auto const variance = sum_of(in.columns, [&](std::size_t c) { return (x[c] - mean) * (x[c] - mean); }) / n;
+            auto const scale = value_type(1) / std::sqrt(variance + static_cast<value_type>(eps));
+            for (std::size_t c = 0; c < in.columns; ++c) y[c] = (x[c] - mean) * scale * gain.data()[c] + bias.data()[c];
+        });
+    }
+
+    void scale(out_matrix x, double factor) const {
+        each_element(x, [f = static_cast<value_type>(factor)](value_type e) { return e * f; });
     }
 
     void add(out_matrix to, in_matrix from) const {
@@ -102,7 +117,7 @@ public:
     }
 
     void rotate(out_matrix x, std::size_t heads, in_matrix angles, ragged const& rows) const {
-        std::size_t const width = x.columns / heads, half = width / 2;
+        std::size_t const width = x.columns / heads, half = angles.columns / 2;
         detail::parallel_for(threads_, rows.examples(), [&](std::size_t e) {
             for (std::size_t p = 0; p < rows.length(e); ++p) {
                 auto const cos = row(angles, p), sin = cos + half;
@@ -118,50 +133,60 @@ public:
         });
     }
 
-    void scores(value_type* out, in_matrix queries, in_matrix keys, std::size_t heads, std::size_t kv_heads, double scale,
+    void scores(value_type* out, in_matrix queries, in_matrix keys, attention_shape const& shape,
                 ragged const& rows) const {
-        each_head(rows, heads, [&](std::size_t e, std::size_t h, std::size_t offset) {
+        each_head(rows, shape.heads, [&](std::size_t e, std::size_t h, std::size_t offset) {
             auto const n = rows.length(e);
-            head_scores(matrix<value_type>{out + offset, n, n, n}, head(queries, rows, e, h, heads),
-                        head(keys, rows, e, h / (heads / kv_heads), kv_heads), scale);
+            head_scores(out_matrix{out + offset, n, n, n}, head(queries, rows, e, h, shape.heads),
+                        head(keys, rows, e, h / shape.group(), shape.kv_heads), shape);
         });
     }
 
-    void softmax(value_type* lines, std::size_t heads, ragged const& rows) const {
-        each_head(rows, heads, [&](std::size_t e, std::size_t, std::size_t offset) {
+    void softmax(value_type* lines, attention_shape const& shape, ragged const& rows) const {
+        each_head(rows, shape.heads, [&](std::size_t e, std::size_t, std::size_t offset) {
             auto const n = rows.length(e);
-            head_softmax(matrix<value_type>{lines + offset, n, n, n});
+            head_softmax(out_matrix{lines + offset, n, n, n});
         });
     }
 
-    void mix(out_matrix out, value_type const* lines, in_matrix values, std::size_t heads, std::size_t kv_heads,
+    void mix(out_matrix out, value_type const* lines, in_matrix values, attention_shape const& shape,
              ragged const& rows) const {
-        each_head(rows, heads, [&](std::size_t e, std::size_t h, std::size_t offset) {
+        each_head(rows, shape.heads, [&](std::size_t e, std::size_t h, std::size_t offset) {
             auto const n = rows.length(e);
-            head_mix(head(out, rows, e, h, heads), matrix<value_type const>{lines + offset, n, n, n},
-                     head(values, rows, e, h / (heads / kv_heads), kv_heads));
+            detail::multiply(head(out, rows, e, h, shape.heads), in_matrix{lines + offset, n, n, n},
+                             head(values, rows, e, h / shape.group(), shape.kv_heads));
         });
     }
 
-    void attention(out_matrix out, in_matrix queries, in_matrix keys, in_matrix values, std::size_t heads, std::size_t kv_heads,
-                   double scale, ragged const& rows) const {
-        std::size_t const group = heads / kv_heads;
-        each_head(rows, heads, [&](std::size_t e, std::size_t h, std::size_t) {
+    void attention(out_matrix out, in_matrix queries, in_matrix keys, in_matrix values, attention_shape const& shape,
+                   ragged const& rows) const {
+        each_head(rows, shape.heads, [&](std::size_t e, std::size_t h, std::size_t) {
             auto const n = rows.length(e);
             auto const lines = scratch(0, n, n);
-            head_scores(lines, head(queries, rows, e, h, heads), head(keys, rows, e, h / group, kv_heads), scale);
+            auto const kv = h / shape.group();
+            head_scores(lines, head(queries, rows, e, h, shape.heads), head(keys, rows, e, kv, shape.kv_heads), shape);
             head_softmax(lines);
-            head_mix(head(out, rows, e, h, heads), matrix<value_type const>(lines),
-                     head(values, rows, e, h / group, kv_heads));
+            detail::multiply(head(out, rows, e, h, shape.heads), in_matrix(lines),
+                             head(values, rows, e, kv, shape.kv_heads));
         });
     }
 
-    void silu_product(out_matrix out, in_matrix gate, in_matrix up) const {
-        each_row(out.rows, [&](std::size_t r) {
-            auto const y = row(out, r);
-            auto const g = row(gate, r), u = row(up, r);
-            for (std::size_t c = 0; c < out.columns; ++c) y[c] = g[c] / (1 + std::exp(-g[c])) * u[c];
+    void activate(out_matrix x, mlp kind) const {
+        with_activation(kind, [&](auto const& f) { each_element(x, f); });
+    }
+
+    void gated(out_matrix out, in_matrix gate, mlp kind) const {
+        with_activation(kind, [&](auto const& f) {
+            each_row(out.rows, [&](std::size_t r) {
+                auto const y = row(out, r);
+                auto const g = row(gate, r);
+                for (std::size_t c = 0; c < out.columns; ++c) y[c] *= f(g[c]);
+            });
         });
+    }
+
+    void softcap(out_matrix x, double cap) const {
+        each_element(x, [c = static_cast<value_type>(cap)](value_type e) { return c * std::tanh(e / c); });
     }
 
     void copy(value_type* to, value_type const* from, std::size_t n) const { std::copy_n(from, n, to); }
@@ -258,37 +283,39 @@ private:
         return {buffer.data(), rows, columns, columns};
     }
 
-    /// out = in weight^T in panels of one shape; a short last panel is filled up with rows of zeros.
+    /// out = in weight^T in panels, each on one thread. Eigen computes a row by the same operations whatever the number
+    /// of rows, as long as rows come in whole groups for its matrix kernel (others go to kernels that sum in another
+    /// order); so the rows left over are padded with zeros, and a row's bits do not depend on its company.
     void product(out_matrix out, in_matrix in, in_matrix weight) const {
-        constexpr auto tall = cpu_tiles::panel_rows, wide = cpu_tiles::panel_columns;
+        constexpr auto tall = cpu_tiles::panel_rows, wide = cpu_tiles::panel_columns, step = cpu_tiles::row_step;
         std::size_t const across = (weight.rows + wide - 1) / wide;
         detail::parallel_for(threads_, (in.rows + tall - 1) / tall * across, [&](std::size_t i) {
             std::size_t const r = i / across * tall, c = i % across * wide;
             std::size_t const count = std::min(tall, in.rows - r), columns = std::min(wide, weight.rows - c);
             auto const w = weight.row_range(c, columns);
+            auto const x = in.row_range(r, count);
             auto const y = out.row_range(r, count).column_range(c, columns);
-            if (count == tall) {
-                detail::multiply_transposed(y, in.row_range(r, tall), w);
-                return;
-            }
-            auto const x = scratch(0, tall, in.columns), padded = scratch(1, tall, columns);
-            for (std::size_t p = 0; p < tall; ++p)
-                if (p < count)
-                    std::copy_n(row(in, r + p), in.columns, row(x, p));
-                else
-                    std::fill_n(row(x, p), in.columns, value_type(0));
-            detail::multiply_transposed(padded, in_matrix(x), w);
-            for (std::size_t p = 0; p < count; ++p) std::copy_n(row(padded, p), columns, row(y, p));
+            std::size_t const whole = count / step * step, left = count - whole;
+            if (whole > 0) detail::multiply_transposed(y.row_range(0, whole), x.row_range(0, whole), w);
+            if (left == 0) return;
+            auto const padded = scratch(0, step, in.columns), made = scratch(1, step, columns);
+            std::fill_n(padded.data, step * in.columns, value_type(0));
+            for (std::size_t p = 0; p < left; ++p) std::copy_n(row(x, whole + p), in.columns, row(padded, p));
+            detail::multiply_transposed(made, in_matrix(padded), w);
+            for (std::size_t p = 0; p < left; ++p) std::copy_n(row(made, p), columns, row(y, whole + p));
         });
     }
 
-    static void head_scores(out_matrix lines, in_matrix queries, in_matrix keys, double scale) {
+    static void head_scores(out_matrix lines, in_matrix queries, in_matrix keys, attention_shape const& shape) {
         detail::multiply_transposed(lines, queries, keys);
-        auto const factor = static_cast<value_type>(scale);
+        auto const factor = static_cast<value_type>(shape.scale), cap = static_cast<value_type>(shape.softcap);
         for (std::size_t s = 0; s < lines.rows; ++s) {
-            for (auto p = row(lines, s); p != row(lines, s) + s + 1; ++p) *p *= factor;
-            std::fill(row(lines, s) + s + 1, row(lines, s) + lines.columns,
-                      -std::numeric_limits<value_type>::infinity());
+            auto const line = row(lines, s), first = line + shape.first_visible(s), last = line + s + 1;
+            for (auto p = first; p != last; ++p) *p *= factor;
+            if (cap > 0)
+                for (auto p = first; p != last; ++p) *p = cap * std::tanh(*p / cap);
+            std::fill(line, first, -std::numeric_limits<value_type>::infinity());
+            std::fill(last, line + lines.columns, -std::numeric_limits<value_type>::infinity());
         }
     }
 
@@ -304,8 +331,37 @@ private:
         }
     }
 
-    static void head_mix(out_matrix out, in_matrix lines, in_matrix values) {
-        detail::multiply(out, lines, values);
+    /// f(0) + ... + f(n - 1) in eight sums, which the compiler may keep in one register.
+    template <class F>
+    static value_type sum_of(std::size_t n, F const& f) {
+        value_type sums[8] = {};
+        std::size_t c = 0;
+        for (; c + 8 <= n; c += 8)
+            for (std::size_t i = 0; i < 8; ++i) sums[i] += f(c + i);
+        for (; c < n; ++c) sums[c % 8] += f(c);
+        value_type sum = 0;
+        for (auto s : sums) sum += s;
+        return sum;
+    }
+
+    template <class F>
+    void each_element(out_matrix x, F const& f) const {
+        each_row(x.rows, [&](std::size_t r) {
+            for (auto p = row(x, r), end = p + x.columns; p != end; ++p) *p = f(*p);
+        });
+    }
+
+    template <class Use>
+    static void with_activation(mlp kind, Use const& use) {
+        using T = value_type;
+        constexpr T half = 0.5, root = static_cast<T>(0.79788456080286535588), cubic = static_cast<T>(0.044715);
+        switch (kind) {
+        case mlp::gated_silu: return use([](T x) { return x / (1 + std::exp(-x)); });
+        case mlp::gelu: return use([](T x) { return half * x * (1 + std::erf(x / std::numbers::sqrt2_v<T>)); });
+        case mlp::gated_gelu_tanh:
+        case mlp::gelu_tanh:
+            return use([](T x) { return half * x * (1 + std::tanh(root * (x + cubic * x * x * x))); });
+        }
     }
 
     int threads_;

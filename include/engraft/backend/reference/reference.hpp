@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numbers>
 #include <vector>
 
 #include <engraft/backend/backend.hpp>
@@ -62,6 +63,24 @@ struct reference {
         }
     }
 
+    void layer_norm(out_matrix out, in_matrix in, list<double> const& gain, list<double> const& bias,
+                    double eps) const {
+        auto const n = static_cast<double>(in.columns);
+        for (std::size_t r = 0; r < in.rows; ++r) {
+            double sum = 0, squares = 0;
+            for (std::size_t c = 0; c < in.columns; ++c) sum += at(in, r, c);
+            double const mean = sum / n;
+            for (std::size_t c = 0; c < in.columns; ++c) squares += (at(in, r, c) - mean) * (at(in, r, c) - mean);
+            double const scale = 1 / std::sqrt(squares / n + eps);
+            for (std::size_t c = 0; c < in.columns; ++c)
+                at(out, r, c) = (at(in, r, c) - mean) * scale * gain.data()[c] + bias.data()[c];
+        }
+    }
+
+    void scale(out_matrix x, double factor) const {
+        each(x, [&](double e) { return e * factor; });
+    }
+
     void add(out_matrix to, in_matrix from) const {
         for (std::size_t r = 0; r < to.rows; ++r)
             for (std::size_t c = 0; c < to.columns; ++c) at(to, r, c) += at(from, r, c);
@@ -76,7 +95,7 @@ struct reference {
     }
 
     void rotate(out_matrix x, std::size_t heads, in_matrix angles, ragged const& rows) const {
-        std::size_t const width = x.columns / heads, half = width / 2;
+        std::size_t const width = x.columns / heads, half = angles.columns / 2;
         for (std::size_t e = 0; e < rows.examples(); ++e)
             for (std::size_t p = 0; p < rows.length(e); ++p)
                 for (std::size_t h = 0; h < heads; ++h)
@@ -90,24 +109,27 @@ struct reference {
                     }
     }
 
-    void scores(double* out, in_matrix queries, in_matrix keys, std::size_t heads, std::size_t kv_heads, double scale,
+    void scores(double* out, in_matrix queries, in_matrix keys, attention_shape const& shape,
                 ragged const& rows) const {
-        std::size_t const width = queries.columns / heads, group = heads / kv_heads;
+        std::size_t const width = queries.columns / shape.heads;
         for (std::size_t e = 0; e < rows.examples(); ++e)
-            for (std::size_t h = 0; h < heads; ++h)
+            for (std::size_t h = 0; h < shape.heads; ++h)
                 for (std::size_t s = 0; s < rows.length(e); ++s)
                     for (std::size_t t = 0; t < rows.length(e); ++t) {
                         double sum = 0;
                         for (std::size_t i = 0; i < width; ++i)
                             sum += at(queries, rows.begin(e) + s, h * width + i) *
-                                   at(keys, rows.begin(e) + t, h / group * width + i);
-                        *out++ = t <= s ? sum * scale : -std::numeric_limits<double>::infinity();
+                                   at(keys, rows.begin(e) + t, h / shape.group() * width + i);
+                        sum *= shape.scale;
+                        if (shape.softcap > 0) sum = shape.softcap * std::tanh(sum / shape.softcap);
+                        bool const visible = t <= s && t >= shape.first_visible(s);
+                        *out++ = visible ? sum : -std::numeric_limits<double>::infinity();
                     }
     }
 
-    void softmax(double* lines, std::size_t heads, ragged const& rows) const {
+    void softmax(double* lines, attention_shape const& shape, ragged const& rows) const {
         for (std::size_t e = 0; e < rows.examples(); ++e)
-            for (std::size_t line = 0; line < heads * rows.length(e); ++line, lines += rows.length(e)) {
+            for (std::size_t line = 0; line < shape.heads * rows.length(e); ++line, lines += rows.length(e)) {
                 auto const end = lines + rows.length(e);
                 double const largest = *std::max_element(lines, end);
                 double sum = 0;
@@ -116,36 +138,43 @@ struct reference {
             }
     }
 
-    void mix(out_matrix out, double const* lines, in_matrix values, std::size_t heads, std::size_t kv_heads,
+    void mix(out_matrix out, double const* lines, in_matrix values, attention_shape const& shape,
              ragged const& rows) const {
-        std::size_t const width = out.columns / heads, group = heads / kv_heads;
+        std::size_t const width = out.columns / shape.heads;
         for (std::size_t e = 0; e < rows.examples(); ++e)
-            for (std::size_t h = 0; h < heads; ++h)
+            for (std::size_t h = 0; h < shape.heads; ++h)
                 for (std::size_t s = 0; s < rows.length(e); ++s, lines += rows.length(e))
                     for (std::size_t i = 0; i < width; ++i) {
                         double sum = 0;
                         for (std::size_t t = 0; t < rows.length(e); ++t)
-                            sum += lines[t] * at(values, rows.begin(e) + t, h / group * width + i);
+                            sum += lines[t] * at(values, rows.begin(e) + t, h / shape.group() * width + i);
                         at(out, rows.begin(e) + s, h * width + i) = sum;
                     }
     }
 
-    void attention(out_matrix out, in_matrix queries, in_matrix keys, in_matrix values, std::size_t heads, std::size_t kv_heads,
-                   double scale, ragged const& rows) const {
+    void attention(out_matrix out, in_matrix queries, in_matrix keys, in_matrix values, attention_shape const& shape,
+                   ragged const& rows) const {
         for (std::size_t e = 0; e < rows.examples(); ++e) {
             ragged const one({rows.length(e)});
-            std::vector<double> lines(heads * one.rows() * one.rows());
+            std::vector<double> lines(shape.heads * one.rows() * one.rows());
             auto const part = [&](auto m) { return m.row_range(rows.begin(e), one.rows()); };
-            scores(lines.data(), part(queries), part(keys), heads, kv_heads, scale, one);
-            softmax(lines.data(), heads, one);
-            mix(part(out), lines.data(), part(values), heads, kv_heads, one);
+            scores(lines.data(), part(queries), part(keys), shape, one);
+            softmax(lines.data(), shape, one);
+            mix(part(out), lines.data(), part(values), shape, one);
         }
     }
 
-    void silu_product(out_matrix out, in_matrix gate, in_matrix up) const {
+    void activate(out_matrix x, mlp kind) const {
+        each(x, [&](double e) { return activation(e, kind); });
+    }
+
+    void gated(out_matrix out, in_matrix gate, mlp kind) const {
         for (std::size_t r = 0; r < out.rows; ++r)
-            for (std::size_t c = 0; c < out.columns; ++c)
-                at(out, r, c) = at(gate, r, c) / (1 + std::exp(-at(gate, r, c))) * at(up, r, c);
+            for (std::size_t c = 0; c < out.columns; ++c) at(out, r, c) *= activation(at(gate, r, c), kind);
+    }
+
+    void softcap(out_matrix x, double cap) const {
+        each(x, [&](double e) { return cap * std::tanh(e / cap); });
     }
 
     void copy(double* to, double const* from, std::size_t n) const { std::copy_n(from, n, to); }
@@ -196,6 +225,21 @@ struct reference {
     }
 
 private:
+    static double activation(double x, mlp kind) {
+        switch (kind) {
+        case mlp::gated_silu: return x / (1 + std::exp(-x));
+        case mlp::gelu: return 0.5 * x * (1 + std::erf(x / std::numbers::sqrt2));
+        default: // both kinds of gelu_tanh
+            return 0.5 * x * (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (x + 0.044715 * x * x * x)));
+        }
+    }
+
+    template <class F>
+    static void each(out_matrix x, F const& f) {
+        for (std::size_t r = 0; r < x.rows; ++r)
+            for (std::size_t c = 0; c < x.columns; ++c) at(x, r, c) = f(at(x, r, c));
+    }
+
     template <class T>
     static T& at(matrix<T> m, std::size_t row, std::size_t column) {
         return m.data[row * m.stride + column];

@@ -1,3 +1,5 @@
+#pragma once
+
 // Loaders against damaged files: whatever is done to a valid file, what comes out is what was asked for or an
 // engraft::error. The sanitizers of the debug preset see everything else. ENGRAFT_ATTACKS=N in the environment tries N
 // times as much, with other damage.
@@ -12,18 +14,16 @@
 
 #include <unistd.h>
 
+#include <engraft/core/error.hpp>
 #include <engraft/core/random.hpp>
-#include <engraft/io/checkpoint.hpp>
-#include <engraft/io/config.hpp>
-#include <engraft/io/tokenizer.hpp>
 
 #include "../catch.hpp"
 
-namespace {
+namespace engraft_test {
 
 namespace fs = std::filesystem;
 
-std::string contents(fs::path const& path) {
+inline std::string contents(fs::path const& path) {
     std::ifstream in(path, std::ios::binary);
     std::ostringstream text;
     text << in.rdbuf();
@@ -32,7 +32,7 @@ std::string contents(fs::path const& path) {
 }
 
 /// The text with a few random changes: cut short, bytes changed, runs removed, doubled or moved, numbers made strange.
-std::string damaged(std::string text, std::size_t reach, engraft::random& random) {
+inline std::string damaged(std::string text, std::size_t reach, engraft::random& random) {
     static std::string const strange[] = {
         "0",   "-1",   "1e99", "4294967296", "18446744073709551615", "9223372036854775807", "null", "{}", "[]", "\"\"",
         "0.5", "true", "[[[[", "\\u0000"};
@@ -91,48 +91,4 @@ int attack(fs::path const& original, std::size_t reach, int times, std::uint64_t
     return refused / factor;
 }
 
-fs::path const data = fs::path(ENGRAFT_TEST_DATA) / "data";
-
-} // namespace
-
-TEST_CASE("damaged safetensors files", "[io][attack]") {
-    auto const use = [](std::string const& file) {
-        engraft::checkpoint const c(file);
-        for (auto const& name : c.names()) {
-            c.read<double>(name);
-            if (c.dtype(name) < engraft::dtype::f16) c.read<std::int64_t>(name);
-        }
-    };
-    for (auto const* file : {"valid.safetensors", "valid_metadata.safetensors", "valid_padded_header.safetensors"}) {
-        int const refused = attack(data / "malformed" / file, 1000, 1000, 1, use);
-        CHECK(refused > 300);
-        CHECK(refused < 1000);
-    }
-    CHECK(attack(data / "llama_gqa" / "model.safetensors", 3200, 100, 2, use) > 20); // the header's part of the file
-}
-
-TEST_CASE("damaged configs", "[io][attack]") {
-    for (auto const* model : {"llama_gqa", "llama_mha"}) {
-        int const refused = attack(data / model / "config.json", 2000, 1000, 3, [](std::string const& file) {
-            auto const d = engraft::read_config(file);
-            if (!engraft::well_formed(d)) throw std::logic_error("a description that is not well formed came out");
-        });
-        CHECK(refused > 300);
-        CHECK(refused < 1000);
-    }
-}
-
-TEST_CASE("damaged tokenizers", "[io][attack]") {
-    std::string const text = "The box's  123 naïve \u0301 中 😀\n\n <s>x</s> [MASK] keep ▁";
-    auto const use = [&](std::string const& file) {
-        auto const t = engraft::tokenizer::load(file);
-        t.decode(t.encode(text), true);
-    };
-    // The parts before the vocabulary are short, and most of what can go wrong is in them.
-    for (auto const* name : {"gpt2", "llama3", "qwen2", "splits", "llama2", "llama1", "metaspace"}) {
-        INFO(name);
-        auto const file = data / "tokenizer" / (std::string(name) + ".json");
-        CHECK(attack(file, 2500, 150, 4, use) > 50);
-        CHECK(attack(file, 20000, 60, 5, use) > 10);
-    }
-}
+} // namespace engraft_test

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <engraft/model/stored_map.hpp>
+#include <engraft/model/weights.hpp>
+
+/// GPT-2 (Radford et al. 2019): layer norms, learned positions, biases, matrices stored as [in, out], and queries, keys
+/// and values side by side in one of them. Names may stand with or without the prefix "transformer.".
+namespace engraft::families {
+
+struct gpt2 {
+    template <description D, class Backend, class Reader>
+    static weights<D, Backend> read(Reader& read) {
+        using block = block_weights<D, Backend>;
+        std::string const root = read.contains("transformer.wte.weight") ? "transformer." : "";
+        constexpr int d = D.d_model, all_heads = D.heads * D.d_head;
+        auto const norm = [&](std::string const& name) {
+            return typename block::norm{read.vector(name + ".weight", d), read.vector(name + ".bias", d)};
+        };
+        auto const linear = [&](std::string const& name, int out, int in, std::vector<int> rows = {}) {
+            return read.linear({.weight = name + ".weight", .bias = name + ".bias", .out = out, .in = in,
+                                .transposed = true, .rows = std::move(rows)});
+        };
+        weights<D, Backend> w;
+        w.embedding = read.table(root + "wte.weight", D.vocab, d);
+        w.position_embedding = read.table(root + "wpe.weight", D.positions, d);
+        for (int layer = 0; layer < D.layers; ++layer) {
+            std::string const at = root + "h." + std::to_string(layer) + ".";
+            block b;
+            b.norm1 = norm(at + "ln_1");
+            b.q = linear(at + "attn.c_attn", 3 * all_heads, d, row_range(0, all_heads));
+            b.k = linear(at + "attn.c_attn", 3 * all_heads, d, row_range(all_heads, all_heads));
+            b.v = linear(at + "attn.c_attn", 3 * all_heads, d, row_range(2 * all_heads, all_heads));
+            b.o = linear(at + "attn.c_proj", d, all_heads);
+            b.norm2 = norm(at + "ln_2");
+            b.up = linear(at + "mlp.c_fc", D.d_mlp, d);
+            b.down = linear(at + "mlp.c_proj", d, D.d_mlp);
+            w.blocks.push_back(std::move(b));
+        }
+        w.final_norm = norm(root + "ln_f");
+        w.unembedding = read.linear({.weight = D.tied_unembedding ? root + "wte.weight" : "lm_head.weight",
+                                     .out = D.vocab, .in = d});
+        return w;
+    }
+
+    /// Causal masks, which old checkpoints carry, and the unembedding where it is the embedding.
+    template <description D>
+    static bool derived(std::string_view name) {
+        return name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias") ||
+               (D.tied_unembedding && name == "lm_head.weight");
+    }
+};
+
+} // namespace engraft::families
