@@ -29,7 +29,8 @@ void time_run(benchmark::State& state, Policy const& policy) {
         state.SkipWithError("this policy must not change the logits, but does; its time means nothing");
         return;
     }
-    for (auto _ : state) benchmark::DoNotOptimize(s.model.run(s.prompts.tokens, policy));
+    for (auto _ : state)
+        benchmark::DoNotOptimize(s.model.run(s.prompts.tokens, policy));
     state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(s.prompts.tokens.rows().rows()));
 }
 

@@ -1,6 +1,7 @@
 // Figure 4 of Prakash et al. 2024: put heads of a fine-tuned model into its base model, at the positions where they
 // work, and see how much of the fine-tuned accuracy comes with them (cross-model activation patching).
 // test: --examples 70 --draws 1
+// test: --examples 20 --draws 1 --from adapter
 
 #include <iomanip>
 
@@ -14,10 +15,13 @@ namespace eg = engraft;
 int main(int argc, char** argv) {
     CLI::App app("Swaps groups of heads of a fine-tuned model into its base model, on the boxes task.",
                  "cross_model_swap");
-    std::string folder = ENGRAFT_PAIR_FOLDER;
+    std::string folder = ENGRAFT_PAIR_FOLDER, from = "tuned";
     eg::boxes::options task{.examples = 500, .seed = 10};
     int draws = 5, threads = 0;
-    app.add_option("--pair", folder, "Folder with base/, tuned/ and circuit.json")->capture_default_str();
+    app.add_option("--pair", folder, "Folder with base/, tuned/, adapter/ and circuit.json")->capture_default_str();
+    app.add_option("--from", from, "The fine-tuned model: tuned/, or base/ with the LoRA adapter of adapter/")
+        ->capture_default_str()
+        ->check(CLI::IsMember({"tuned", "adapter"}));
     app.add_option("--examples", task.examples, "Number of prompts")->capture_default_str();
     app.add_option("--seed", task.seed, "Seed of the prompts and of the random heads")->capture_default_str();
     app.add_option("--boxes", task.boxes, "Boxes in a prompt")->capture_default_str();
@@ -28,16 +32,20 @@ int main(int argc, char** argv) {
         example::stopwatch total;
         eg::cpu<eg::fp32> const backend(threads);
         auto const base = eg::load<pair_model>(folder + "/base", backend);
-        auto const tuned = eg::load<pair_model>(folder + "/tuned", backend);
+        auto const tuned = from == "adapter"
+                               ? eg::load<pair_model>(folder + "/base", eg::lora(folder + "/adapter"), backend)
+                               : eg::load<pair_model>(folder + "/tuned", backend);
         auto const circuit = eg::read_circuit(folder + "/circuit.json");
         auto const prompts = eg::boxes::sample(base.tokenizer(), task);
 
-        nlohmann::ordered_json numbers{{"examples", task.examples}, {"seed", task.seed}, {"boxes", task.boxes}};
+        nlohmann::ordered_json numbers{
+            {"from", from}, {"examples", task.examples}, {"seed", task.seed}, {"boxes", task.boxes}};
         std::cout << task.examples << " prompts of " << task.boxes << " boxes, seed " << task.seed;
         if (!prompts.left_out.empty())
             std::cout << " (" << prompts.left_out.size() << " objects left out: not one token here)";
-        std::cout << "\n\n" << std::left << std::setw(34) << "heads" << std::setw(22) << "role" << std::right
-                  << std::setw(6) << "count" << std::setw(10) << "accuracy" << std::setw(9) << "seconds" << '\n';
+        std::cout << "\n\n"
+                  << std::left << std::setw(34) << "heads" << std::setw(22) << "role" << std::right << std::setw(6)
+                  << "count" << std::setw(10) << "accuracy" << std::setw(9) << "seconds" << '\n';
         example::progress bar(4 + static_cast<int>(circuit.groups.size()) + 2 * draws);
 
         // Runs the steps of one line of the table, and prints their mean accuracy.
@@ -60,8 +68,8 @@ int main(int argc, char** argv) {
         auto const at = [&](eg::circuit_group const& g) { return g.at(prompts.role(g.role)); };
 
         line("base, none swapped", "", 0, 1, [&] { return score(base.run(prompts.tokens)); });
-        line("tuned", "", 0, 1, [&] { return score(tuned.run(prompts.tokens)); });
-        bar.step("capturing z of tuned");
+        line(from, "", 0, 1, [&] { return score(tuned.run(prompts.tokens)); });
+        bar.step("capturing z of " + from);
         auto const source = tuned.run(prompts.tokens, eg::capture(eg::z));
 
         std::size_t heads = 0;
@@ -87,7 +95,8 @@ int main(int argc, char** argv) {
         });
         line("random, as many as all four", "each its own", heads, draws, [&] {
             auto drawn = circuit;
-            for (auto& group : drawn.groups) group.heads = eg::random_like<pair_model>(group, random).heads;
+            for (auto& group : drawn.groups)
+                group.heads = eg::random_like<pair_model>(group, random).heads;
             return swap_all(drawn);
         });
         numbers["seconds"] = total.seconds();

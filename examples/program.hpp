@@ -1,7 +1,7 @@
 #pragma once
 
-// What every example program has: options with --help, one clear sentence and exit code 2 for bad input, a progress line
-// on a terminal, and its numbers as JSON.
+// What every example program has: options with --help, one clear sentence and exit code 2 for bad input, a progress
+// line on a terminal, and its numbers as JSON.
 
 #include <chrono>
 #include <cstdio>
@@ -22,9 +22,7 @@ namespace example {
 
 class stopwatch {
 public:
-    double seconds() const {
-        return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
-    }
+    double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count(); }
 
 private:
     std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
@@ -37,7 +35,8 @@ public:
     progress(progress const&) = delete;
     progress& operator=(progress const&) = delete;
     ~progress() {
-        if (shown_) std::fputs("\r\033[K", stderr);
+        if (shown_)
+            std::fputs("\r\033[K", stderr);
     }
 
     /// Called when a step begins.
@@ -67,11 +66,13 @@ inline void write_json(std::string const& file, nlohmann::ordered_json const& nu
         std::ofstream out(unfinished);
         out << numbers.dump(2) << '\n';
         out.flush();
-        if (!out) throw engraft::bad_input("cannot write " + unfinished + "; is the folder there, and is there space?");
+        if (!out)
+            throw engraft::bad_input("cannot write " + unfinished + "; is the folder there, and is there space?");
     }
     std::error_code failed;
     std::filesystem::rename(unfinished, file, failed);
-    if (failed) throw engraft::bad_input("cannot rename " + unfinished + " to " + file + ": " + failed.message());
+    if (failed)
+        throw engraft::bad_input("cannot rename " + unfinished + " to " + file + ": " + failed.message());
 }
 
 /// Parses the options and runs `work`, which returns the program's numbers; returns the program's exit code:
@@ -87,7 +88,8 @@ int run(CLI::App& app, int argc, char** argv, Work const& work) {
     }
     try {
         nlohmann::ordered_json const numbers = work();
-        if (!json_file.empty()) write_json(json_file, numbers);
+        if (!json_file.empty())
+            write_json(json_file, numbers);
         return 0;
     } catch (engraft::error const& e) {
         std::cerr << app.get_name() << ": " << e.what() << '\n';

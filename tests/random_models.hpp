@@ -38,8 +38,10 @@ auto logits_of(Run const& run) {
 
 template <class T>
 double largest_difference(std::vector<T> const& a, std::vector<T> const& b) {
-    if (a.size() != b.size()) return std::numeric_limits<double>::infinity();
+    if (a.size() != b.size())
+        return std::numeric_limits<double>::infinity();
     double largest = 0;
-    for (std::size_t i = 0; i < a.size(); ++i) largest = std::max(largest, std::abs(double(a[i]) - double(b[i])));
+    for (std::size_t i = 0; i < a.size(); ++i)
+        largest = std::max(largest, std::abs(double(a[i]) - double(b[i])));
     return largest;
 }

@@ -12,6 +12,7 @@
 #include <engraft/intervene/compose.hpp>
 #include <engraft/intervene/patch.hpp>
 #include <engraft/intervene/swap.hpp>
+#include <engraft/io/adapt.hpp>
 #include <engraft/io/circuit_file.hpp>
 #include <engraft/io/load.hpp>
 #include <engraft/model/block.hpp>

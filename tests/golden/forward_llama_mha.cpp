@@ -6,9 +6,15 @@
 namespace eg = engraft;
 
 namespace {
-inline constexpr eg::description llama_mha{
-    .name = "llama_mha", .layers = 4, .d_model = 32, .heads = 4, .kv_heads = 4, .d_head = 8, .d_mlp = 56, .vocab = 61,
-    .norm_eps = 1e-6};
+inline constexpr eg::description llama_mha{.name = "llama_mha",
+                                           .layers = 4,
+                                           .d_model = 32,
+                                           .heads = 4,
+                                           .kv_heads = 4,
+                                           .d_head = 8,
+                                           .d_mlp = 56,
+                                           .vocab = 61,
+                                           .norm_eps = 1e-6};
 
 template <class Backend>
 void check(Backend const& backend) {

@@ -6,9 +6,18 @@
 namespace eg = engraft;
 
 namespace {
-inline constexpr eg::description qwen2{
-    .name = "qwen2", .family = eg::family::qwen2, .layers = 3, .d_model = 36, .heads = 6, .kv_heads = 2, .d_head = 6,
-    .d_mlp = 52, .vocab = 53, .norm_eps = 1e-6, .rope_theta = 1e6, .qkv_bias = true};
+inline constexpr eg::description qwen2{.name = "qwen2",
+                                       .family = eg::family::qwen2,
+                                       .layers = 3,
+                                       .d_model = 36,
+                                       .heads = 6,
+                                       .kv_heads = 2,
+                                       .d_head = 6,
+                                       .d_mlp = 52,
+                                       .vocab = 53,
+                                       .norm_eps = 1e-6,
+                                       .rope_theta = 1e6,
+                                       .qkv_bias = true};
 
 template <class Backend>
 void check(Backend const& backend) {

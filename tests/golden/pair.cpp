@@ -51,6 +51,19 @@ TEST_CASE("base and tuned answer 348 and 452 of the 500 prompts, with Hugging Fa
     }
 }
 
+TEST_CASE("base with the adapter answers 457 of the 500 prompts, with PEFT's logits, merged and apart") {
+    std::string const folder = ENGRAFT_EXAMPLES_DATA;
+    auto const base = eg::load<pair_model>(folder + "/base");
+    auto const prompts = read_prompts(base.tokenizer());
+    auto const check = [&](auto const& adapted) {
+        auto const logits = adapted.run(prompts.tokens).logits_at(-1);
+        CHECK(std::lround(eg::accuracy(logits, prompts.answers) * 500) == 457);
+        CHECK(std::abs(mean(logits.of(prompts.answers)) - 11.01143) < 1e-4);
+    };
+    check(eg::load<pair_model>(folder + "/base", eg::lora(folder + "/adapter")));
+    check(eg::adapt(base, eg::lora(folder + "/adapter")));
+}
+
 TEST_CASE("swapping groups of heads of tuned into base raises its accuracy as the pair's page says") {
     // Another draw of prompts than the page's 1000: four standard errors of the difference of two such shares.
     constexpr double close = 4 * 0.02;

@@ -48,7 +48,8 @@ public:
     template <class Run>
     void compare(Run const& run, std::size_t first_prompt, std::size_t first_row) {
         compare_site(run, eg::embed, first_row);
-        if constexpr (eg::has_site<D, eg::sites::pos_embed>) compare_site(run, eg::pos_embed, first_row);
+        if constexpr (eg::has_site<D, eg::sites::pos_embed>)
+            compare_site(run, eg::pos_embed, first_row);
         boost::hana::for_each(eg::block_sites<D>, [&](auto site) {
             if constexpr (decltype(site)::kind == eg::site_kind::pattern)
                 compare_patterns(run, site, first_prompt);
@@ -65,7 +66,8 @@ public:
 private:
     template <class Run, eg::site S>
     void compare_site(Run const& run, S, std::size_t first_row) {
-        if (!expected_.contains(S::name)) return;
+        if (!expected_.contains(S::name))
+            return;
         auto const theirs = expected_.read<double>(S::name);
         auto const layer_size = theirs.size() / static_cast<std::size_t>(eg::hook_point<D, S>::layers);
         for (int layer = 0; layer < eg::hook_point<D, S>::layers; ++layer) {
@@ -101,7 +103,8 @@ private:
     void report(std::string const& name, int layer, std::vector<typename Backend::value_type> const& ours,
                 std::vector<double> const& theirs, std::size_t first) {
         double largest = 0, difference = 0;
-        for (auto x : theirs) largest = std::max(largest, std::abs(x));
+        for (auto x : theirs)
+            largest = std::max(largest, std::abs(x));
         bool finite = first + ours.size() <= theirs.size();
         for (std::size_t i = 0; finite && i < ours.size(); ++i) {
             double const d = std::abs(static_cast<double>(ours[i]) - theirs[first + i]);

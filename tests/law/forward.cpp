@@ -28,16 +28,15 @@ TEMPLATE_TEST_CASE("the order of block_sites is that of the forward pass", "", e
     auto const changed = [&](auto site) {
         auto const run = model.run(prompts, eg::ablate(site, eg::layer(2)) | everything);
         std::vector<bool> differs;
-        boost::hana::for_each(eg::block_sites<grouped>, [&](auto s) {
-            differs.push_back(run[s].slice(2, 0, -1) != clean[s].slice(2, 0, -1));
-        });
+        boost::hana::for_each(eg::block_sites<grouped>,
+                              [&](auto s) { differs.push_back(run[s].slice(2, 0, -1) != clean[s].slice(2, 0, -1)); });
         return differs;
     };
     auto const from_stream = changed(eg::resid_pre);
     CHECK(std::count(from_stream.begin(), from_stream.end(), true) >= 17);
     auto const from_mlp = changed(eg::mlp_post);
-    CHECK(from_mlp == std::vector<bool>{false, false, false, false, false, false, false, false, false, false,
-                                        false, false, false, false, false, false, true,  true,  true});
+    CHECK(from_mlp == std::vector<bool>{false, false, false, false, false, false, false, false, false, false, false,
+                                        false, false, false, false, false, true, true, true});
 }
 
 TEMPLATE_TEST_CASE("a row's bits do not depend on its company or on the number of threads", "", eg::cpu<eg::fp32>) {
@@ -47,7 +46,8 @@ TEMPLATE_TEST_CASE("a row's bits do not depend on its company or on the number o
     CHECK(logits_of(two.run(together)) == all);
     for (std::size_t e = 0; e < together.examples(); ++e) {
         std::vector<eg::token> alone;
-        for (std::size_t p = 0; p < together.rows().length(e); ++p) alone.push_back(together.at(e, p));
+        for (std::size_t p = 0; p < together.rows().length(e); ++p)
+            alone.push_back(together.at(e, p));
         auto const begin = all.begin() + static_cast<std::ptrdiff_t>(together.rows().begin(e)) * grouped.vocab;
         auto const size = static_cast<std::ptrdiff_t>(alone.size()) * grouped.vocab;
         CHECK(logits_of(two.run(std::vector<std::vector<eg::token>>{alone})) == std::vector(begin, begin + size));
@@ -59,13 +59,16 @@ TEMPLATE_TEST_CASE("the stream is the sum of what is added to it", "", eg::refer
     auto const run = model.run(random_prompts(8, {4, 11}), eg::capture(eg::block_sites<grouped>));
     for (int layer = 0; layer < grouped.layers; ++layer)
         for (std::size_t example = 0; example < 2; ++example) {
-            auto const before = run[eg::resid_pre].slice(layer, example, -1), middle = run[eg::resid_mid].slice(layer, example, -1),
-                       after = run[eg::resid_post].slice(layer, example, -1), attention = run[eg::attn_out].slice(layer, example, -1),
+            auto const before = run[eg::resid_pre].slice(layer, example, -1),
+                       middle = run[eg::resid_mid].slice(layer, example, -1),
+                       after = run[eg::resid_post].slice(layer, example, -1),
+                       attention = run[eg::attn_out].slice(layer, example, -1),
                        mlp = run[eg::mlp_out].slice(layer, example, -1);
             std::vector<double> heads(before.size());
             for (std::size_t h = 0; h < 4; ++h) {
                 auto const result = run[eg::result].slice(layer, example, -1, h);
-                for (std::size_t i = 0; i < heads.size(); ++i) heads[i] += static_cast<double>(result[i]);
+                for (std::size_t i = 0; i < heads.size(); ++i)
+                    heads[i] += static_cast<double>(result[i]);
             }
             for (std::size_t i = 0; i < before.size(); ++i) {
                 CHECK(before[i] + attention[i] == middle[i]);

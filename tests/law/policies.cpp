@@ -38,7 +38,9 @@ TEMPLATE_TEST_CASE("a patch reaches the places it names and no other", "", eg::r
                 bool const here = p == chosen[e] && (h == 1 || h == 3);
                 auto const now = patched[eg::z].slice(0, e, static_cast<long>(p), h);
                 CHECK(now == (here ? source : clean)[eg::z].slice(0, e, static_cast<long>(p), h));
-                if (here) CHECK(patched[eg::z].slice(1, e, static_cast<long>(p), h) == source[eg::z].slice(1, e, static_cast<long>(p), h));
+                if (here)
+                    CHECK(patched[eg::z].slice(1, e, static_cast<long>(p), h) ==
+                          source[eg::z].slice(1, e, static_cast<long>(p), h));
             }
     // The last layer was not named: what it computes follows from what it gets.
     CHECK(patched[eg::z].slice(2, 0, -1) != source[eg::z].slice(2, 0, -1));
@@ -51,7 +53,8 @@ TEST_CASE("positions count from either end, to the end where no last one is give
         std::vector<std::vector<long>> zero(3);
         for (std::size_t e = 0; e < 3; ++e)
             for (long p = 0; p < static_cast<long>(prompts.rows().length(e)); ++p)
-                if (run[eg::attn_out].slice(0, e, p) == std::vector<double>(32, 0.0)) zero[e].push_back(p);
+                if (run[eg::attn_out].slice(0, e, p) == std::vector<double>(32, 0.0))
+                    zero[e].push_back(p);
         return zero;
     };
     using list = std::vector<std::vector<long>>;
@@ -66,9 +69,11 @@ TEMPLATE_TEST_CASE("a role of another prompt is looked up at its places there", 
     auto const model = random_model<TestType>(25);
     auto const source = model.run(other_prompts, eg::capture(eg::attn_out, eg::positions(0, 2)));
     eg::role const here{"here", {3, 2, 7}, {}}, there{"there", {0, 1, 1}, {}};
-    auto const patched = model.run(prompts, eg::patch(eg::attn_out, eg::at(here.from(there)), source) | eg::capture(eg::attn_out));
+    auto const patched =
+        model.run(prompts, eg::patch(eg::attn_out, eg::at(here.from(there)), source) | eg::capture(eg::attn_out));
     for (std::size_t e = 0; e < 3; ++e)
-        CHECK(patched[eg::attn_out].slice(1, e, here.positions[e]) == source[eg::attn_out].slice(1, e, there.positions[e]));
+        CHECK(patched[eg::attn_out].slice(1, e, here.positions[e]) ==
+              source[eg::attn_out].slice(1, e, there.positions[e]));
 }
 
 TEMPLATE_TEST_CASE("swapping z of all heads and all MLP outputs makes a model of the other one", "", eg::reference,
@@ -89,7 +94,8 @@ TEMPLATE_TEST_CASE("swapping z of all heads and all MLP outputs makes a model of
     }();
     eg::model<grouped, TestType> const b(b_weights);
     auto const source = b.run(prompts, eg::capture(eg::z, eg::mlp_out));
-    auto const swapped = a.run(prompts, eg::swap(eg::z, eg::everywhere, source) | eg::swap(eg::mlp_out, eg::everywhere, source));
+    auto const swapped =
+        a.run(prompts, eg::swap(eg::z, eg::everywhere, source) | eg::swap(eg::mlp_out, eg::everywhere, source));
     CHECK(logits_of(swapped) == logits_of(source));
     CHECK(logits_of(a.run(prompts)) != logits_of(source));
 }
@@ -97,7 +103,9 @@ TEMPLATE_TEST_CASE("swapping z of all heads and all MLP outputs makes a model of
 TEMPLATE_TEST_CASE("ablation gives zeros, a value, or means over examples", "", eg::reference, eg::cpu<eg::fp32>) {
     auto const model = random_model<TestType>(28);
     auto const where = eg::layer(1) & eg::heads({2});
-    auto const z_of = [&](auto const& policy) { return model.run(prompts, policy | eg::capture(eg::z))[eg::z].slice(1, 2, 4, 2); };
+    auto const z_of = [&](auto const& policy) {
+        return model.run(prompts, policy | eg::capture(eg::z))[eg::z].slice(1, 2, 4, 2);
+    };
     using number = typename TestType::value_type;
     CHECK(z_of(eg::ablate(eg::z, where)) == std::vector<number>(8, 0));
     CHECK(z_of(eg::ablate(eg::z, where, -1.5)) == std::vector<number>(8, number(-1.5)));
@@ -107,7 +115,8 @@ TEMPLATE_TEST_CASE("ablation gives zeros, a value, or means over examples", "", 
     auto const mean = z_of(eg::ablate(eg::z, where, means));
     // Position 4 of 8 is 3 before the last: examples 0 and 2 are long enough for it, example 1 is not.
     auto const x = runs[eg::z].slice(1, 0, -4, 2), y = runs[eg::z].slice(1, 2, -4, 2);
-    for (std::size_t i = 0; i < 8; ++i) CHECK(double(mean[i]) == Approx((double(x[i]) + double(y[i])) / 2).margin(1e-7));
+    for (std::size_t i = 0; i < 8; ++i)
+        CHECK(double(mean[i]) == Approx((double(x[i]) + double(y[i])) / 2).margin(1e-7));
     CHECK_THROWS_WITH(model.run(random_prompts(29, {9}), eg::ablate(eg::z, eg::everywhere, means)),
                       Catch::Matchers::ContainsSubstring("engraft [ablate.means]"));
 }
@@ -119,9 +128,11 @@ TEST_CASE("values that do not fit are refused with a sentence, before anything i
     auto const refused = [&](auto const& policy, char const* sentence) {
         CHECK_THROWS_WITH(model.run(prompts, policy), Catch::Matchers::ContainsSubstring(sentence));
     };
-    refused(eg::ablate(eg::z, eg::layer(3)), "engraft [where.layer]: layer 3 is out of range; the model's layers are 0 to 2");
+    refused(eg::ablate(eg::z, eg::layer(3)),
+            "engraft [where.layer]: layer 3 is out of range; the model's layers are 0 to 2");
     refused(eg::ablate(eg::z, eg::layers(2, 1)), "ends before it begins");
-    refused(eg::ablate(eg::v, eg::kv_head(2)), "engraft [where.head]: head 2 is out of range; the heads of v are 0 to 1");
+    refused(eg::ablate(eg::v, eg::kv_head(2)),
+            "engraft [where.head]: head 2 is out of range; the heads of v are 0 to 1");
     refused(eg::ablate(eg::z, eg::nodes({{0, 4}})), "engraft [where.head]");
     refused(eg::ablate(eg::z, eg::nodes({{5, 0}})), "engraft [where.layer]");
     refused(eg::ablate(eg::z, eg::at(3)), "engraft [where.position]: example 1 has 3 positions");
@@ -131,7 +142,8 @@ TEST_CASE("values that do not fit are refused with a sentence, before anything i
     refused(eg::ablate(eg::z, eg::positions(2, 1)), "engraft [where.nothing]");
     refused(eg::ablate(eg::z, eg::positions(0, 4)), "engraft [where.position]");
     refused(eg::ablate(eg::z, eg::at(eg::role{"subject", {0, 1}, {}})), "the role `subject` has 2 positions");
-    refused(eg::patch(eg::z, eg::layer(1) & eg::at(-1), source), "engraft [cache.layer]: z of layer 1 was not captured");
+    refused(eg::patch(eg::z, eg::layer(1) & eg::at(-1), source),
+            "engraft [cache.layer]: z of layer 1 was not captured");
     refused(eg::patch(eg::z, eg::layer(0), source), "engraft [cache.position]");
     refused(eg::patch(eg::pattern, eg::everywhere, patterns), "engraft [source.length]");
     CHECK_THROWS_WITH(twin.run(prompts, eg::patch(eg::z, eg::layer(0) & eg::at(-1), source)),

@@ -46,7 +46,9 @@ TEST_CASE("prompts of the boxes task are the paper's, with roles where the paper
 }
 
 TEST_CASE("the same seed gives the same prompts, another seed others") {
-    auto const of = [](std::uint64_t seed) { return eg::boxes::sample(words(), {.examples = 9, .seed = seed}).tokens.tokens(); };
+    auto const of = [](std::uint64_t seed) {
+        return eg::boxes::sample(words(), {.examples = 9, .seed = seed}).tokens.tokens();
+    };
     CHECK(of(4) == of(4));
     CHECK(of(4) != of(5));
 }
@@ -64,10 +66,13 @@ TEST_CASE("circuits are read, and random ones are as large") {
     CHECK(c["value_fetcher"].heads.size() == 16);
     CHECK(c["value_fetcher"].heads[0] == eg::node{5, 1});
     CHECK(c["structure_reader"].role == "previous_query_label");
-    CHECK_THROWS_WITH(c["reader"], Catch::Matchers::ContainsSubstring("no group `reader`; its groups are position_detector"));
-    constexpr eg::description d{.layers = 6, .d_model = 8, .heads = 8, .kv_heads = 8, .d_head = 2, .d_mlp = 8, .vocab = 8};
+    CHECK_THROWS_WITH(c["reader"],
+                      Catch::Matchers::ContainsSubstring("no group `reader`; its groups are position_detector"));
+    constexpr eg::description d{
+        .layers = 6, .d_model = 8, .heads = 8, .kv_heads = 8, .d_head = 2, .d_mlp = 8, .vocab = 8};
     eg::random r(1);
     auto const drawn = eg::random_like<d>(c["value_fetcher"], r);
     CHECK(std::set(drawn.heads.begin(), drawn.heads.end()).size() == 16);
-    for (auto n : drawn.heads) CHECK_FALSE((n.layer < 0 || n.layer > 5 || n.head < 0 || n.head > 7));
+    for (auto n : drawn.heads)
+        CHECK_FALSE((n.layer < 0 || n.layer > 5 || n.head < 0 || n.head > 7));
 }

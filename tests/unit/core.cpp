@@ -23,7 +23,8 @@ TEST_CASE("extents keep what the type fixes and take the rest in order") {
 
 TEST_CASE("a tensor owns its elements and a view finds them in row-major order") {
     std::vector<float> const numbers{0, 1, 2, 3, 4, 5};
-    auto t = eg::tensor<float, eg::host_memory, eg::extents<eg::dynamic, 3>>::from_host(numbers, eg::extents<eg::dynamic, 3>(2));
+    auto t = eg::tensor<float, eg::host_memory, eg::extents<eg::dynamic, 3>>::from_host(numbers,
+                                                                                        eg::extents<eg::dynamic, 3>(2));
     CHECK(t.view()(1, 2) == 5);
     t.view()(0, 1) = 7;
     CHECK(t.to_host() == std::vector<float>{0, 7, 2, 3, 4, 5});

@@ -40,19 +40,30 @@ inline std::string damaged(std::string text, std::size_t reach, engraft::random&
     for (auto changes = 1 + random.below(3); changes-- > 0 && !text.empty();) {
         std::size_t const from = at(), length = static_cast<std::size_t>(random.below(20));
         switch (random.below(7)) {
-        case 0: text.resize(from); break;
+        case 0:
+            text.resize(from);
+            break;
         case 1:
-            if (from < text.size()) text[from] = static_cast<char>(random.below(256));
+            if (from < text.size())
+                text[from] = static_cast<char>(random.below(256));
             break;
         case 2:
-            if (from < text.size()) text[from] = static_cast<char>(text[from] ^ (1 << random.below(8)));
+            if (from < text.size())
+                text[from] = static_cast<char>(text[from] ^ (1 << random.below(8)));
             break;
-        case 3: text.erase(std::min(from, text.size()), length); break;
-        case 4: text.insert(from, text.substr(at(), length)); break;
-        case 5: text.insert(from, strange[random.below(std::size(strange))]); break;
+        case 3:
+            text.erase(std::min(from, text.size()), length);
+            break;
+        case 4:
+            text.insert(from, text.substr(at(), length));
+            break;
+        case 5:
+            text.insert(from, strange[random.below(std::size(strange))]);
+            break;
         default: { // a number or a word for another one
             auto const digit = text.find_first_of("0123456789", from);
-            if (digit == text.npos) break;
+            if (digit == text.npos)
+                break;
             auto const end = std::min(text.find_first_not_of("0123456789", digit), text.size());
             text.replace(digit, end - digit, strange[random.below(std::size(strange))]);
         }
@@ -81,7 +92,8 @@ int attack(fs::path const& original, std::size_t reach, int times, std::uint64_t
             use(name);
         } catch (engraft::error const& e) {
             ++refused;
-            if (std::string(e.what()).size() > 1000) FAIL("a message of " << std::string(e.what()).size() << " bytes");
+            if (std::string(e.what()).size() > 1000)
+                FAIL("a message of " << std::string(e.what()).size() << " bytes");
         } catch (std::exception const& e) {
             fs::remove(name);
             FAIL("attack " << i << " of seed " << seed << ": " << e.what());

@@ -53,7 +53,8 @@ struct folder {
 template <class T>
 std::string bytes_of(std::vector<T> const& values) {
     std::string bytes(values.size() * sizeof(T), '\0');
-    if (!bytes.empty()) std::memcpy(bytes.data(), values.data(), bytes.size());
+    if (!bytes.empty())
+        std::memcpy(bytes.data(), values.data(), bytes.size());
     return bytes;
 }
 
@@ -134,9 +135,11 @@ TEST_CASE("JSON is read with the checks that files need", "[io][json]") {
 TEST_CASE("JSON nested too deep is refused before it is built", "[io][json]") {
     auto const nested = [](std::size_t n, std::string const& open, std::string const& close) {
         std::string text;
-        for (std::size_t i = 0; i < n; ++i) text += open;
+        for (std::size_t i = 0; i < n; ++i)
+            text += open;
         text += "1";
-        for (std::size_t i = 0; i < n; ++i) text += close;
+        for (std::size_t i = 0; i < n; ++i)
+            text += close;
         return text;
     };
     CHECK_NOTHROW(parse_json(nested(json_nesting_limit, "[", "]"), path));
@@ -230,7 +233,8 @@ TEST_CASE("well-formed safetensors files are read", "[io][safetensors]") {
     auto const name = nan.names().at(0);
     auto const values = nan.read<float>(name);
     bool found = false;
-    for (float const v : values) found = found || std::isnan(v);
+    for (float const v : values)
+        found = found || std::isnan(v);
     CHECK(found);
 
     folder const f;
@@ -316,7 +320,8 @@ TEST_CASE("a checkpoint is a folder, its shards or one file", "[io][checkpoint]"
     CHECK_FALSE(whole.contains("lm_head.weight"));
     checkpoint const expected(data / "llama_gqa" / "expected.safetensors");
     CHECK(expected.dtype("tokens") == dtype::i64);
-    for (auto const t : expected.read<std::int64_t>("tokens")) CHECK((t >= 0 && t < 67));
+    for (auto const t : expected.read<std::int64_t>("tokens"))
+        CHECK((t >= 0 && t < 67));
 
     checkpoint const pair(fs::path(ENGRAFT_EXAMPLES_DATA) / "base");
     CHECK(pair.dtype("model.embed_tokens.weight") == dtype::f16);
@@ -537,7 +542,8 @@ TEST_CASE("damaged safetensors files", "[io][attack]") {
         checkpoint const c(file);
         for (auto const& name : c.names()) {
             c.read<double>(name);
-            if (c.dtype(name) < dtype::f16) c.read<std::int64_t>(name);
+            if (c.dtype(name) < dtype::f16)
+                c.read<std::int64_t>(name);
         }
     };
     for (auto const* file : {"valid.safetensors", "valid_metadata.safetensors", "valid_padded_header.safetensors"}) {
@@ -552,7 +558,8 @@ TEST_CASE("damaged safetensors files", "[io][attack]") {
 TEST_CASE("damaged configs", "[io][attack]") {
     for (auto const* model : {"llama_gqa", "llama_mha"}) {
         auto const use = [](std::string const& file) {
-            if (!well_formed(read_config(file))) throw std::logic_error("an ill-formed description came out");
+            if (!well_formed(read_config(file)))
+                throw std::logic_error("an ill-formed description came out");
         };
         int const refused = engraft_test::attack(data / model / "config.json", 2000, 1000, 3, use);
         CHECK(refused > 300);

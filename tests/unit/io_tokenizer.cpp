@@ -119,7 +119,8 @@ TEST_CASE("decoded text is valid UTF-8", "[io][tokenizer]") {
 TEST_CASE("the longest word merges in good time", "[io][tokenizer]") {
     auto const t = tokenizer::load(data + "llama2.json");
     std::string text;
-    for (int i = 0; i < 40000; ++i) text += "the box ";
+    for (int i = 0; i < 40000; ++i)
+        text += "the box ";
     auto const tokens = t.encode(text, false);
     CHECK(tokens.size() > 80000);
     CHECK(t.decode(tokens) == text);
@@ -137,11 +138,14 @@ TEST_CASE("one tokenizer serves many threads, and copies of it too", "[io][token
         std::vector<std::thread> threads;
         for (auto& out : got)
             threads.emplace_back([&out, &text, copy = t] {
-                for (int i = 0; i < 50; ++i) out = copy.encode(text);
+                for (int i = 0; i < 50; ++i)
+                    out = copy.encode(text);
             });
-        for (auto& thread : threads) thread.join();
+        for (auto& thread : threads)
+            thread.join();
     }
-    for (auto const& out : got) CHECK(out == expected);
+    for (auto const& out : got)
+        CHECK(out == expected);
 }
 
 TEST_CASE("what a tokenizer file must not say is refused by name", "[io][tokenizer]") {

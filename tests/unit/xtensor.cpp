@@ -11,7 +11,8 @@ TEST_CASE("an activation becomes an xtensor of its hook point's shape") {
     static_assert(std::is_same_v<decltype(z), xt::xtensor<double, 3> const>);
     CHECK((z.shape(0) == 7 && z.shape(1) == 4 && z.shape(2) == 8));
     auto const slice = run[eg::z].slice(1, 1, 2, 3); // example 1, position 2: row 5
-    for (std::size_t i = 0; i < 8; ++i) CHECK(z(5, 3, i) == slice[i]);
+    for (std::size_t i = 0; i < 8; ++i)
+        CHECK(z(5, 3, i) == slice[i]);
     // Every line of a pattern sums to 1: 4 heads x 7 query positions.
     CHECK(xt::sum(eg::to_xtensor(run[eg::pattern].whole(0)))() == Approx(28));
 }

@@ -15,7 +15,9 @@ struct attention_shape {
     std::size_t group() const { return heads / kv_heads; }
 
     /// The first key position that a query position sees; the last is its own.
-    std::size_t first_visible(std::size_t query) const { return window > 0 && query + 1 > window ? query + 1 - window : 0; }
+    std::size_t first_visible(std::size_t query) const {
+        return window > 0 && query + 1 > window ? query + 1 - window : 0;
+    }
 };
 
 } // namespace engraft

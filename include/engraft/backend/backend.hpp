@@ -44,8 +44,7 @@ namespace engraft {
 ///   log_sum_exp(in)                    on the host: log of the sum over each row's columns of exp
 ///   elements(in, columns)              on the host: in[r, columns[r]]
 template <class B>
-concept backend =
-    memory<typename B::memory_type> && std::copyable<B> &&
+concept backend = memory<typename B::memory_type> && std::copyable<B> &&
     requires(B const& b, typename B::value_type* to, typename B::value_type const* from,
              matrix<typename B::value_type> out, matrix<typename B::value_type const> in,
              matrix_tensor<typename B::value_type, typename B::memory_type> weight,
@@ -54,32 +53,33 @@ concept backend =
              vector_tensor<slice_copy, typename B::memory_type> const& slices,
              vector_tensor<std::uint64_t, typename B::memory_type> const& list,
              vector_tensor<row_group, typename B::memory_type> const& groups, typename B::linear_map const& map,
-             ragged const& rows, attention_shape const& shape, std::size_t n, double number, std::span<token const> columns) {
-        { B::name() } -> std::convertible_to<char const*>;
-        { b.make_linear(std::move(weight), std::move(vector)) } -> std::same_as<typename B::linear_map>;
-        b.gather_rows(out, in, index);
-        b.linear(out, in, map);
-        b.head_results(out, in, map, n);
-        b.rms_norm(out, in, vector, number);
-        b.layer_norm(out, in, vector, vector, number);
-        b.scale(out, number);
-        b.add(out, in);
-        b.add_difference(out, in, in, n);
-        b.rotate(out, n, in, rows);
-        b.scores(to, in, in, shape, rows);
-        b.softmax(to, shape, rows);
-        b.mix(out, from, in, shape, rows);
-        b.attention(out, in, in, in, shape, rows);
-        b.activate(out, mlp::gelu);
-        b.gated(out, in, mlp::gated_silu);
-        b.softcap(out, number);
-        b.copy(to, from, n);
-        b.copy_slices(to, from, slices);
-        b.fill_slices(to, number, slices);
-        b.mean_rows(out, in, list, groups);
-        { b.argmax(in) } -> std::same_as<std::vector<token>>;
-        { b.log_sum_exp(in) } -> std::same_as<std::vector<double>>;
-        { b.elements(in, columns) } -> std::same_as<std::vector<double>>;
-    };
+             ragged const& rows, attention_shape const& shape, std::size_t n, double number,
+             std::span<token const> columns) {
+    { B::name() } -> std::convertible_to<char const*>;
+    { b.make_linear(std::move(weight), std::move(vector)) } -> std::same_as<typename B::linear_map>;
+    b.gather_rows(out, in, index);
+    b.linear(out, in, map);
+    b.head_results(out, in, map, n);
+    b.rms_norm(out, in, vector, number);
+    b.layer_norm(out, in, vector, vector, number);
+    b.scale(out, number);
+    b.add(out, in);
+    b.add_difference(out, in, in, n);
+    b.rotate(out, n, in, rows);
+    b.scores(to, in, in, shape, rows);
+    b.softmax(to, shape, rows);
+    b.mix(out, from, in, shape, rows);
+    b.attention(out, in, in, in, shape, rows);
+    b.activate(out, mlp::gelu);
+    b.gated(out, in, mlp::gated_silu);
+    b.softcap(out, number);
+    b.copy(to, from, n);
+    b.copy_slices(to, from, slices);
+    b.fill_slices(to, number, slices);
+    b.mean_rows(out, in, list, groups);
+    { b.argmax(in) } -> std::same_as<std::vector<token>>;
+    { b.log_sum_exp(in) } -> std::same_as<std::vector<double>>;
+    { b.elements(in, columns) } -> std::same_as<std::vector<double>>;
+};
 
 } // namespace engraft

@@ -31,10 +31,11 @@ struct circuit {
     circuit_group const& operator[](std::string_view name) const {
         std::string known;
         for (auto const& g : groups) {
-            if (g.name == name) return g;
+            if (g.name == name)
+                return g;
             known += (known.empty() ? "" : ", ") + g.name;
         }
-        throw bad_input("the circuit has no group `" + std::string(name) + "`; its groups are " + known);
+        throw bad_input({"the circuit has no group `", name, "`; its groups are ", known});
     }
 
     friend bool operator==(circuit const&, circuit const&) = default;

@@ -1,21 +1,74 @@
 #pragma once
 
+#include <concepts>
+#include <initializer_list>
 #include <stdexcept>
 #include <string>
+#include <string_view>
+#include <type_traits>
 
 /// Everything engraft throws. A message is one sentence that says what was read, what was expected and what to do;
 /// where a rule of the library is broken it begins with the rule's bracketed id, as in docs/reference/diagnostics.md.
 namespace engraft {
 
+/// A part of a message: text or a whole number. Messages are written as lists of these, since sums of strings would be
+/// most of what a program that includes the library compiles.
+class message_part {
+public:
+    template <class Text>
+        requires std::convertible_to<Text const&, std::string_view> message_part(Text const& text) : text_(text) {}
+        template <class Number>
+            requires(std::is_integral_v<Number> && !std::is_same_v<Number, char>)
+        message_part(Number number)
+            : number_(static_cast<long long>(number)), kind_(number < Number(0) ? kind::number : kind::count) {}
+        message_part(char character) : number_(character), kind_(kind::character) {}
+
+        void append_to(std::string& message) const {
+            switch (kind_) {
+            case kind::text:
+                message += text_;
+                break;
+            case kind::number:
+                message += std::to_string(number_);
+                break;
+            case kind::count:
+                message += std::to_string(static_cast<unsigned long long>(number_));
+                break;
+            case kind::character:
+                message += static_cast<char>(number_);
+                break;
+            }
+        }
+
+    private:
+        enum class kind { text, number, count, character };
+
+        std::string_view text_;
+        long long number_ = 0;
+        kind kind_ = kind::text;
+};
+
+using message_parts = std::initializer_list<message_part>;
+
+[[gnu::cold, gnu::noinline]] inline std::string message(message_parts parts) {
+    std::string text;
+    for (auto const& part : parts)
+        part.append_to(text);
+    return text;
+}
+
 class error : public std::runtime_error {
 public:
     using std::runtime_error::runtime_error;
+    [[gnu::cold, gnu::noinline]] error(message_parts parts) : std::runtime_error(message(parts)) {}
 };
 
 /// A file is missing, truncated, malformed or of a kind that is not read.
 class bad_file : public error {
 public:
-    bad_file(std::string const& path, std::string const& what) : error(path + ": " + what) {}
+    [[gnu::cold, gnu::noinline]] bad_file(std::string_view path, std::string_view what) : error({path, ": ", what}) {}
+    [[gnu::cold, gnu::noinline]] bad_file(std::string_view path, message_parts what)
+        : error({path, ": ", message(what)}) {}
 };
 
 /// A checkpoint is well formed but not of the described architecture.

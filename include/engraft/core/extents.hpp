@@ -28,21 +28,24 @@ public:
     constexpr explicit extents(Sizes... sizes) {
         std::array<std::size_t, dynamic_rank> given{static_cast<std::size_t>(sizes)...};
         for (std::size_t d = 0, next = 0; d < rank; ++d)
-            if (fixed[d] == dynamic) sizes_[d] = given[next++];
+            if (fixed[d] == dynamic)
+                sizes_[d] = given[next++];
     }
 
     constexpr std::size_t operator[](std::size_t d) const { return sizes_[d]; }
 
     constexpr std::size_t size() const {
         std::size_t n = 1;
-        for (auto s : sizes_) n *= s;
+        for (auto s : sizes_)
+            n *= s;
         return n;
     }
 
     /// Elements of one row: the product of all dimensions but the first.
     constexpr std::size_t row_size() const {
         std::size_t n = 1;
-        for (std::size_t d = 1; d < rank; ++d) n *= sizes_[d];
+        for (std::size_t d = 1; d < rank; ++d)
+            n *= sizes_[d];
         return n;
     }
 
@@ -52,7 +55,8 @@ private:
     static constexpr std::array<std::size_t, rank> initial() {
         auto sizes = fixed;
         for (auto& s : sizes)
-            if (s == dynamic) s = 0;
+            if (s == dynamic)
+                s = 0;
         return sizes;
     }
 
@@ -63,7 +67,8 @@ private:
 template <std::size_t... Dimensions>
 std::string to_string(extents<Dimensions...> const& e) {
     std::string text;
-    for (std::size_t d = 0; d < e.rank; ++d) text += (d ? " x " : "") + std::to_string(e[d]);
+    for (std::size_t d = 0; d < e.rank; ++d)
+        text += (d ? " x " : "") + std::to_string(e[d]);
     return text;
 }
 

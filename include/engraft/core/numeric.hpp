@@ -36,7 +36,8 @@ constexpr float from_float16(std::uint16_t bits) {
         float const magnitude = static_cast<float>(fraction) * 0x1p-24f;
         return sign ? -magnitude : magnitude;
     }
-    if (exponent == 31) return std::bit_cast<float>(sign | 0x7f800000u | (fraction << 13));
+    if (exponent == 31)
+        return std::bit_cast<float>(sign | 0x7f800000u | (fraction << 13));
     return std::bit_cast<float>(sign | ((exponent + 112) << 23) | (fraction << 13));
 }
 

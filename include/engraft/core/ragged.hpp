@@ -16,9 +16,11 @@ public:
 
     /// throws bad_input when there is no example or an example has no position
     explicit ragged(std::vector<std::size_t> const& lengths) {
-        if (lengths.empty()) throw bad_input("an empty batch: there is no example to run");
+        if (lengths.empty())
+            throw bad_input("an empty batch: there is no example to run");
         for (std::size_t i = 0; i < lengths.size(); ++i) {
-            if (lengths[i] == 0) throw bad_input("example " + std::to_string(i) + " of the batch has no tokens");
+            if (lengths[i] == 0)
+                throw bad_input({"example ", i, " of the batch has no tokens"});
             begins_.push_back(begins_.back() + lengths[i]);
         }
     }
@@ -30,7 +32,8 @@ public:
 
     std::size_t longest() const {
         std::size_t n = 0;
-        for (std::size_t i = 0; i < examples(); ++i) n = n < length(i) ? length(i) : n;
+        for (std::size_t i = 0; i < examples(); ++i)
+            n = n < length(i) ? length(i) : n;
         return n;
     }
 
@@ -38,14 +41,13 @@ public:
     /// throws bad_position when the example does not have it, bad_input when there is no such example
     std::size_t position(std::size_t example, long p) const {
         if (example >= examples())
-            throw bad_input("engraft [where.example]: example " + std::to_string(example) +
-                            " was asked for; the batch has " + std::to_string(examples()));
+            throw bad_input(
+                {"engraft [where.example]: example ", example, " was asked for; the batch has ", examples()});
         auto const n = static_cast<long>(length(example));
         long const from_begin = p < 0 ? p + n : p;
         if (from_begin < 0 || from_begin >= n)
-            throw bad_position("engraft [where.position]: example " + std::to_string(example) + " has " +
-                               std::to_string(n) + " positions, and position " + std::to_string(p) +
-                               " is not one of them");
+            throw bad_position({"engraft [where.position]: example ", example, " has ", n, " positions, and position ",
+                                p, " is not one of them"});
         return static_cast<std::size_t>(from_begin);
     }
 

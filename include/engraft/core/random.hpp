@@ -52,10 +52,12 @@ public:
 
     /// Uniform in [0, bound), without bias: numbers from the incomplete last interval are drawn again.
     std::uint64_t below(std::uint64_t bound) {
-        if (bound == 0) throw bad_input("random::below needs a bound of at least 1");
+        if (bound == 0)
+            throw bad_input("random::below needs a bound of at least 1");
         std::uint64_t const rejected = (0 - bound) % bound;
         for (;;)
-            if (auto const x = bits(); x >= rejected) return x % bound;
+            if (auto const x = bits(); x >= rejected)
+                return x % bound;
     }
 
     /// Uniform in [0, 1), a multiple of 2^-53.
@@ -70,10 +72,11 @@ public:
     /// `count` different numbers of [0, n), in random order (the first steps of Fisher and Yates' shuffle).
     std::vector<std::size_t> sample(std::size_t n, std::size_t count) {
         if (count > n)
-            throw bad_input("cannot draw " + std::to_string(count) + " different items from " + std::to_string(n));
+            throw bad_input({"cannot draw ", count, " different items from ", n});
         std::vector<std::size_t> items(n);
         std::iota(items.begin(), items.end(), std::size_t{0});
-        for (std::size_t i = 0; i < count; ++i) std::swap(items[i], items[i + below(n - i)]);
+        for (std::size_t i = 0; i < count; ++i)
+            std::swap(items[i], items[i + below(n - i)]);
         items.resize(count);
         return items;
     }

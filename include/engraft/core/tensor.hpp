@@ -54,7 +54,8 @@ private:
     static std::size_t bytes(Extents const& shape) {
         std::size_t n = sizeof(T);
         for (std::size_t d = 0; d < Extents::rank; ++d) {
-            if (shape[d] != 0 && n > std::numeric_limits<std::size_t>::max() / shape[d]) throw std::bad_alloc();
+            if (shape[d] != 0 && n > std::numeric_limits<std::size_t>::max() / shape[d])
+                throw std::bad_alloc();
             n *= shape[d];
         }
         return n;

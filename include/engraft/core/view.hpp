@@ -18,11 +18,7 @@ public:
     view() = default;
     view(T* data, Extents shape) : data_(data), shape_(shape) {}
 
-    operator view<T const, Memory, Extents>() const
-        requires(!std::is_const_v<T>)
-    {
-        return {data_, shape_};
-    }
+    operator view<T const, Memory, Extents>() const requires(!std::is_const_v<T>) { return {data_, shape_}; }
 
     T* data() const { return data_; }
     Extents const& shape() const { return shape_; }
@@ -51,11 +47,7 @@ struct matrix {
     std::size_t columns = 0;
     std::size_t stride = 0;
 
-    operator matrix<T const>() const
-        requires(!std::is_const_v<T>)
-    {
-        return {data, rows, columns, stride};
-    }
+    operator matrix<T const>() const requires(!std::is_const_v<T>) { return {data, rows, columns, stride}; }
 
     matrix row_range(std::size_t first, std::size_t count) const {
         return {data + first * stride, count, columns, stride};

@@ -13,7 +13,8 @@ public:
         : backend_(&backend), value_(value), slices_(std::move(slices)) {}
 
     void apply(hook_point<D, S> const& point, auto view) {
-        if (auto const slices = slices_.at(point.layer())) backend_->fill_slices(view.data(), value_, *slices);
+        if (auto const slices = slices_.at(point.layer()))
+            backend_->fill_slices(view.data(), value_, *slices);
     }
 
 private:
@@ -73,13 +74,14 @@ struct mean_ablate_policy {
         auto const from = [&](std::size_t example, long position, std::size_t head, std::size_t) {
             auto const distance = run.rows.length(example) - 1 - static_cast<std::size_t>(position);
             if (distance >= means.distances())
-                throw bad_input("engraft [ablate.means]: example " + std::to_string(example) + " has a position " +
-                                std::to_string(distance) + " before its last, the means reach " +
-                                std::to_string(means.distances() - 1) + "; take means over longer examples");
+                throw bad_input({"engraft [ablate.means]: example ", example, " has a position ", distance,
+                                 " before its last, the means reach ", means.distances() - 1,
+                                 "; take means over longer examples"});
             return means.offset(distance, head);
         };
         auto chosen = resolve<D, S>(where, run.rows);
-        for (auto& place : chosen.places) place.source_position = static_cast<long>(place.position);
+        for (auto& place : chosen.places)
+            place.source_position = static_cast<long>(place.position);
         auto lists = detail::slice_lists<backend>::make(chosen, activation_layout<D, S>(run.rows), from);
         return detail::bound_overwrite<D, backend, S, Means>(run.backend, means, std::move(lists));
     }
@@ -88,9 +90,7 @@ struct mean_ablate_policy {
 /// ablate(site, where): zeros; ablate(site, where, value): that number in every element.
 template <site S, class Where>
     requires detail::is_where<Where>
-auto ablate(S, Where where, double value = 0) {
-    return ablate_policy<S, Where>{std::move(where), value};
-}
+auto ablate(S, Where where, double value = 0) { return ablate_policy<S, Where>{std::move(where), value}; }
 
 /// ablate(site, where, mean(run, site)): the mean at the same layer, head and distance from the last token.
 template <site S, class Where, description D, class Backend, site Of>

@@ -60,9 +60,7 @@ auto capture(S...) {
 /// Keeps the site's activations of some layers and positions.
 template <site S, class Where>
     requires detail::is_where<Where>
-auto capture(S, Where where) {
-    return capture_policy<Where, S>{std::move(where)};
-}
+auto capture(S, Where where) { return capture_policy<Where, S>{std::move(where)}; }
 
 /// Keeps every site of a list, such as `block_sites<llama_7b>`.
 template <class Sites>

@@ -72,7 +72,8 @@ public:
 private:
     template <class Policy, description D, site S>
     static void apply_one(auto& one, hook_point<D, S> const& point, auto view) {
-        if constexpr (touches<Policy, S>) one.apply(point, view);
+        if constexpr (touches<Policy, S>)
+            one.apply(point, view);
     }
 
     std::tuple<Bound...> bound_;

@@ -34,11 +34,13 @@ public:
         for (std::size_t d = 0; d < distances; ++d) {
             auto const first = of_distance.size();
             for (std::size_t e = 0; e < rows.examples(); ++e)
-                if (rows.length(e) > d) of_distance.push_back(rows.begin(e) + rows.length(e) - 1 - d);
+                if (rows.length(e) > d)
+                    of_distance.push_back(rows.begin(e) + rows.length(e) - 1 - d);
             groups.push_back({first, of_distance.size() - first});
         }
         using memory = typename Backend::memory_type;
-        auto const list = vector_tensor<std::uint64_t, memory>::from_host(of_distance, extents<dynamic>(of_distance.size()));
+        auto const list =
+            vector_tensor<std::uint64_t, memory>::from_host(of_distance, extents<dynamic>(of_distance.size()));
         auto const group = vector_tensor<row_group, memory>::from_host(groups, extents<dynamic>(groups.size()));
         auto layers = std::make_shared<std::vector<table>>();
         for (int layer = 0; layer < hook_point<D, S>::layers; ++layer) {

@@ -26,7 +26,8 @@ public:
         for (auto const& heads : chosen.heads) {
             int same = -1;
             for (std::size_t i = 0; i < made.lists_.size() && same < 0; ++i)
-                if (*heads_of_list[i] == heads) same = static_cast<int>(i);
+                if (*heads_of_list[i] == heads)
+                    same = static_cast<int>(i);
             if (same < 0 && !heads.empty()) {
                 std::vector<slice_copy> slices;
                 slices.reserve(chosen.places.size() * heads.size());
@@ -83,19 +84,19 @@ auto bind_overwrite(Binding const& run, Where const& where, Source const& source
     constexpr auto D = Binding::model;
     using backend = typename Binding::backend_type;
     if (source.rows().examples() != run.rows.examples())
-        throw bad_input("engraft [source.examples]: the source run has " + std::to_string(source.rows().examples()) +
-                        " examples, this run has " + std::to_string(run.rows.examples()) +
-                        "; example i is taken from example i");
+        throw bad_input({"engraft [source.examples]: the source run has ", source.rows().examples(),
+                         " examples, this run has ", run.rows.examples(), "; example i is taken from example i"});
     auto const chosen = resolve<D, S>(where, run.rows);
     for (std::size_t layer = 0; layer < chosen.heads.size(); ++layer)
-        if (!chosen.heads[layer].empty()) source[S{}].require_layer(static_cast<int>(layer));
+        if (!chosen.heads[layer].empty())
+            source[S{}].require_layer(static_cast<int>(layer));
     auto const from = [&](std::size_t example, long position, std::size_t head, std::size_t width) {
         auto const& kept = source[S{}];
         if (kept.slice_width(example) != width)
-            throw bad_input(std::string("engraft [source.length]: ") + S::name + " of example " +
-                            std::to_string(example) + " is " + std::to_string(width) + " wide here and " +
-                            std::to_string(kept.slice_width(example)) + " in the source run; attention patterns can "
-                            "only be taken from an example of the same length");
+            throw bad_input({"engraft [source.length]: ", S::name, " of example ", example, " is ", width,
+                             " wide here and ", kept.slice_width(example),
+                             " in the source run; attention patterns can "
+                             "only be taken from an example of the same length"});
         return kept.offset(example, source.rows().position(example, position), head);
     };
     auto lists = slice_lists<backend>::make(chosen, activation_layout<D, S>(run.rows), from);

@@ -34,8 +34,8 @@ struct binding {
 
     Backend const& backend;
     ragged const& rows;
-    Cache& cache;          ///< of the run that begins; `capture` writes to it
-    void const* weights;   ///< identity of the model
+    Cache& cache;        ///< of the run that begins; `capture` writes to it
+    void const* weights; ///< identity of the model
 };
 
 /// A finished run that activations can be taken from.

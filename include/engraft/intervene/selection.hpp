@@ -35,13 +35,16 @@ public:
     }
 
     std::size_t slice_width(std::size_t example) const {
-        if constexpr (width == dynamic) return rows_->length(example);
+        if constexpr (width == dynamic)
+            return rows_->length(example);
         return width;
     }
 
     shape extent() const {
-        if constexpr (width == dynamic) return shape(begins_.back());
-        else return shape(rows_->rows());
+        if constexpr (width == dynamic)
+            return shape(begins_.back());
+        else
+            return shape(rows_->rows());
     }
 
 private:
@@ -74,13 +77,13 @@ inline constexpr bool all_below<axes::constants<I...>, Bound> = ((I >= 0 && I < 
 
 inline void require_layer(long layer, int layers) {
     if (layer < 0 || layer >= layers)
-        throw bad_layer("engraft [where.layer]: layer " + std::to_string(layer) + " is out of range; the model's layers are 0 to " +
-                        std::to_string(layers - 1));
+        throw bad_layer(
+            {"engraft [where.layer]: layer ", layer, " is out of range; the model's layers are 0 to ", layers - 1});
 }
 inline void require_head(long head, int heads, char const* site) {
     if (head < 0 || head >= heads)
-        throw bad_head("engraft [where.head]: head " + std::to_string(head) + " is out of range; the heads of " + site +
-                       " are 0 to " + std::to_string(heads - 1));
+        throw bad_head(
+            {"engraft [where.head]: head ", head, " is out of range; the heads of ", site, " are 0 to ", heads - 1});
 }
 
 inline std::vector<int> items_of(axes::list const& l, int) { return l.items; }
@@ -90,15 +93,17 @@ std::vector<int> items_of(axes::constants<I...>, int) {
 }
 inline std::vector<int> items_of(axes::every, int count) {
     std::vector<int> all(static_cast<std::size_t>(count));
-    for (int i = 0; i < count; ++i) all[static_cast<std::size_t>(i)] = i;
+    for (int i = 0; i < count; ++i)
+        all[static_cast<std::size_t>(i)] = i;
     return all;
 }
 inline std::vector<int> items_of(axes::range const& r, int) {
     if (r.first > r.last)
-        throw bad_layer("engraft [where.layer]: the range of layers from " + std::to_string(r.first) + " to " +
-                        std::to_string(r.last) + " ends before it begins");
+        throw bad_layer(
+            {"engraft [where.layer]: the range of layers from ", r.first, " to ", r.last, " ends before it begins"});
     std::vector<int> items;
-    for (long i = r.first; i < r.last; ++i) items.push_back(static_cast<int>(i));
+    for (long i = r.first; i < r.last; ++i)
+        items.push_back(static_cast<int>(i));
     return items;
 }
 
@@ -112,16 +117,19 @@ inline std::vector<selection::place> places_of(axes::every, ragged const& rows) 
     std::vector<selection::place> places;
     places.reserve(rows.rows());
     for (std::size_t e = 0; e < rows.examples(); ++e)
-        for (std::size_t p = 0; p < rows.length(e); ++p) places.push_back({e, p, static_cast<long>(p)});
+        for (std::size_t p = 0; p < rows.length(e); ++p)
+            places.push_back({e, p, static_cast<long>(p)});
     return places;
 }
 inline std::vector<selection::place> places_of(axes::positions const& given, ragged const& rows) {
     std::vector<selection::place> places;
     for (std::size_t e = 0; e < rows.examples(); ++e) {
         std::vector<std::size_t> at;
-        for (long p : given.items) at.push_back(rows.position(e, p));
+        for (long p : given.items)
+            at.push_back(rows.position(e, p));
         sort_unique(at);
-        for (auto p : at) places.push_back({e, p, static_cast<long>(p)});
+        for (auto p : at)
+            places.push_back({e, p, static_cast<long>(p)});
     }
     return places;
 }
@@ -134,20 +142,19 @@ inline std::vector<selection::place> places_of(axes::range const& given, ragged 
                           : given.last == axes::range::to_the_end ? length
                                                                   : given.last;
         if (first < 0 || last > length)
-            throw bad_position("engraft [where.position]: positions " + std::to_string(first) + " to before " +
-                               std::to_string(last) + " were asked of example " + std::to_string(e) + ", which has " +
-                               std::to_string(length));
-        for (long p = first; p < last; ++p) places.push_back({e, static_cast<std::size_t>(p), p});
+            throw bad_position({"engraft [where.position]: positions ", first, " to before ", last,
+                                " were asked of example ", e, ", which has ", length});
+        for (long p = first; p < last; ++p)
+            places.push_back({e, static_cast<std::size_t>(p), p});
     }
     return places;
 }
 inline std::vector<selection::place> places_of(role const& given, ragged const& rows) {
     auto const count = rows.examples();
     if (given.positions.size() != count || (!given.source_positions.empty() && given.source_positions.size() != count))
-        throw bad_input("engraft [where.role]: the role `" + given.name + "` has " +
-                        std::to_string(given.positions.size()) + " positions (" +
-                        std::to_string(given.source_positions.size()) + " in the source), the batch has " +
-                        std::to_string(count) + " examples; a role needs one position for each");
+        throw bad_input({"engraft [where.role]: the role `", given.name, "` has ", given.positions.size(),
+                         " positions (", given.source_positions.size(), " in the source), the batch has ", count,
+                         " examples; a role needs one position for each"});
     std::vector<selection::place> places;
     for (std::size_t e = 0; e < count; ++e) {
         auto const p = rows.position(e, given.positions[e]);
@@ -196,7 +203,8 @@ selection resolve(Where const& w, ragged const& rows) {
             detail::require_head(n.head, heads, S::name);
             s.heads[static_cast<std::size_t>(n.layer)].push_back(static_cast<std::size_t>(n.head));
         }
-        for (auto& h : s.heads) detail::sort_unique(h);
+        for (auto& h : s.heads)
+            detail::sort_unique(h);
     } else {
         std::vector<std::size_t> chosen;
         for (int h : detail::items_of(w.heads, heads)) {
@@ -211,8 +219,8 @@ selection resolve(Where const& w, ragged const& rows) {
     }
     s.places = detail::places_of(w.positions, rows);
     if (s.empty())
-        throw bad_input(std::string("engraft [where.nothing]: no layer, head or position of ") + S::name +
-                        " is chosen; leave the policy out if that is meant");
+        throw bad_input({"engraft [where.nothing]: no layer, head or position of ", S::name,
+                         " is chosen; leave the policy out if that is meant"});
     s.whole = std::is_same_v<typename Where::heads_type, axes::every> &&
               std::is_same_v<typename Where::positions_type, axes::every>;
     return s;

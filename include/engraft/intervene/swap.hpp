@@ -21,9 +21,10 @@ struct swap_policy {
     template <description D, class Backend>
     static constexpr void check() {
         check_where<D, S, Where>();
-        static_assert(has_site<Source::model, S> && same_shape<hook_point<D, S>, hook_point<Source::model, S>>,
-                      "engraft [swap.same_shape]: the site has another shape in the source's model than in the target's; "
-                      "swap needs models that share this site's shape");
+        static_assert(
+            has_site<Source::model, S> && same_shape<hook_point<D, S>, hook_point<Source::model, S>>,
+            "engraft [swap.same_shape]: the site has another shape in the source's model than in the target's; "
+            "swap needs models that share this site's shape");
         detail::check_source<D, Backend, S, Source>();
     }
 

@@ -85,8 +85,9 @@ struct where {
 
     /// This place, at a role's position of each example.
     auto at(role r) const {
-        static_assert(std::is_same_v<Positions, axes::every>,
-                      "engraft [where.twice]: positions are given twice; join each of layers, heads and positions once");
+        static_assert(
+            std::is_same_v<Positions, axes::every>,
+            "engraft [where.twice]: positions are given twice; join each of layers, heads and positions once");
         return where<Layers, Heads, role, Kind>{layers, heads, std::move(r)};
     }
 };
@@ -109,7 +110,7 @@ inline constexpr bool not_both = std::is_same_v<A, axes::every> || std::is_same_
 } // namespace detail
 
 template <class A, class B>
-    requires(detail::is_where<A> && detail::is_where<B>)
+    requires(detail::is_where<A>&& detail::is_where<B>)
 constexpr auto operator&(A a, B b) {
     static_assert(detail::not_both<typename A::layers_type, typename B::layers_type> &&
                       detail::not_both<typename A::heads_type, typename B::heads_type> &&
@@ -146,9 +147,7 @@ template <int... H>
 inline constexpr where<axes::every, axes::constants<H...>, axes::every, head_kind::kv> kv_head_c{};
 
 /// Single query heads of single layers, such as a group of a circuit.
-inline auto nodes(std::vector<node> items) {
-    return where<axes::nodes, axes::in_nodes>{{std::move(items)}, {}, {}};
-}
+inline auto nodes(std::vector<node> items) { return where<axes::nodes, axes::in_nodes>{{std::move(items)}, {}, {}}; }
 
 /// One position per example; some positions of every example, negative ones from its end: at(-1), at({0, -1}).
 inline auto at(role r) { return where<>{}.at(std::move(r)); }

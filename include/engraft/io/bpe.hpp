@@ -24,9 +24,9 @@ public:
     /// throws bad_file when the text or the number is there already
     void add(std::string text, token id, std::string const& path) {
         if (!texts_.emplace(id, text).second)
-            throw bad_file(path, "the number " + std::to_string(id) + " is given to two tokens");
+            throw bad_file(path, {"the number ", id, " is given to two tokens"});
         if (!ids_.emplace(std::move(text), id).second)
-            throw bad_file(path, "the token of number " + std::to_string(id) + " has a second number");
+            throw bad_file(path, {"the token of number ", id, " has a second number"});
         size_ = std::max(size_, static_cast<std::size_t>(id) + 1);
     }
 
@@ -74,14 +74,15 @@ public:
     bpe(vocabulary tokens, std::vector<std::pair<std::string, std::string>> const& merges, bpe_options const& options,
         std::string const& path)
         : tokens_(std::move(tokens)), options_(options) {
-        if (merges.size() > std::numeric_limits<std::uint32_t>::max()) throw bad_file(path, "too many merges");
+        if (merges.size() > std::numeric_limits<std::uint32_t>::max())
+            throw bad_file(path, "too many merges");
         merges_.reserve(merges.size());
         std::uint32_t rank = 0;
         for (auto const& [left, right] : merges) {
             auto const require = [&](std::string const& text) {
-                if (auto const id = tokens_.find(text)) return *id;
-                throw bad_file(path,
-                               "merge " + std::to_string(rank) + " needs a token that the vocabulary does not have");
+                if (auto const id = tokens_.find(text))
+                    return *id;
+                throw bad_file(path, {"merge ", rank, " needs a token that the vocabulary does not have"});
             };
             // The last one counts when a pair stands twice.
             merges_[pair_key(require(left), require(right))] = {rank, require(left + right)};
@@ -89,7 +90,8 @@ public:
         }
         if (options.unknown) {
             unknown_ = tokens_.find(*options.unknown);
-            if (!unknown_) throw bad_file(path, "the unknown token is not in the vocabulary");
+            if (!unknown_)
+                throw bad_file(path, "the unknown token is not in the vocabulary");
         }
         for (char32_t c = 0; c < direct_limit; ++c) {
             std::string text;
@@ -114,7 +116,8 @@ public:
             }
         auto symbols = characters(word);
         merge(symbols);
-        for (std::size_t i = 0; i < symbols.size(); i = symbols[i].next) out.push_back(symbols[i].id);
+        for (std::size_t i = 0; i < symbols.size(); i = symbols[i].next)
+            out.push_back(symbols[i].id);
     }
 
 private:
@@ -157,53 +160,64 @@ private:
             i += c.length;
             token const id = c.value < direct_limit ? direct_[c.value] : tokens_.find(text).value_or(-1);
             if (id >= 0) {
-                if (std::exchange(waiting, false)) put(*unknown_);
+                if (std::exchange(waiting, false))
+                    put(*unknown_);
                 put(id);
                 continue;
             }
             auto const byte = [&](char b) { return bytes_[static_cast<unsigned char>(b)]; };
             if (options_.byte_fallback && std::all_of(text.begin(), text.end(), [&](char b) { return byte(b) >= 0; })) {
-                for (char const b : text) put(byte(b));
+                for (char const b : text)
+                    put(byte(b));
                 continue;
             }
             if (!unknown_)
-                throw bad_input("the vocabulary has no token for the character '" + std::string(text) + "' of '" +
-                                valid_utf8(word.substr(0, 80)) + "'");
-            if (waiting && !options_.fuse_unknown) put(*unknown_);
+                throw bad_input({"the vocabulary has no token for the character '", text, "' of '",
+                                 valid_utf8(word.substr(0, 80)), "'"});
+            if (waiting && !options_.fuse_unknown)
+                put(*unknown_);
             waiting = true;
         }
-        if (waiting) put(*unknown_);
+        if (waiting)
+            put(*unknown_);
         return symbols;
     }
 
     void merge(std::vector<symbol>& symbols) const {
         std::vector<candidate> heap;
         auto const consider = [&](std::size_t left) {
-            if (left >= symbols.size() || symbols[left].next >= symbols.size()) return;
+            if (left >= symbols.size() || symbols[left].next >= symbols.size())
+                return;
             auto const at = merges_.find(pair_key(symbols[left].id, symbols[symbols[left].next].id));
-            if (at == merges_.end()) return;
+            if (at == merges_.end())
+                return;
             heap.push_back({at->second.rank, left, at->second.id});
         };
-        for (std::size_t i = 0; i + 1 < symbols.size(); ++i) consider(i);
+        for (std::size_t i = 0; i + 1 < symbols.size(); ++i)
+            consider(i);
         std::make_heap(heap.begin(), heap.end());
         while (!heap.empty()) {
             std::pop_heap(heap.begin(), heap.end());
             auto const best = heap.back();
             heap.pop_back();
             auto& left = symbols[best.at];
-            if (left.gone || left.next >= symbols.size()) continue;
+            if (left.gone || left.next >= symbols.size())
+                continue;
             auto& right = symbols[left.next];
             // A neighbour may have been merged away since; what stands here now counts.
             auto const now = merges_.find(pair_key(left.id, right.id));
-            if (now == merges_.end() || now->second.id != best.id) continue;
+            if (now == merges_.end() || now->second.id != best.id)
+                continue;
             left.id = best.id;
             left.next = right.next;
             right.gone = true;
-            if (left.next < symbols.size()) symbols[left.next].previous = best.at;
+            if (left.next < symbols.size())
+                symbols[left.next].previous = best.at;
             for (std::size_t const from : {left.previous, best.at}) {
                 auto const before = heap.size();
                 consider(from);
-                if (heap.size() > before) std::push_heap(heap.begin(), heap.end());
+                if (heap.size() > before)
+                    std::push_heap(heap.begin(), heap.end());
             }
         }
     }

@@ -49,7 +49,8 @@ public:
     /// In alphabetical order.
     std::vector<std::string> names() const {
         std::vector<std::string> all;
-        for (auto const& [name, tensor] : tensors_) all.push_back(name);
+        for (auto const& [name, tensor] : tensors_)
+            all.push_back(name);
         return all;
     }
 
@@ -58,8 +59,9 @@ public:
     /// The tensor as it is stored, for those who want its bytes.
     /// throws bad_model when there is none of that name
     stored_tensor const& at(std::string_view name) const {
-        if (auto const found = tensors_.find(name); found != tensors_.end()) return *found->second;
-        throw bad_model(path_ + ": there is no tensor '" + std::string(name) + "'");
+        if (auto const found = tensors_.find(name); found != tensors_.end())
+            return *found->second;
+        throw bad_model({path_, ": there is no tensor '", name, "'"});
     }
 
     std::vector<std::size_t> shape(std::string_view name) const { return at(name).shape; }
@@ -72,9 +74,8 @@ public:
     void read(std::string_view name, std::span<T> out) const {
         auto const& tensor = at(name);
         if (out.size() != tensor.size())
-            throw bad_input(label(name) + ": the tensor of shape " + shape_text(tensor.shape) + " has " +
-                            std::to_string(tensor.size()) + " elements, but space was given for " +
-                            std::to_string(out.size()));
+            throw bad_input({label(name), ": the tensor of shape ", shape_text(tensor.shape), " has ", tensor.size(),
+                             " elements, but space was given for ", out.size()});
         read_elements(tensor, 0, out, label(name));
     }
 
@@ -99,7 +100,7 @@ private:
         files_.emplace_back(path);
         for (auto const& [name, tensor] : files_.back().tensors())
             if (!tensors_.emplace(name, &tensor).second)
-                throw bad_file(path.string(), "the tensor '" + detail::printable(name) + "' is in another shard too");
+                throw bad_file(path.string(), {"the tensor '", detail::printable(name), "' is in another shard too"});
         return files_.back();
     }
 
@@ -115,20 +116,21 @@ private:
         for (auto const& [name, file] : require_object(document, "weight_map", where)) {
             auto const& shard = as_string(file, name, where);
             if (!plain_name(shard))
-                throw bad_file(where, "the shard '" + detail::printable(shard) + "' must be a file inside the folder");
+                throw bad_file(where, {"the shard '", detail::printable(shard), "' must be a file inside the folder"});
             shards[shard].insert(name);
         }
-        if (shards.empty()) throw bad_file(where, "'weight_map' names no tensor");
+        if (shards.empty())
+            throw bad_file(where, "'weight_map' names no tensor");
         for (auto const& [shard, expected] : shards) {
             auto const& tensors = add(folder / shard).tensors();
             for (auto const& name : expected)
                 if (!tensors.contains(name))
-                    throw bad_file(where, "the tensor '" + detail::printable(name) + "' is said to be in " + shard +
-                                              ", but is not there");
+                    throw bad_file(where, {"the tensor '", detail::printable(name), "' is said to be in ", shard,
+                                           ", but is not there"});
             for (auto const& [name, tensor] : tensors)
                 if (!expected.contains(name))
                     throw bad_file(where,
-                                   "the tensor '" + detail::printable(name) + "' in " + shard + " is not in the index");
+                                   {"the tensor '", detail::printable(name), "' in ", shard, " is not in the index"});
         }
     }
 

@@ -22,8 +22,7 @@ inline constexpr int largest_dimension = 1 << 24;
 
 [[noreturn]] inline void unsupported(std::string const& path, std::string_view key, std::string const& value,
                                      std::string_view supported) {
-    throw bad_file(path,
-                   "unsupported: '" + std::string(key) + "' is " + value + "; supported: " + std::string(supported));
+    throw bad_file(path, {"unsupported: '", key, "' is ", value, "; supported: ", supported});
 }
 
 inline int dimension(nlohmann::json const& config, std::string_view key, std::string const& path) {
@@ -33,8 +32,7 @@ inline int dimension(nlohmann::json const& config, std::string_view key, std::st
 inline double positive(nlohmann::json const& object, std::string_view key, std::string const& path) {
     double const value = require_number(object, key, path);
     if (value <= 0)
-        throw bad_file(path,
-                       "'" + std::string(key) + "' must be positive, but is " + shown(*find_value(object, key, path)));
+        throw bad_file(path, {"'", key, "' must be positive, but is ", shown(*find_value(object, key, path))});
     return value;
 }
 
@@ -42,18 +40,20 @@ inline double positive(nlohmann::json const& object, std::string_view key, std::
 inline void require_off(nlohmann::json const& config, std::string_view key, nlohmann::json const& off,
                         std::string const& path) {
     auto const* value = find_value(config, key, path);
-    if (value && *value != off) unsupported(path, key, shown(*value), off.is_null() ? "none" : shown(off));
+    if (value && *value != off)
+        unsupported(path, key, shown(*value), off.is_null() ? "none" : shown(off));
 }
 
 /// The same number under two keys, as configs written for old and new versions of a library have it.
 inline double agreed(nlohmann::json const& a, nlohmann::json const& b, std::string_view key, std::string const& path,
                      double otherwise) {
     bool const in_a = find_value(a, key, path), in_b = find_value(b, key, path);
-    if (!in_a && !in_b) return otherwise;
+    if (!in_a && !in_b)
+        return otherwise;
     double const value = positive(in_a ? a : b, key, path);
     if (in_a && in_b && positive(b, key, path) != value)
-        throw bad_file(path, "'" + std::string(key) + "' stands twice, as " + shown(*find_value(a, key, path)) +
-                                 " and as " + shown(*find_value(b, key, path)));
+        throw bad_file(path, {"'", key, "' stands twice, as ", shown(*find_value(a, key, path)), " and as ",
+                              shown(*find_value(b, key, path))});
     return value;
 }
 
@@ -72,17 +72,22 @@ inline void read_rope(nlohmann::json const& config, std::string const& path, des
     if (d.family == family::gpt_neox && find_value(config, "rotary_emb_base", path))
         d.rope_theta = positive(config, "rotary_emb_base", path);
     double share = d.family == family::gpt_neox ? number_or(config, "rotary_pct", path, 0.25) : 1;
-    for (auto const* object : {&config, &rope}) share = number_or(*object, "partial_rotary_factor", path, share);
+    for (auto const* object : {&config, &rope})
+        share = number_or(*object, "partial_rotary_factor", path, share);
     if (!(share > 0 && share <= 1))
-        throw bad_file(path, "the rotated share of a head must be above 0 and at most 1, but is " + number_text(share));
-    if (share != 1) d.d_rotary = static_cast<int>(d.d_head * share);
+        throw bad_file(path,
+                       {"the rotated share of a head must be above 0 and at most 1, but is ", number_text(share)});
+    if (share != 1)
+        d.d_rotary = static_cast<int>(d.d_head * share);
 
     auto const old_type = string_or(rope, "type", where, "default");
     auto const type = string_or(rope, "rope_type", where, old_type);
     if (find_value(rope, "type", where) && old_type != type)
-        throw bad_file(where, "'type' is '" + printable(old_type) + "' and 'rope_type' is '" + printable(type) + "'");
-    if (type == "default") return;
-    if (type != "llama3") unsupported(where, "rope_type", "'" + printable(type) + "'", "'default', 'llama3'");
+        throw bad_file(where, {"'type' is '", printable(old_type), "' and 'rope_type' is '", printable(type), "'"});
+    if (type == "default")
+        return;
+    if (type != "llama3")
+        unsupported(where, "rope_type", "'" + printable(type) + "'", "'default', 'llama3'");
     d.rope_scaling = rope_scaling::llama3;
     d.rope_factor = positive(rope, "factor", where);
     d.rope_low_freq_factor = positive(rope, "low_freq_factor", where);
@@ -106,14 +111,16 @@ inline void read_window(nlohmann::json const& config, std::string const& path, i
             slides.push_back(name == "sliding_attention");
         }
     if (types && slides.size() != static_cast<std::size_t>(d.layers))
-        throw bad_file(path, "'layer_types' has " + std::to_string(slides.size()) + " entries for " +
-                                 std::to_string(d.layers) + " layers");
+        throw bad_file(path, {"'layer_types' has ", slides.size(), " entries for ", d.layers, " layers"});
     bool const none = types ? std::find(slides.begin(), slides.end(), true) == slides.end() : !window;
-    if (none) return;
-    if (!window) throw bad_file(path, "'layer_types' names sliding_attention, but there is no 'sliding_window'");
+    if (none)
+        return;
+    if (!window)
+        throw bad_file(path, "'layer_types' names sliding_attention, but there is no 'sliding_window'");
     d.window = dimension(config, "sliding_window", path);
     d.window_every = otherwise;
-    if (!types) return;
+    if (!types)
+        return;
     auto const second = std::find(slides.begin() + 1, slides.end(), true);
     d.window_every = second == slides.end() ? d.layers : static_cast<int>(second - slides.begin());
     for (int layer = 0; layer < d.layers; ++layer)
@@ -144,8 +151,8 @@ inline description read_llama_like(nlohmann::json const& config, std::string con
     else if (d.d_model % d.heads == 0)
         d.d_head = d.d_model / d.heads;
     else
-        throw bad_file(path, "'head_dim' is missing, and 'hidden_size' " + std::to_string(d.d_model) +
-                                 " is not a multiple of 'num_attention_heads' " + std::to_string(d.heads));
+        throw bad_file(path, {"'head_dim' is missing, and 'hidden_size' ", d.d_model,
+                              " is not a multiple of 'num_attention_heads' ", d.heads});
     d.d_mlp = dimension(config, "intermediate_size", path);
     d.vocab = dimension(config, "vocab_size", path);
     d.norm_eps = find_value(config, "rms_norm_eps", path) ? positive(config, "rms_norm_eps", path) : 1e-6;
@@ -191,7 +198,8 @@ inline description read_qwen2_config(nlohmann::json const& config, std::string c
 inline description read_qwen3_config(nlohmann::json const& config, std::string const& path) {
     auto d = read_llama_like(config, path, family::qwen3);
     require_activation(config, "hidden_act", path, "silu");
-    if (!find_value(config, "head_dim", path)) d.d_head = 128;
+    if (!find_value(config, "head_dim", path))
+        d.d_head = 128;
     d.qk_norm = true;
     d.qkv_bias = d.out_bias = bool_or(config, "attention_bias", path, false);
     require_off(config, "use_sliding_window", false, path);
@@ -204,7 +212,8 @@ inline description read_gemma2_config(nlohmann::json const& config, std::string 
     require_activation(config, find_value(config, "hidden_activation", path) ? "hidden_activation" : "hidden_act", path,
                        "gelu_pytorch_tanh");
     require_off(config, "attention_bias", false, path);
-    if (!find_value(config, "head_dim", path)) d.d_head = 256;
+    if (!find_value(config, "head_dim", path))
+        d.d_head = 256;
     d.mlp = mlp::gated_gelu_tanh;
     d.post_norms = d.scaled_embedding = true;
     d.tied_unembedding = bool_or(config, "tie_word_embeddings", path, true);
@@ -225,8 +234,7 @@ inline description read_gpt2_config(nlohmann::json const& config, std::string co
     d.d_model = dimension(config, "n_embd", path);
     d.heads = d.kv_heads = dimension(config, "n_head", path);
     if (d.d_model % d.heads != 0)
-        throw bad_file(path, "'n_embd' " + std::to_string(d.d_model) + " is not a multiple of 'n_head' " +
-                                 std::to_string(d.heads));
+        throw bad_file(path, {"'n_embd' ", d.d_model, " is not a multiple of 'n_head' ", d.heads});
     d.d_head = d.d_model / d.heads;
     d.d_mlp = find_value(config, "n_inner", path) ? dimension(config, "n_inner", path) : 4 * d.d_model;
     d.vocab = dimension(config, "vocab_size", path);
@@ -255,8 +263,7 @@ inline description read_gpt_neox_config(nlohmann::json const& config, std::strin
     d.d_model = dimension(config, "hidden_size", path);
     d.heads = d.kv_heads = dimension(config, "num_attention_heads", path);
     if (d.d_model % d.heads != 0)
-        throw bad_file(path, "'hidden_size' " + std::to_string(d.d_model) +
-                                 " is not a multiple of 'num_attention_heads' " + std::to_string(d.heads));
+        throw bad_file(path, {"'hidden_size' ", d.d_model, " is not a multiple of 'num_attention_heads' ", d.heads});
     d.d_head = d.d_model / d.heads;
     d.d_mlp = dimension(config, "intermediate_size", path);
     d.vocab = dimension(config, "vocab_size", path);
@@ -301,20 +308,25 @@ inline config_family const& config_family_of(nlohmann::json const& config, std::
     std::string architecture;
     if (auto const* all = find_value(config, "architectures", path)) {
         auto const& names = as_array(*all, "architectures", path);
-        if (names.size() > 1) unsupported(path, "architectures", shown(*all), "one architecture");
-        if (!names.empty()) architecture = as_string(names[0], "architectures", path);
+        if (names.size() > 1)
+            unsupported(path, "architectures", shown(*all), "one architecture");
+        if (!names.empty())
+            architecture = as_string(names[0], "architectures", path);
     }
     if (type.empty() && architecture.empty())
         throw bad_file(path, "neither 'model_type' nor 'architectures' says what model this is");
     for (auto const& f : config_families) {
-        if (!type.empty() && type != f.model_type) continue;
+        if (!type.empty() && type != f.model_type)
+            continue;
         if (!architecture.empty() && architecture != f.architecture) {
-            if (type.empty()) continue;
+            if (type.empty())
+                continue;
             unsupported(path, "architectures", "'" + printable(architecture) + "'", f.architecture);
         }
         return f;
     }
-    if (!type.empty()) unsupported(path, "model_type", "'" + printable(type) + "'", known_types);
+    if (!type.empty())
+        unsupported(path, "model_type", "'" + printable(type) + "'", known_types);
     unsupported(path, "architectures", "'" + printable(architecture) + "'", known_architectures);
 }
 
@@ -323,50 +335,69 @@ inline std::string field_text(bool value) { return value ? "true" : "false"; }
 inline std::string field_text(double value) { return number_text(value); }
 inline std::string field_text(family value) {
     switch (value) {
-    case family::llama: return "llama";
-    case family::mistral: return "mistral";
-    case family::qwen2: return "qwen2";
-    case family::qwen3: return "qwen3";
-    case family::gemma2: return "gemma2";
-    case family::gpt2: return "gpt2";
-    case family::gpt_neox: return "gpt_neox";
+    case family::llama:
+        return "llama";
+    case family::mistral:
+        return "mistral";
+    case family::qwen2:
+        return "qwen2";
+    case family::qwen3:
+        return "qwen3";
+    case family::gemma2:
+        return "gemma2";
+    case family::gpt2:
+        return "gpt2";
+    case family::gpt_neox:
+        return "gpt_neox";
     }
     return "?";
 }
 inline std::string field_text(norm value) {
     switch (value) {
-    case norm::rms: return "rms";
-    case norm::layer: return "layer";
+    case norm::rms:
+        return "rms";
+    case norm::layer:
+        return "layer";
     }
     return "?";
 }
 inline std::string field_text(position value) {
     switch (value) {
-    case position::rope: return "rope";
-    case position::learned: return "learned";
+    case position::rope:
+        return "rope";
+    case position::learned:
+        return "learned";
     }
     return "?";
 }
 inline std::string field_text(mlp value) {
     switch (value) {
-    case mlp::gated_silu: return "gated_silu";
-    case mlp::gated_gelu_tanh: return "gated_gelu_tanh";
-    case mlp::gelu: return "gelu";
-    case mlp::gelu_tanh: return "gelu_tanh";
+    case mlp::gated_silu:
+        return "gated_silu";
+    case mlp::gated_gelu_tanh:
+        return "gated_gelu_tanh";
+    case mlp::gelu:
+        return "gelu";
+    case mlp::gelu_tanh:
+        return "gelu_tanh";
     }
     return "?";
 }
 inline std::string field_text(residual value) {
     switch (value) {
-    case residual::sequential: return "sequential";
-    case residual::parallel: return "parallel";
+    case residual::sequential:
+        return "sequential";
+    case residual::parallel:
+        return "parallel";
     }
     return "?";
 }
 inline std::string field_text(rope_scaling value) {
     switch (value) {
-    case rope_scaling::none: return "none";
-    case rope_scaling::llama3: return "llama3";
+    case rope_scaling::none:
+        return "none";
+    case rope_scaling::llama3:
+        return "llama3";
     }
     return "?";
 }
@@ -382,13 +413,15 @@ inline description read_config(std::filesystem::path const& path) {
     auto const file = std::filesystem::is_directory(path, ignored) ? path / "config.json" : path;
     std::string const where = file.string();
     auto const config = read_json(file);
-    if (!config.is_object()) throw bad_file(where, "a config must be a JSON object");
+    if (!config.is_object())
+        throw bad_file(where, "a config must be a JSON object");
     auto const& family = detail::config_family_of(config, where);
     detail::require_off(config, "quantization_config", nullptr, where);
     auto d = family.read(config, where);
     d.name = short_text(
         std::string_view(std::filesystem::absolute(file).lexically_normal().parent_path().filename().string()));
-    if (auto const wrong = what_is_wrong(d); !wrong.empty()) throw bad_file(where, std::string(wrong));
+    if (auto const wrong = what_is_wrong(d); !wrong.empty())
+        throw bad_file(where, std::string(wrong));
     return d;
 }
 
@@ -443,10 +476,11 @@ inline void require_same(description const& expected, description const& read, s
     compare("out_bias", &description::out_bias);
     compare("mlp_bias", &description::mlp_bias);
     compare("tied_unembedding", &description::tied_unembedding);
-    if (!(aligned == expected)) differences += differences.empty() ? "a field that has no name here" : "; and more";
+    if (!(aligned == expected))
+        differences += differences.empty() ? "a field that has no name here" : "; and more";
     if (!differences.empty())
-        throw bad_model(path + ": not the model '" + std::string(std::string_view(expected.name)) +
-                        "' that this program describes: " + differences);
+        throw bad_model({path, ": not the model '", std::string_view(expected.name),
+                         "' that this program describes: ", differences});
 }
 
 } // namespace engraft

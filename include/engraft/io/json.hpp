@@ -30,7 +30,8 @@ namespace detail {
 /// The part of a text from a file that fits in a message: short, and without control or non-ASCII bytes.
 inline std::string printable(std::string_view text, std::size_t limit = 120) {
     std::string out;
-    for (char const c : text.substr(0, limit)) out += c >= ' ' && c <= '~' ? c : '?';
+    for (char const c : text.substr(0, limit))
+        out += c >= ' ' && c <= '~' ? c : '?';
     return text.size() > limit ? out + "..." : out;
 }
 
@@ -51,15 +52,14 @@ public:
         using at = nlohmann::json::parse_event_t;
         if (event == at::object_start || event == at::array_start) {
             if (keys_.size() == json_nesting_limit)
-                throw bad_file(path_,
-                               "JSON nested deeper than " + std::to_string(json_nesting_limit) + " levels is not read");
+                throw bad_file(path_, {"JSON nested deeper than ", json_nesting_limit, " levels is not read"});
             keys_.emplace_back();
         } else if (event == at::object_end || event == at::array_end) {
             keys_.pop_back();
         } else if (event == at::key) {
             auto const& name = value.get_ref<std::string const&>();
             if (!keys_.back().insert(name).second)
-                throw bad_file(path_, "the key '" + printable(name) + "' stands twice in one JSON object");
+                throw bad_file(path_, {"the key '", printable(name), "' stands twice in one JSON object"});
         }
     }
 
@@ -74,25 +74,34 @@ private:
     std::size_t line = 1, column = 1;
     for (char const c : text.substr(0, end ? end - 1 : 0)) {
         ++column;
-        if (c == '\n') ++line, column = 1;
+        if (c == '\n')
+            ++line, column = 1;
     }
     // The library's text is "[json.exception.parse_error.101] parse error at line 1, column 2: what was expected".
     std::string_view what = cause.what();
-    if (auto const at = what.find("] "); at != what.npos) what.remove_prefix(at + 2);
-    if (auto const at = what.find(": "); at != what.npos && what.starts_with("parse error")) what.remove_prefix(at + 2);
-    throw bad_file(path, "not valid JSON at line " + std::to_string(line) + ", column " + std::to_string(column) + ": " +
-                             printable(what, 240));
+    if (auto const at = what.find("] "); at != what.npos)
+        what.remove_prefix(at + 2);
+    if (auto const at = what.find(": "); at != what.npos && what.starts_with("parse error"))
+        what.remove_prefix(at + 2);
+    throw bad_file(path, {"not valid JSON at line ", line, ", column ", column, ": ", printable(what, 240)});
 }
 
 /// A JSON value as a message shows it. (The JSON library's own writer is slow to compile.)
 inline std::string shown(nlohmann::json const& value) {
-    if (value.is_string()) return '"' + printable(value.get_ref<std::string const&>(), 60) + '"';
-    if (value.is_number_unsigned()) return std::to_string(value.get<std::uint64_t>());
-    if (value.is_number_integer()) return std::to_string(value.get<std::int64_t>());
-    if (value.is_boolean()) return value.get<bool>() ? "true" : "false";
-    if (value.is_null()) return "null";
-    if (value.is_array()) return "an array of " + std::to_string(value.size());
-    if (value.is_object()) return "an object with " + std::to_string(value.size()) + " keys";
+    if (value.is_string())
+        return '"' + printable(value.get_ref<std::string const&>(), 60) + '"';
+    if (value.is_number_unsigned())
+        return std::to_string(value.get<std::uint64_t>());
+    if (value.is_number_integer())
+        return std::to_string(value.get<std::int64_t>());
+    if (value.is_boolean())
+        return value.get<bool>() ? "true" : "false";
+    if (value.is_null())
+        return "null";
+    if (value.is_array())
+        return "an array of " + std::to_string(value.size());
+    if (value.is_object())
+        return "an object with " + std::to_string(value.size()) + " keys";
     return number_text(value.get<double>());
 }
 
@@ -112,7 +121,7 @@ inline nlohmann::json parse_json(std::string_view text, std::string const& path)
     } catch (nlohmann::json::parse_error const& cause) {
         detail::refuse_json(text, path, cause);
     } catch (nlohmann::json::exception const& cause) { // such as a number that no double can hold
-        throw bad_file(path, "JSON that can't be read: " + detail::printable(cause.what(), 240));
+        throw bad_file(path, {"JSON that can't be read: ", detail::printable(cause.what(), 240)});
     }
 }
 
@@ -124,7 +133,8 @@ inline nlohmann::json read_json(std::filesystem::path const& path) {
 
 /// The value of a key, or nullptr where the key is missing or its value is null.
 inline nlohmann::json const* find_value(nlohmann::json const& object, std::string_view key, std::string const& path) {
-    if (!object.is_object()) throw bad_file(path, "expected a JSON object, found " + detail::shown(object));
+    if (!object.is_object())
+        throw bad_file(path, {"expected a JSON object, found ", detail::shown(object)});
     auto const& members = object.get_ref<nlohmann::json::object_t const&>();
     auto const at = members.find(std::string(key));
     return at == members.end() || at->second.is_null() ? nullptr : &at->second;
@@ -132,8 +142,9 @@ inline nlohmann::json const* find_value(nlohmann::json const& object, std::strin
 
 inline nlohmann::json const& require_value(nlohmann::json const& object, std::string_view key,
                                            std::string const& path) {
-    if (auto const* value = find_value(object, key, path)) return *value;
-    throw bad_file(path, "'" + std::string(key) + "' is missing");
+    if (auto const* value = find_value(object, key, path))
+        return *value;
+    throw bad_file(path, {"'", key, "' is missing"});
 }
 
 /// A whole number in [least, most]; 2.0 is not one.
@@ -144,46 +155,47 @@ inline std::int64_t as_int(nlohmann::json const& value, std::string_view name, s
     if (fits && value.is_number_unsigned()) {
         auto const n = value.get<std::uint64_t>();
         fits = n <= static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
-        if (fits) number = static_cast<std::int64_t>(n);
+        if (fits)
+            number = static_cast<std::int64_t>(n);
     } else if (fits) {
         number = value.get<std::int64_t>();
     }
     if (!fits || number < least || number > most)
-        throw bad_file(path, "'" + detail::printable(name) + "' must be a whole number from " + std::to_string(least) +
-                                 " to " + std::to_string(most) + ", but is " + detail::shown(value));
+        throw bad_file(path, {"'", detail::printable(name), "' must be a whole number from ", least, " to ", most,
+                              ", but is ", detail::shown(value)});
     return number;
 }
 
 inline std::string const& as_string(nlohmann::json const& value, std::string_view name, std::string const& path) {
     if (!value.is_string())
-        throw bad_file(path, "'" + detail::printable(name) + "' must be a text, but is " + detail::shown(value));
+        throw bad_file(path, {"'", detail::printable(name), "' must be a text, but is ", detail::shown(value)});
     return value.get_ref<std::string const&>();
 }
 
 inline double as_number(nlohmann::json const& value, std::string_view name, std::string const& path) {
     double const number = value.is_number() ? value.get<double>() : std::numeric_limits<double>::quiet_NaN();
     if (!std::isfinite(number))
-        throw bad_file(path, "'" + detail::printable(name) + "' must be a number, but is " + detail::shown(value));
+        throw bad_file(path, {"'", detail::printable(name), "' must be a number, but is ", detail::shown(value)});
     return number;
 }
 
 inline bool as_bool(nlohmann::json const& value, std::string_view name, std::string const& path) {
     if (!value.is_boolean())
-        throw bad_file(path, "'" + detail::printable(name) + "' must be true or false, but is " + detail::shown(value));
+        throw bad_file(path, {"'", detail::printable(name), "' must be true or false, but is ", detail::shown(value)});
     return value.get<bool>();
 }
 
 inline nlohmann::json::array_t const& as_array(nlohmann::json const& value, std::string_view name,
                                                std::string const& path) {
     if (!value.is_array())
-        throw bad_file(path, "'" + detail::printable(name) + "' must be an array, but is " + detail::shown(value));
+        throw bad_file(path, {"'", detail::printable(name), "' must be an array, but is ", detail::shown(value)});
     return value.get_ref<nlohmann::json::array_t const&>();
 }
 
 inline nlohmann::json::object_t const& as_object(nlohmann::json const& value, std::string_view name,
                                                  std::string const& path) {
     if (!value.is_object())
-        throw bad_file(path, "'" + detail::printable(name) + "' must be an object, but is " + detail::shown(value));
+        throw bad_file(path, {"'", detail::printable(name), "' must be an object, but is ", detail::shown(value)});
     return value.get_ref<nlohmann::json::object_t const&>();
 }
 

@@ -1,13 +1,16 @@
 #pragma once
 
+#include <concepts>
 #include <filesystem>
 #include <memory>
 #include <set>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include <engraft/io/adapt.hpp>
 #include <engraft/io/checkpoint.hpp>
 #include <engraft/io/config.hpp>
 #include <engraft/io/tokenizer.hpp>
@@ -18,15 +21,25 @@ namespace engraft {
 
 namespace detail {
 
+/// What is merged into the maps of a model that is loaded as it is.
+struct no_adapter {
+    struct nothing {
+        explicit constexpr operator bool() const { return false; }
+    };
+    static constexpr nothing find(std::string_view) { return {}; }
+};
+
 /// Takes a family's tensors out of a checkpoint, each with the shape that the description implies, into a backend's
 /// memory; converted while they are read, a piece at a time where the host can't write to that memory.
-template <class Backend>
+/// Adapter::find(name) says what is added to the stored matrix of that name, if anything.
+template <class Backend, class Adapter>
 class weight_reader {
 public:
     using T = typename Backend::value_type;
     using memory = typename Backend::memory_type;
 
-    weight_reader(checkpoint const& from, Backend const& backend) : from_(from), backend_(backend) {}
+    weight_reader(checkpoint const& from, Backend const& backend, Adapter const& adapter)
+        : from_(from), backend_(backend), adapter_(adapter) {}
 
     bool contains(std::string const& name) const { return from_.contains(name); }
 
@@ -40,7 +53,8 @@ public:
     auto vector_plus_one(std::string const& name, int n) {
         require_shape(name, {std::size_t(n)});
         auto elements = from_.read<T>(name);
-        for (auto& e : elements) e += 1;
+        for (auto& e : elements)
+            e += 1;
         return vector_tensor<T, memory>::from_host(elements, extents<dynamic>(n));
     }
 
@@ -53,10 +67,12 @@ public:
 
     auto linear(stored_map const& map) {
         vector_tensor<T, memory> bias;
-        if (!map.bias.empty()) bias = map.rows.empty() ? vector(map.bias, map.out) : picked_vector(map);
-        if (map.rows.empty() && !map.transposed)
+        if (!map.bias.empty())
+            bias = map.rows.empty() ? vector(map.bias, map.out) : picked_vector(map);
+        auto const added = adapter_.find(map.weight);
+        if (map.rows.empty() && !map.transposed && !added)
             return backend_.make_linear(table(map.weight, map.out, map.in), std::move(bias));
-        return backend_.make_linear(picked_rows(map), std::move(bias));
+        return backend_.make_linear(picked_rows(map, added), std::move(bias));
     }
 
     /// throws bad_model when the checkpoint has tensors that nobody took
@@ -65,10 +81,11 @@ public:
         std::string left;
         int count = 0;
         for (auto const& name : from_.names())
-            if (!read_.contains(name) && !derived(name) && ++count <= 5) left += (left.empty() ? "" : ", ") + name;
+            if (!read_.contains(name) && !derived(name) && ++count <= 5)
+                left += (left.empty() ? "" : ", ") + name;
         if (count > 0)
-            throw bad_model(from_.path() + ": " + std::to_string(count) + " tensors are not part of the described model (" +
-                            left + (count > 5 ? ", ..." : "") + "); the description is not of this checkpoint");
+            throw bad_model({from_.path(), ": ", count, " tensors are not part of the described model (", left,
+                             (count > 5 ? ", ..." : ""), "); the description is not of this checkpoint"});
     }
 
 private:
@@ -76,12 +93,14 @@ private:
         require_shape(map.bias, {std::size_t(map.out)});
         auto const stored = from_.read<T>(map.bias);
         std::vector<T> picked;
-        for (int row : map.rows) picked.push_back(stored[std::size_t(row)]);
+        for (int row : map.rows)
+            picked.push_back(stored[std::size_t(row)]);
         return vector_tensor<T, memory>::from_host(picked, extents<dynamic>(picked.size()));
     }
 
-    /// A map's rows out of a matrix that is transposed or holds other maps too.
-    auto picked_rows(stored_map const& map) {
+    /// A map's rows out of a matrix that is transposed, holds other maps too, or has something added to it.
+    template <class Added>
+    auto picked_rows(stored_map const& map, Added const& added) {
         std::size_t const out(map.out), in(map.in), count(map.outputs());
         require_shape(map.weight, map.transposed ? std::vector{in, out} : std::vector{out, in});
         auto const stored = from_.read<T>(map.weight);
@@ -90,16 +109,19 @@ private:
             std::size_t const row = map.rows.empty() ? r : std::size_t(map.rows[r]);
             for (std::size_t c = 0; c < in; ++c)
                 picked[r * in + c] = map.transposed ? stored[c * out + row] : stored[row * in + c];
+            if constexpr (!std::same_as<Added, no_adapter::nothing>)
+                if (added)
+                    added->add_row(row, &picked[r * in]);
         }
         return matrix_tensor<T, memory>::from_host(picked, extents<dynamic, dynamic>(count, in));
     }
 
     void require_shape(std::string const& name, std::vector<std::size_t> const& expected) {
         if (!from_.contains(name))
-            throw bad_model(from_.path() + ": the tensor " + name + " that the description implies is missing");
+            throw bad_model({from_.path(), ": the tensor ", name, " that the description implies is missing"});
         if (auto const shape = from_.shape(name); shape != expected)
-            throw bad_model(from_.path() + ": the tensor " + name + " has the shape " + shape_text(shape) +
-                            ", the description implies " + shape_text(expected));
+            throw bad_model({from_.path(), ": the tensor ", name, " has the shape ", shape_text(shape),
+                             ", the description implies ", shape_text(expected)});
         read_.insert(name);
     }
 
@@ -119,32 +141,52 @@ private:
 
     checkpoint const& from_;
     Backend const& backend_;
+    Adapter const& adapter_;
     std::set<std::string, std::less<>> read_;
 };
 
-} // namespace detail
-
-/// Loads a Hugging Face folder: config.json, which must agree with the description in every field, the weights as
-/// safetensors, of which every tensor must be there with its shape and none be left over, and tokenizer.json if present.
-///
-///     auto llama = load<llama_7b>("llama-7b");                          // fp32 on the CPU
-///     auto oracle = load<llama_7b>("llama-7b", reference{});            // double, slowly
-///
-/// throws bad_file for files that can't be read, bad_model for those of another model
-template <description D, class Backend = default_backend>
-model<D, Backend> load(std::filesystem::path const& folder, Backend backend = Backend{}) {
+template <description D, class Backend, class Adapter>
+model<D, Backend> load_folder(std::filesystem::path const& folder, Backend backend, Adapter const& adapter) {
     if (!std::filesystem::is_directory(folder))
-        throw bad_file(folder.string(), "this is not a folder; a model is a folder with config.json and model.safetensors");
+        throw bad_file(folder.string(),
+                       "this is not a folder; a model is a folder with config.json and model.safetensors");
     auto const config = folder / "config.json";
     require_same(D, read_config(config), config.string());
     checkpoint const from(folder);
-    detail::weight_reader<Backend> reader(from, backend);
+    weight_reader<Backend, Adapter> reader(from, backend, adapter);
     auto loaded = std::make_shared<weights<D, Backend> const>(family_of<D>::template read<D, Backend>(reader));
     reader.require_all_read(family_of<D>::template derived<D>);
     std::shared_ptr<tokenizer const> words;
     if (std::filesystem::exists(folder / "tokenizer.json"))
         words = std::make_shared<tokenizer const>(tokenizer::load(folder / "tokenizer.json"));
     return {std::move(loaded), std::move(backend), std::move(words)};
+}
+
+} // namespace detail
+
+/// Loads a Hugging Face folder: config.json, which must agree with the description in every field, the weights as
+/// safetensors, of which every tensor must be there with its shape and none be left over, and tokenizer.json if
+/// present.
+///
+///     auto llama = load<llama_7b>("llama-7b");                          // fp32 on the CPU
+///     auto oracle = load<llama_7b>("llama-7b", reference{});            // double, slowly
+///
+/// throws bad_file for files that can't be read, bad_model for those of another model
+template <description D, class Backend = default_backend>
+    requires(!std::same_as<Backend, lora>)
+model<D, Backend> load(std::filesystem::path const& folder, Backend backend = Backend{}) {
+    return detail::load_folder<D>(folder, std::move(backend), detail::no_adapter{});
+}
+
+/// The same with a low-rank adapter merged into the weights, W + s B A computed in double; the model's type, and what a
+/// run costs, are those of a model without an adapter. To keep adapter and weights apart, see `adapt`.
+///
+///     auto goat = load<llama_7b>("llama-7b", lora("goat-lora-7b"));
+///
+/// throws also bad_model, naming the module, when the adapter is of another model
+template <description D, class Backend = default_backend>
+model<D, Backend> load(std::filesystem::path const& folder, lora const& adapter, Backend backend = Backend{}) {
+    return detail::load_folder<D>(folder, std::move(backend), detail::fit<D>(adapter, layout_of<D>()));
 }
 
 } // namespace engraft

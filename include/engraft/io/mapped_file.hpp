@@ -30,8 +30,9 @@ public:
         int const descriptor = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
         if (descriptor < 0) {
             int const reason = errno;
-            if (reason == ENOENT || reason == ENOTDIR) throw bad_file(path_, "there is no such file");
-            throw bad_file(path_, "the file can't be opened: " + message(reason));
+            if (reason == ENOENT || reason == ENOTDIR)
+                throw bad_file(path_, "there is no such file");
+            throw bad_file(path_, {"the file can't be opened: ", message(reason)});
         }
         try {
             map(descriptor);
@@ -52,7 +53,8 @@ public:
         return *this;
     }
     ~mapped_file() {
-        if (data_) ::munmap(data_, size_);
+        if (data_)
+            ::munmap(data_, size_);
     }
 
     std::string const& path() const { return path_; }
@@ -65,15 +67,20 @@ private:
 
     void map(int descriptor) {
         struct ::stat facts {};
-        if (::fstat(descriptor, &facts) != 0) throw bad_file(path_, "the file can't be examined: " + message(errno));
-        if (S_ISDIR(facts.st_mode)) throw bad_file(path_, "this is a folder, not a file");
-        if (!S_ISREG(facts.st_mode)) throw bad_file(path_, "this is not a regular file");
-        if (facts.st_size <= 0) throw bad_file(path_, "the file is empty");
+        if (::fstat(descriptor, &facts) != 0)
+            throw bad_file(path_, {"the file can't be examined: ", message(errno)});
+        if (S_ISDIR(facts.st_mode))
+            throw bad_file(path_, "this is a folder, not a file");
+        if (!S_ISREG(facts.st_mode))
+            throw bad_file(path_, "this is not a regular file");
+        if (facts.st_size <= 0)
+            throw bad_file(path_, "the file is empty");
         if (static_cast<unsigned long long>(facts.st_size) > std::numeric_limits<std::size_t>::max())
             throw bad_file(path_, "the file is larger than the address space of this program");
         auto const size = static_cast<std::size_t>(facts.st_size);
         void* const data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, descriptor, 0);
-        if (data == MAP_FAILED) throw bad_file(path_, "the file can't be mapped into memory: " + message(errno));
+        if (data == MAP_FAILED)
+            throw bad_file(path_, {"the file can't be mapped into memory: ", message(errno)});
         data_ = data;
         size_ = size;
     }

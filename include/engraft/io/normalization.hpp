@@ -26,7 +26,8 @@ struct canonical_tables {
             parts.emplace(code, std::pair(first, second));
             whole.emplace((std::uint64_t{first} << 32) | second, code);
         }
-        for (auto const& [code, first, second] : canonical_one_way) parts.emplace(code, std::pair(first, second));
+        for (auto const& [code, first, second] : canonical_one_way)
+            parts.emplace(code, std::pair(first, second));
     }
 
     static canonical_tables const& get() {
@@ -36,7 +37,8 @@ struct canonical_tables {
 };
 
 inline unsigned combining_class(char32_t c) {
-    if (c < 0x300) return 0;
+    if (c < 0x300)
+        return 0;
     auto const* const at = std::lower_bound(std::begin(combining_classes), std::end(combining_classes), c,
                                             [](auto const& row, char32_t code) { return row[1] < code; });
     return at != std::end(combining_classes) && (*at)[0] <= c ? (*at)[2] : 0;
@@ -51,7 +53,8 @@ inline void decompose(char32_t c, std::u32string& out) {
         char32_t const n = c - hangul_first;
         out += lead_first + n / (vowels * tails);
         out += vowel_first + n % (vowels * tails) / tails;
-        if (n % tails) out += tail_first + n % tails;
+        if (n % tails)
+            out += tail_first + n % tails;
         return;
     }
     auto const& parts = canonical_tables::get().parts;
@@ -61,7 +64,8 @@ inline void decompose(char32_t c, std::u32string& out) {
         return;
     }
     decompose(at->second.first, out);
-    if (at->second.second) out += at->second.second;
+    if (at->second.second)
+        out += at->second.second;
 }
 
 /// The character that two make together, or 0.
@@ -89,10 +93,12 @@ inline std::string nfc(std::string_view text) {
         characters += c.value;
         i += c.length;
     }
-    if (plain) return std::string(text);
+    if (plain)
+        return std::string(text);
 
     std::u32string parts;
-    for (char32_t const c : characters) detail::decompose(c, parts);
+    for (char32_t const c : characters)
+        detail::decompose(c, parts);
     std::vector<std::uint64_t> keys;
     for (std::size_t i = 0; i < parts.size();) {
         if (detail::combining_class(parts[i]) == 0) {
@@ -100,14 +106,16 @@ inline std::string nfc(std::string_view text) {
             continue;
         }
         std::size_t end = i;
-        while (end < parts.size() && detail::combining_class(parts[end]) != 0) ++end;
+        while (end < parts.size() && detail::combining_class(parts[end]) != 0)
+            ++end;
         // Class, then place, then the character: sorting these numbers keeps the order within a class.
         keys.clear();
         for (std::size_t n = i; n < end; ++n)
             keys.push_back((std::uint64_t{detail::combining_class(parts[n])} << 56) | (std::uint64_t{n - i} << 21) |
                            parts[n]);
         std::sort(keys.begin(), keys.end());
-        for (std::uint64_t const key : keys) parts[i++] = static_cast<char32_t>(key & 0x1FFFFF);
+        for (std::uint64_t const key : keys)
+            parts[i++] = static_cast<char32_t>(key & 0x1FFFFF);
     }
 
     std::u32string out;
@@ -131,7 +139,8 @@ inline std::string nfc(std::string_view text) {
         }
     }
     std::string composed;
-    for (char32_t const c : out) append_code_point(composed, c);
+    for (char32_t const c : out)
+        append_code_point(composed, c);
     return composed;
 }
 

@@ -42,16 +42,17 @@ private:
         std::uint64_t length = 0;
         if (bytes.size() < sizeof(length))
             throw bad_file(path(),
-                           "a safetensors file begins with 8 bytes for the length of its header, but this file has " +
-                               std::to_string(bytes.size()));
+                           {"a safetensors file begins with 8 bytes for the length of its header, but this file has ",
+                            bytes.size()});
         std::memcpy(&length, bytes.data(), sizeof(length));
         if (length > bytes.size() - sizeof(length))
-            throw bad_file(path(), "the header is said to have " + std::to_string(length) + " bytes, but " +
-                                       std::to_string(bytes.size() - sizeof(length)) +
-                                       " follow; the file is truncated or not in the safetensors format");
+            throw bad_file(path(),
+                           {"the header is said to have ", length, " bytes, but ", bytes.size() - sizeof(length),
+                            " follow; the file is truncated or not in the safetensors format"});
         auto const header = static_cast<std::size_t>(length);
         auto const document = parse_json(file_.text().substr(sizeof(length), header), path());
-        if (!document.is_object()) throw bad_file(path(), "the header is JSON but not an object");
+        if (!document.is_object())
+            throw bad_file(path(), "the header is JSON but not an object");
 
         auto const data = bytes.subspan(sizeof(length) + header);
         std::vector<range> ranges;
@@ -78,7 +79,7 @@ private:
         if (auto const known = dtype_named(type))
             tensor.dtype = *known;
         else
-            throw bad_file(where, "unknown dtype '" + detail::printable(type) + "'");
+            throw bad_file(where, {"unknown dtype '", detail::printable(type), "'"});
 
         // What comes out is at most 2^63 - 1, so that no later sum or difference of sizes wraps around.
         constexpr std::size_t most = std::numeric_limits<std::size_t>::max() / 2;
@@ -90,29 +91,28 @@ private:
             if (n == 0)
                 empty = true;
             else if (size > most / n)
-                throw bad_file(where, "the shape " + shape_text(tensor.shape) + " has more bytes than can be counted");
+                throw bad_file(where, {"the shape ", shape_text(tensor.shape), " has more bytes than can be counted"});
             else
                 size *= n;
         }
-        if (empty) size = 0;
+        if (empty)
+            size = 0;
 
         auto const& offsets = require_array(entry, "data_offsets", where);
         if (offsets.size() != 2)
-            throw bad_file(where, "'data_offsets' must be two numbers, but are " + std::to_string(offsets.size()));
+            throw bad_file(where, {"'data_offsets' must be two numbers, but are ", offsets.size()});
         auto const offset = [&](std::size_t i) {
             return static_cast<std::size_t>(as_int(offsets[i], "data_offsets", where, 0, std::int64_t(most)));
         };
         std::size_t const begin = offset(0), end = offset(1);
         if (end < begin)
-            throw bad_file(where,
-                           "it ends at byte " + std::to_string(end) + ", before its begin at " + std::to_string(begin));
+            throw bad_file(where, {"it ends at byte ", end, ", before its begin at ", begin});
         if (end > data.size())
-            throw bad_file(where, "it ends at byte " + std::to_string(end) + " of the data, but the file has only " +
-                                      std::to_string(data.size()) + "; it is truncated");
+            throw bad_file(where, {"it ends at byte ", end, " of the data, but the file has only ", data.size(),
+                                   "; it is truncated"});
         if (end - begin != size)
-            throw bad_file(where, "its shape " + shape_text(tensor.shape) + " of " + type + " takes " +
-                                      std::to_string(size) + " bytes, but its offsets span " +
-                                      std::to_string(end - begin));
+            throw bad_file(where, {"its shape ", shape_text(tensor.shape), " of ", type, " takes ", size,
+                                   " bytes, but its offsets span ", end - begin});
         tensor.bytes = data.subspan(begin, size);
         auto const at = tensors_.emplace(name, std::move(tensor)).first;
         return {begin, end, at->first};
@@ -124,15 +124,14 @@ private:
         std::size_t next = 0;
         for (auto const& r : ranges) {
             if (r.begin < next)
-                throw bad_file(path(), "tensor '" + detail::printable(r.name) + "' begins at byte " +
-                                           std::to_string(r.begin) +
-                                           " of the data, inside another tensor that ends at " + std::to_string(next));
+                throw bad_file(path(), {"tensor '", detail::printable(r.name), "' begins at byte ", r.begin,
+                                        " of the data, inside another tensor that ends at ", next});
             if (r.begin > next)
-                throw bad_file(path(), "the bytes " + std::to_string(next) + " to " + std::to_string(r.begin) +
-                                           " of the data belong to no tensor");
+                throw bad_file(path(), {"the bytes ", next, " to ", r.begin, " of the data belong to no tensor"});
             next = r.end;
         }
-        if (next != size) throw bad_file(path(), std::to_string(size - next) + " bytes follow the last tensor");
+        if (next != size)
+            throw bad_file(path(), {size - next, " bytes follow the last tensor"});
     }
 
     mapped_file file_;

@@ -108,8 +108,10 @@ inline constexpr std::array<char32_t, 256> byte_characters = [] {
 
 inline constexpr std::array<std::int16_t, 0x144> character_bytes = [] {
     std::array<std::int16_t, 0x144> table{};
-    for (auto& b : table) b = -1;
-    for (unsigned b = 0; b < 256; ++b) table[byte_characters[b]] = static_cast<std::int16_t>(b);
+    for (auto& b : table)
+        b = -1;
+    for (unsigned b = 0; b < 256; ++b)
+        table[byte_characters[b]] = static_cast<std::int16_t>(b);
     return table;
 }();
 
@@ -118,7 +120,7 @@ inline constexpr std::size_t largest_text = std::size_t{1} << 28;
 
 inline void require_reasonable(std::string_view text) {
     if (text.size() > largest_text)
-        throw bad_input("a text of more than " + std::to_string(largest_text) + " bytes is not tokenized");
+        throw bad_input({"a text of more than ", largest_text, " bytes is not tokenized"});
 }
 
 inline std::string replaced(std::string_view text, std::string_view from, std::string_view to) {
@@ -126,7 +128,8 @@ inline std::string replaced(std::string_view text, std::string_view from, std::s
     for (std::size_t at = 0;;) {
         auto const found = text.find(from, at);
         out += text.substr(at, found - at);
-        if (found == text.npos) return out;
+        if (found == text.npos)
+            return out;
         out += to;
         require_reasonable(out);
         at = found + from.size();
@@ -139,12 +142,17 @@ public:
     explicit tokenizer_reader(std::string const& path) : path_(path) {}
 
     tokenizer_steps::parts read(nlohmann::json const& document) {
-        if (!document.is_object()) throw bad_file(path_, "a tokenizer must be a JSON object");
+        if (!document.is_object())
+            throw bad_file(path_, "a tokenizer must be a JSON object");
         read_model(require_value(document, "model", path_));
-        if (auto const* added = find_value(document, "added_tokens", path_)) read_added(*added);
-        if (auto const* step = find_value(document, "normalizer", path_)) read_normalizer(*step);
-        if (auto const* step = find_value(document, "pre_tokenizer", path_)) read_pre_tokenizer(*step);
-        if (auto const* step = find_value(document, "post_processor", path_)) read_post_processor(*step);
+        if (auto const* added = find_value(document, "added_tokens", path_))
+            read_added(*added);
+        if (auto const* step = find_value(document, "normalizer", path_))
+            read_normalizer(*step);
+        if (auto const* step = find_value(document, "pre_tokenizer", path_))
+            read_pre_tokenizer(*step);
+        if (auto const* step = find_value(document, "post_processor", path_))
+            read_post_processor(*step);
         if (auto const* step = find_value(document, "decoder", path_)) {
             parts_.has_decoder = true;
             read_decoder(*step);
@@ -157,7 +165,7 @@ private:
     using json = nlohmann::json;
 
     [[noreturn]] static void refuse(std::string const& where, std::string const& what) {
-        throw bad_file(where, "unsupported: " + what);
+        throw bad_file(where, {"unsupported: ", what});
     }
 
     static token as_token(json const& value, std::string_view name, std::string const& where) {
@@ -170,15 +178,18 @@ private:
         if (auto const type = string_or(model, "type", where, find_value(model, "merges", where) ? "BPE" : "");
             type != "BPE")
             refuse(where, "the type '" + printable(type) + "'; only BPE is read");
-        if (number_or(model, "dropout", where, 0) != 0) refuse(where, "dropout of merges");
+        if (number_or(model, "dropout", where, 0) != 0)
+            refuse(where, "dropout of merges");
         for (auto const* key : {"continuing_subword_prefix", "end_of_word_suffix"})
-            if (!string_or(model, key, where, "").empty()) refuse(where, std::string(key));
+            if (!string_or(model, key, where, "").empty())
+                refuse(where, std::string(key));
 
         bpe_options options;
         options.byte_fallback = bool_or(model, "byte_fallback", where, false);
         options.ignore_merges = bool_or(model, "ignore_merges", where, false);
         options.fuse_unknown = bool_or(model, "fuse_unk", where, false);
-        if (find_value(model, "unk_token", where)) options.unknown = require_string(model, "unk_token", where);
+        if (find_value(model, "unk_token", where))
+            options.unknown = require_string(model, "unk_token", where);
 
         vocabulary tokens;
         for (auto const& [text, id] : require_object(model, "vocab", where))
@@ -189,15 +200,17 @@ private:
             std::string const here = where + ".merges[" + std::to_string(merges.size()) + "]";
             if (merge.is_string()) {
                 auto const& text = merge.get_ref<std::string const&>();
-                if (text.starts_with("#version")) continue;
+                if (text.starts_with("#version"))
+                    continue;
                 auto const space = text.find(' ');
                 if (space == text.npos || text.find(' ', space + 1) != text.npos)
                     throw bad_file(here,
-                                   "must be two tokens with a space between them, but is '" + printable(text) + "'");
+                                   {"must be two tokens with a space between them, but is '", printable(text), "'"});
                 merges.emplace_back(text.substr(0, space), text.substr(space + 1));
             } else {
                 auto const& pair = as_array(merge, "merge", here);
-                if (pair.size() != 2) throw bad_file(here, "must be two tokens, but is " + shown(merge));
+                if (pair.size() != 2)
+                    throw bad_file(here, {"must be two tokens, but is ", shown(merge)});
                 merges.emplace_back(as_string(pair[0], "merge", here), as_string(pair[1], "merge", here));
             }
         }
@@ -215,7 +228,8 @@ private:
             added.strip_left = bool_or(item, "lstrip", where, false);
             added.strip_right = bool_or(item, "rstrip", where, false);
             added.normalized = bool_or(item, "normalized", where, !added.special);
-            if (added.text.empty()) throw bad_file(where, "an added token must not be empty");
+            if (added.text.empty())
+                throw bad_file(where, "an added token must not be empty");
             parts_.added.push_back(std::move(added));
         }
     }
@@ -226,7 +240,8 @@ private:
     template <class Read>
     static void each_of(json const& step, std::string_view key, std::string const& where, Read read) {
         std::size_t n = 0;
-        for (auto const& inner : require_array(step, key, where)) read(inner, nth(where, n++));
+        for (auto const& inner : require_array(step, key, where))
+            read(inner, nth(where, n++));
     }
 
     static std::string literal_of(json const& step, std::string const& where) {
@@ -234,14 +249,16 @@ private:
         if (!find_value(found, "String", where + ".pattern"))
             refuse(where, "a pattern other than {\"String\": ...} to replace");
         auto const& text = require_string(found, "String", where + ".pattern");
-        if (text.empty()) throw bad_file(where, "the text to replace must not be empty");
+        if (text.empty())
+            throw bad_file(where, "the text to replace must not be empty");
         return text;
     }
 
     static text_pattern pattern_of(json const& step, std::string const& where) {
         std::string const here = where + ".pattern";
         auto const& found = require_value(step, "pattern", where);
-        if (find_value(found, "Regex", here)) return text_pattern::regex(require_string(found, "Regex", here), here);
+        if (find_value(found, "Regex", here))
+            return text_pattern::regex(require_string(found, "Regex", here), here);
         return text_pattern::literal(require_string(found, "String", here), here);
     }
 
@@ -290,7 +307,8 @@ private:
             tokenizer_steps::metaspace space;
             space.replacement = replacement_of(step, where);
             space.prepend = prepending_of(step, where);
-            if (bool_or(step, "split", where, true)) space.words = text_pattern::literal(space.replacement, where);
+            if (bool_or(step, "split", where, true))
+                space.words = text_pattern::literal(space.replacement, where);
             steps.push_back(std::move(space));
         } else {
             refuse(where,
@@ -299,18 +317,23 @@ private:
     }
 
     static split_behavior behavior_named(std::string const& name, std::string const& where) {
-        if (name == "Removed") return split_behavior::removed;
-        if (name == "Isolated") return split_behavior::isolated;
-        if (name == "MergedWithPrevious") return split_behavior::merged_with_previous;
-        if (name == "MergedWithNext") return split_behavior::merged_with_next;
-        if (name == "Contiguous") return split_behavior::contiguous;
+        if (name == "Removed")
+            return split_behavior::removed;
+        if (name == "Isolated")
+            return split_behavior::isolated;
+        if (name == "MergedWithPrevious")
+            return split_behavior::merged_with_previous;
+        if (name == "MergedWithNext")
+            return split_behavior::merged_with_next;
+        if (name == "Contiguous")
+            return split_behavior::contiguous;
         refuse(where, "the behavior '" + printable(name) + "'");
     }
 
     static std::string replacement_of(json const& step, std::string const& where) {
         auto const& text = require_string(step, "replacement", where);
         if (text.empty() || code_point_at(text, 0).length != text.size())
-            throw bad_file(where, "'replacement' must be one character, but is '" + printable(text) + "'");
+            throw bad_file(where, {"'replacement' must be one character, but is '", printable(text), "'"});
         return text;
     }
 
@@ -319,9 +342,12 @@ private:
         // Before there were schemes there was a switch.
         bool const old = bool_or(step, "add_prefix_space", where, true);
         auto const scheme = string_or(step, "prepend_scheme", where, old ? "always" : "never");
-        if (scheme == "always") return prepending::always;
-        if (scheme == "first") return prepending::first;
-        if (scheme == "never") return prepending::never;
+        if (scheme == "always")
+            return prepending::always;
+        if (scheme == "first")
+            return prepending::first;
+        if (scheme == "never")
+            return prepending::never;
         refuse(where, "the prepend_scheme '" + printable(scheme) + "'");
     }
 
@@ -349,11 +375,13 @@ private:
             auto const& special = require_value(require_value(step, "special_tokens", where), name, where);
             for (auto const& id : require_array(special, "ids", where)) {
                 auto const number = as_token(id, "ids", where);
-                if (!known(number)) throw bad_file(where, "there is no token " + std::to_string(number));
+                if (!known(number))
+                    throw bad_file(where, {"there is no token ", number});
                 (texts ? after : before).push_back(number);
             }
         }
-        if (texts != 1) throw bad_file(where, "a template must hold the text exactly once");
+        if (texts != 1)
+            throw bad_file(where, "a template must hold the text exactly once");
         // An outer template goes around what inner ones made.
         parts_.before.insert(parts_.before.begin(), before.begin(), before.end());
         parts_.after.insert(parts_.after.end(), after.begin(), after.end());
@@ -426,10 +454,11 @@ public:
             auto const known = parts_.model.tokens().find(entry.text);
             auto const* const text = parts_.model.tokens().text(entry.id);
             if (known ? *known != entry.id : text != nullptr)
-                throw bad_file(path, "the added token '" + detail::printable(entry.text) + "' has the number " +
-                                         std::to_string(entry.id) + ", which disagrees with the vocabulary");
+                throw bad_file(path, {"the added token '", detail::printable(entry.text), "' has the number ", entry.id,
+                                      ", which disagrees with the vocabulary"});
             added_texts_.add(entry.text, entry.id, path);
-            if (entry.special) special_.push_back(entry.id);
+            if (entry.special)
+                special_.push_back(entry.id);
         }
         std::sort(special_.begin(), special_.end());
         for (std::size_t i = 0; i < parts_.added.size(); ++i) {
@@ -449,7 +478,8 @@ public:
         detail::require_reasonable(utf8);
         require_utf8(utf8);
         std::vector<token> out;
-        if (special) out = parts_.before;
+        if (special)
+            out = parts_.before;
         for (auto const& outer : verbatim_.cut(utf8, *this)) {
             if (outer.found) {
                 out.push_back(outer.found->id);
@@ -465,7 +495,8 @@ public:
                         parts_.model.encode(word.text, out);
             }
         }
-        if (special) out.insert(out.end(), parts_.after.begin(), parts_.after.end());
+        if (special)
+            out.insert(out.end(), parts_.after.begin(), parts_.after.end());
         return out;
     }
 
@@ -475,11 +506,14 @@ public:
         std::vector<std::string> texts;
         for (token const id : tokens) {
             auto const& known = text(id);
-            if (!(skip_special && is_special(id))) texts.push_back(known);
+            if (!(skip_special && is_special(id)))
+                texts.push_back(known);
         }
-        for (auto const& step : parts_.decoders) std::visit([&](auto const& s) { decode_with(s, texts); }, step);
+        for (auto const& step : parts_.decoders)
+            std::visit([&](auto const& s) { decode_with(s, texts); }, step);
         std::string joined;
-        for (std::size_t i = 0; i < texts.size(); ++i) joined += (i && !parts_.has_decoder ? " " : "") + texts[i];
+        for (std::size_t i = 0; i < texts.size(); ++i)
+            joined += (i && !parts_.has_decoder ? " " : "") + texts[i];
         return valid_utf8(joined);
     }
 
@@ -498,8 +532,9 @@ public:
     /// How the vocabulary writes a token: "Ġapple" or "▁apple" for " apple".
     /// throws bad_input when there is no such token
     std::string const& text(token id) const {
-        if (auto const* found = find_text(id)) return *found;
-        throw bad_input("there is no token " + std::to_string(id) + " in this vocabulary of " + std::to_string(size()));
+        if (auto const* found = find_text(id))
+            return *found;
+        throw bad_input({"there is no token ", id, " in this vocabulary of ", size()});
     }
 
     /// The token that the vocabulary writes so.
@@ -526,18 +561,22 @@ private:
     class finder {
     public:
         void add(std::string text, std::size_t index) {
-            if (!text.empty()) entries_.push_back({std::move(text), index});
+            if (!text.empty())
+                entries_.push_back({std::move(text), index});
         }
         void sort() {
             std::sort(entries_.begin(), entries_.end(), [](entry const& a, entry const& b) {
                 auto const first_a = static_cast<unsigned char>(a.text[0]),
                            first_b = static_cast<unsigned char>(b.text[0]);
-                if (first_a != first_b) return first_a < first_b;
+                if (first_a != first_b)
+                    return first_a < first_b;
                 return a.text.size() != b.text.size() ? a.text.size() > b.text.size() : a.index < b.index;
             });
             begins_.fill(0);
-            for (auto const& e : entries_) ++begins_[static_cast<unsigned char>(e.text[0]) + 1u];
-            for (std::size_t b = 1; b < begins_.size(); ++b) begins_[b] += begins_[b - 1];
+            for (auto const& e : entries_)
+                ++begins_[static_cast<unsigned char>(e.text[0]) + 1u];
+            for (std::size_t b = 1; b < begins_.size(); ++b)
+                begins_[b] += begins_[b - 1];
         }
 
         std::vector<stretch> cut(std::string_view text, tokenizer const& owner) const {
@@ -552,17 +591,22 @@ private:
                 auto const& candidate = owner.parts_.added[found->index];
                 std::size_t begin = at, end = at + found->text.size();
                 at = end;
-                if (begin < done) continue; // inside white space that the token before took along
+                if (begin < done)
+                    continue; // inside white space that the token before took along
                 if (candidate.single_word &&
                     (owner.ends_with_word(text.substr(0, begin)) || owner.begins_with_word(text.substr(end))))
                     continue;
-                if (candidate.strip_left) begin = std::max(done, space_begin(text, begin));
-                if (candidate.strip_right) end = space_end(text, end);
-                if (begin > done) out.push_back({text.substr(done, begin - done)});
+                if (candidate.strip_left)
+                    begin = std::max(done, space_begin(text, begin));
+                if (candidate.strip_right)
+                    end = space_end(text, end);
+                if (begin > done)
+                    out.push_back({text.substr(done, begin - done)});
                 out.push_back({text.substr(begin, end - begin), &candidate});
                 done = end;
             }
-            if (done < text.size()) out.push_back({text.substr(done)});
+            if (done < text.size())
+                out.push_back({text.substr(done)});
             return out;
         }
 
@@ -575,7 +619,8 @@ private:
         entry const* longest_at(std::string_view text, std::size_t at) const {
             auto const first = static_cast<unsigned char>(text[at]);
             for (std::size_t i = begins_[first]; i < begins_[first + 1u]; ++i)
-                if (text.substr(at).starts_with(entries_[i].text)) return &entries_[i];
+                if (text.substr(at).starts_with(entries_[i].text))
+                    return &entries_[i];
             return nullptr;
         }
 
@@ -587,8 +632,10 @@ private:
         static std::size_t space_begin(std::string_view text, std::size_t at) {
             while (at > 0) {
                 std::size_t before = at - 1;
-                while (before > 0 && (static_cast<unsigned char>(text[before]) & 0xC0) == 0x80) --before;
-                if (!is_space(code_point_at(text, before).value)) break;
+                while (before > 0 && (static_cast<unsigned char>(text[before]) & 0xC0) == 0x80)
+                    --before;
+                if (!is_space(code_point_at(text, before).value))
+                    break;
                 at = before;
             }
             return at;
@@ -596,7 +643,8 @@ private:
         static std::size_t space_end(std::string_view text, std::size_t at) {
             while (at < text.size()) {
                 auto const c = code_point_at(text, at);
-                if (!is_space(c.value)) break;
+                if (!is_space(c.value))
+                    break;
                 at += c.length;
             }
             return at;
@@ -613,7 +661,8 @@ private:
 
     bool ends_with_word(std::string_view text) const {
         std::size_t last = text.empty() ? 0 : text.size() - 1;
-        while (last > 0 && (static_cast<unsigned char>(text[last]) & 0xC0) == 0x80) --last;
+        while (last > 0 && (static_cast<unsigned char>(text[last]) & 0xC0) == 0x80)
+            --last;
         return word_.occurs(text.substr(last));
     }
     bool begins_with_word(std::string_view text) const {
@@ -636,10 +685,12 @@ private:
     /// The words that the model sees.
     std::vector<piece> pieces(std::string_view text, bool at_start) const {
         std::vector<piece> words;
-        if (!text.empty()) words.push_back({std::string(text), at_start});
+        if (!text.empty())
+            words.push_back({std::string(text), at_start});
         for (auto const& step : parts_.pre_tokenizers) {
             std::vector<piece> next;
-            for (auto& word : words) std::visit([&](auto const& s) { apply(s, std::move(word), next); }, step);
+            for (auto& word : words)
+                std::visit([&](auto const& s) { apply(s, std::move(word), next); }, step);
             words = std::move(next);
         }
         return words;
@@ -655,7 +706,8 @@ private:
         put_split(step.where, step.behavior, step.invert, word, out);
     }
     static void apply(tokenizer_steps::byte_level const& step, piece&& word, std::vector<piece>& out) {
-        if (step.prefix_space && !word.text.starts_with(' ')) word.text.insert(0, " ");
+        if (step.prefix_space && !word.text.starts_with(' '))
+            word.text.insert(0, " ");
         std::size_t const begin = out.size();
         if (step.words)
             put_split(*step.words, split_behavior::isolated, false, word, out);
@@ -703,11 +755,13 @@ private:
         std::vector<std::string> out;
         std::string bytes;
         auto const flush = [&] {
-            if (bytes.empty()) return;
+            if (bytes.empty())
+                return;
             if (is_utf8(bytes))
                 out.push_back(bytes);
             else
-                for (std::size_t i = 0; i < bytes.size(); ++i) out.push_back("\xEF\xBF\xBD");
+                for (std::size_t i = 0; i < bytes.size(); ++i)
+                    out.push_back("\xEF\xBF\xBD");
             bytes.clear();
         };
         for (auto& written : texts) {
@@ -722,25 +776,29 @@ private:
         texts = std::move(out);
     }
     static std::optional<char> byte_of(std::string_view written) {
-        if (written.size() != 6 || !written.starts_with("<0x") || written[5] != '>') return std::nullopt;
+        if (written.size() != 6 || !written.starts_with("<0x") || written[5] != '>')
+            return std::nullopt;
         int value = 0;
         for (char const c : written.substr(3, 2)) {
             int const digit = c >= '0' && c <= '9'   ? c - '0'
                               : c >= 'A' && c <= 'F' ? c - 'A' + 10
                               : c >= 'a' && c <= 'f' ? c - 'a' + 10
                                                      : -1;
-            if (digit < 0) return std::nullopt;
+            if (digit < 0)
+                return std::nullopt;
             value = value * 16 + digit;
         }
         return static_cast<char>(static_cast<unsigned char>(value));
     }
     static void decode_with(tokenizer_steps::fuse const&, std::vector<std::string>& texts) {
         std::string joined;
-        for (auto const& t : texts) joined += t;
+        for (auto const& t : texts)
+            joined += t;
         texts = {joined};
     }
     static void decode_with(tokenizer_steps::strip const& step, std::vector<std::string>& texts) {
-        if (step.character.empty()) return;
+        if (step.character.empty())
+            return;
         for (auto& t : texts) {
             for (std::size_t n = 0; n < step.start && t.starts_with(step.character); ++n)
                 t.erase(0, step.character.size());
@@ -749,7 +807,8 @@ private:
         }
     }
     static void decode_with(tokenizer_steps::replace const& step, std::vector<std::string>& texts) {
-        for (auto& t : texts) t = detail::replaced(t, step.from, step.to);
+        for (auto& t : texts)
+            t = detail::replaced(t, step.from, step.to);
     }
     static void decode_with(tokenizer_steps::decode_metaspace const& step, std::vector<std::string>& texts) {
         for (std::size_t i = 0; i < texts.size(); ++i)

@@ -17,7 +17,8 @@ template <class T, memory Memory, class Extents>
 auto to_xtensor(view<T, Memory, Extents> const& from) {
     using value = std::remove_const_t<T>;
     std::array<std::size_t, Extents::rank> shape{};
-    for (std::size_t d = 0; d < Extents::rank; ++d) shape[d] = from.shape()[d];
+    for (std::size_t d = 0; d < Extents::rank; ++d)
+        shape[d] = from.shape()[d];
     auto copy = xt::xtensor<value, Extents::rank>::from_shape(shape);
     Memory::to_host(copy.data(), from.data(), from.size() * sizeof(value));
     return copy;

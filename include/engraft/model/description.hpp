@@ -13,7 +13,8 @@ struct short_text {
     constexpr short_text() = default;
     constexpr short_text(char const* text) : short_text(std::string_view(text)) {}
     constexpr short_text(std::string_view text) {
-        for (std::size_t i = 0; i < text.size() && i + 1 < sizeof(characters); ++i) characters[i] = text[i];
+        for (std::size_t i = 0; i < text.size() && i + 1 < sizeof(characters); ++i)
+            characters[i] = text[i];
     }
     constexpr operator std::string_view() const { return characters; }
     friend constexpr bool operator==(short_text const&, short_text const&) = default;
@@ -99,11 +100,14 @@ constexpr int rotary_width(description const& d) { return d.d_rotary > 0 ? d.d_r
 constexpr std::string_view what_is_wrong(description const& d) {
     if (std::min({d.layers, d.d_model, d.heads, d.kv_heads, d.d_head, d.d_mlp, d.vocab}) <= 0)
         return "layers, d_model, heads, kv_heads, d_head, d_mlp and vocab must all be positive";
-    if (d.heads % d.kv_heads != 0) return "kv_heads must divide heads";
+    if (d.heads % d.kv_heads != 0)
+        return "kv_heads must divide heads";
     if (d.position == position::rope && (d.d_rotary < 0 || d.d_rotary > d.d_head || rotary_width(d) % 2 != 0))
         return "rotary embedding needs an even number of rotated elements, at most d_head";
-    if (d.position == position::learned && d.positions <= 0) return "learned positions need the size of their table";
-    if (d.window < 0 || d.window_every < 1) return "window must not be negative, and window_every at least 1";
+    if (d.position == position::learned && d.positions <= 0)
+        return "learned positions need the size of their table";
+    if (d.window < 0 || d.window_every < 1)
+        return "window must not be negative, and window_every at least 1";
     return {};
 }
 

@@ -16,9 +16,12 @@ inline constexpr int site_heads = [] {
     switch (S::kind) {
     case site_kind::query_head:
     case site_kind::pattern:
-    case site_kind::head_contribution: return D.heads;
-    case site_kind::kv_head: return D.kv_heads;
-    default: return 1;
+    case site_kind::head_contribution:
+        return D.heads;
+    case site_kind::kv_head:
+        return D.kv_heads;
+    default:
+        return 1;
     }
 }();
 
@@ -28,11 +31,16 @@ template <description D, site S>
 inline constexpr std::size_t site_width = [] {
     switch (S::kind) {
     case site_kind::query_head:
-    case site_kind::kv_head: return static_cast<std::size_t>(D.d_head);
-    case site_kind::pattern: return dynamic;
-    case site_kind::neuron: return static_cast<std::size_t>(D.d_mlp);
-    case site_kind::logits: return static_cast<std::size_t>(D.vocab);
-    default: return static_cast<std::size_t>(D.d_model);
+    case site_kind::kv_head:
+        return static_cast<std::size_t>(D.d_head);
+    case site_kind::pattern:
+        return dynamic;
+    case site_kind::neuron:
+        return static_cast<std::size_t>(D.d_mlp);
+    case site_kind::logits:
+        return static_cast<std::size_t>(D.vocab);
+    default:
+        return static_cast<std::size_t>(D.d_model);
     }
 }();
 
@@ -40,7 +48,7 @@ inline constexpr std::size_t site_width = [] {
 template <description D, site S>
 inline constexpr bool has_site =
     known_sites::contains<S> && !(std::is_same_v<S, sites::mlp_gate> && !is_gated(D.mlp)) &&
-    !((std::is_same_v<S, sites::rot_q> || std::is_same_v<S, sites::rot_k>) && D.position != position::rope) &&
+    !((std::is_same_v<S, sites::rot_q> || std::is_same_v<S, sites::rot_k>)&&D.position != position::rope) &&
     !(std::is_same_v<S, sites::pos_embed> && D.position != position::learned) &&
     !(std::is_same_v<S, sites::resid_mid> && D.residual == residual::parallel);
 
@@ -82,9 +90,8 @@ public:
     /// throws bad_layer when the model has no such layer
     explicit hook_point(int layer) : layer_(layer) {
         if (layer < 0 || layer >= layers)
-            throw bad_layer("engraft [hook_point.layer]: " + std::string(S::name) + " of layer " +
-                            std::to_string(layer) + " was asked of a model whose layers are 0 to " +
-                            std::to_string(layers - 1));
+            throw bad_layer({"engraft [hook_point.layer]: ", S::name, " of layer ", layer,
+                             " was asked of a model whose layers are 0 to ", layers - 1});
     }
 
     template <int Layer>

@@ -44,8 +44,10 @@ std::vector<stored_map> maps_of(map_layout<D> const& layout) {
     std::vector<stored_map> maps;
     for (auto const& block : layout.blocks)
         for (auto const* map : {&block.q, &block.k, &block.v, &block.o, &block.gate, &block.up, &block.down})
-            if (!map->weight.empty()) maps.push_back(*map);
-    if (!D.tied_unembedding) maps.push_back(layout.unembedding);
+            if (!map->weight.empty())
+                maps.push_back(*map);
+    if (!D.tied_unembedding)
+        maps.push_back(layout.unembedding);
     return maps;
 }
 

@@ -33,7 +33,8 @@ public:
     auto linear(stored_map const& map) {
         auto weight = matrix_of(map.outputs(), map.in);
         vector_tensor<T, memory> bias;
-        if (!map.bias.empty()) bias = vector(map.bias, map.outputs());
+        if (!map.bias.empty())
+            bias = vector(map.bias, map.outputs());
         return backend_.make_linear(std::move(weight), std::move(bias));
     }
 
@@ -47,7 +48,8 @@ private:
     std::vector<T> normal(std::size_t n, double mean, double deviation) {
         random r(seed_, stream_++);
         std::vector<T> elements(n);
-        for (auto& e : elements) e = static_cast<T>(static_cast<float>(mean + deviation * r.normal()));
+        for (auto& e : elements)
+            e = static_cast<T>(static_cast<float>(mean + deviation * r.normal()));
         return elements;
     }
 

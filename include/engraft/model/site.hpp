@@ -29,8 +29,8 @@ concept site = std::is_empty_v<S> && requires {
 
 /// Satisfied by sites whose activation has a separate slice for each head, so that heads can be chosen there.
 template <class S>
-concept per_head_site = site<S> && (S::kind == site_kind::query_head || S::kind == site_kind::kv_head ||
-                                    S::kind == site_kind::pattern || S::kind == site_kind::head_contribution);
+concept per_head_site = site<S> &&(S::kind == site_kind::query_head || S::kind == site_kind::kv_head ||
+                                   S::kind == site_kind::pattern || S::kind == site_kind::head_contribution);
 
 /// Names follow TransformerLens, without its `hook_` prefix.
 namespace sites {
@@ -125,9 +125,9 @@ struct site_list {
 /// Every site that a forward pass reaches in models of some description, in its order.
 using known_sites =
     site_list<sites::embed, sites::pos_embed, sites::resid_pre, sites::normalized1, sites::q, sites::k, sites::v,
-              sites::rot_q, sites::rot_k, sites::scores, sites::pattern, sites::z, sites::result, sites::attn_out, sites::resid_mid,
-              sites::normalized2, sites::mlp_gate, sites::mlp_pre, sites::mlp_post, sites::mlp_out, sites::resid_post,
-              sites::final_normalized, sites::logits>;
+              sites::rot_q, sites::rot_k, sites::scores, sites::pattern, sites::z, sites::result, sites::attn_out,
+              sites::resid_mid, sites::normalized2, sites::mlp_gate, sites::mlp_pre, sites::mlp_post, sites::mlp_out,
+              sites::resid_post, sites::final_normalized, sites::logits>;
 
 template <class... Lists>
 struct joined;

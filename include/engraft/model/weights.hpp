@@ -20,18 +20,18 @@ struct block_weights {
         vector bias; ///< the same, in a layer norm
     };
 
-    norm norm1;           ///< before attention, [d_model]
-    linear_map q;         ///< [heads * d_head, d_model]
-    linear_map k;         ///< [kv_heads * d_head, d_model]
-    linear_map v;         ///< [kv_heads * d_head, d_model]
-    norm q_norm, k_norm;  ///< of each head, [d_head]
-    linear_map o;         ///< [d_model, heads * d_head]
-    norm attn_out_norm;   ///< of attention's output, [d_model]
-    norm norm2;           ///< before the MLP, [d_model]
-    linear_map gate;      ///< [d_mlp, d_model]
-    linear_map up;        ///< [d_mlp, d_model]
-    linear_map down;      ///< [d_model, d_mlp]
-    norm mlp_out_norm;    ///< of the MLP's output, [d_model]
+    norm norm1;          ///< before attention, [d_model]
+    linear_map q;        ///< [heads * d_head, d_model]
+    linear_map k;        ///< [kv_heads * d_head, d_model]
+    linear_map v;        ///< [kv_heads * d_head, d_model]
+    norm q_norm, k_norm; ///< of each head, [d_head]
+    linear_map o;        ///< [d_model, heads * d_head]
+    norm attn_out_norm;  ///< of attention's output, [d_model]
+    norm norm2;          ///< before the MLP, [d_model]
+    linear_map gate;     ///< [d_mlp, d_model]
+    linear_map up;       ///< [d_mlp, d_model]
+    linear_map down;     ///< [d_model, d_mlp]
+    norm mlp_out_norm;   ///< of the MLP's output, [d_model]
 };
 
 /// All weights of a model, read once and never changed.

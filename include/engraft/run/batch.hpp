@@ -15,7 +15,8 @@ class batch {
 public:
     /// throws bad_input when there is no sequence or one is empty
     batch(std::vector<std::vector<token>> const& sequences) : rows_(lengths_of(sequences)) {
-        for (auto const& s : sequences) tokens_.insert(tokens_.end(), s.begin(), s.end());
+        for (auto const& s : sequences)
+            tokens_.insert(tokens_.end(), s.begin(), s.end());
     }
 
     /// A batch of one sequence.
@@ -31,15 +32,16 @@ public:
         for (std::size_t e = 0; e < examples(); ++e)
             for (std::size_t p = 0; p < rows_.length(e); ++p)
                 if (at(e, p) < 0 || at(e, p) >= vocab)
-                    throw bad_input("token " + std::to_string(at(e, p)) + " at position " + std::to_string(p) +
-                                    " of example " + std::to_string(e) + " is not in the model's vocabulary of " +
-                                    std::to_string(vocab) + "; was the prompt encoded with another tokenizer?");
+                    throw bad_input({"token ", at(e, p), " at position ", p, " of example ", e,
+                                     " is not in the model's vocabulary of ", vocab,
+                                     "; was the prompt encoded with another tokenizer?"});
     }
 
 private:
     static std::vector<std::size_t> lengths_of(std::vector<std::vector<token>> const& sequences) {
         std::vector<std::size_t> lengths;
-        for (auto const& s : sequences) lengths.push_back(s.size());
+        for (auto const& s : sequences)
+            lengths.push_back(s.size());
         return lengths;
     }
 

@@ -28,8 +28,8 @@ public:
     view<value_type const, memory_type, shape> whole(int layer) const {
         require_layer(layer);
         if (!places_.empty())
-            throw missing_activation(std::string("engraft [cache.position]: only some positions of ") + S::name +
-                                     " were captured; capture all of them, or ask for `slice`");
+            throw missing_activation({"engraft [cache.position]: only some positions of ", S::name,
+                                      " were captured; capture all of them, or ask for `slice`"});
         return {elements(layer), layout_.extent()};
     }
 
@@ -46,8 +46,8 @@ public:
     void require_layer(int layer) const {
         auto const l = static_cast<std::size_t>(hook_point<D, S>(layer).layer());
         if (layers_.empty() || layers_[l].empty())
-            throw missing_activation(std::string("engraft [cache.layer]: ") + S::name + " of layer " +
-                                     std::to_string(layer) + " was not captured; add the layer to capture's where");
+            throw missing_activation({"engraft [cache.layer]: ", S::name, " of layer ", layer,
+                                      " was not captured; add the layer to capture's where"});
     }
 
     value_type const* elements(int layer) const { return layers_[static_cast<std::size_t>(layer)].data(); }
@@ -56,20 +56,22 @@ public:
     /// Where a slice begins in `elements`.
     /// throws missing_activation when the position was not captured
     std::size_t offset(std::size_t example, std::size_t position, std::size_t head) const {
-        if (places_.empty()) return layout_.offset(example, position, head);
+        if (places_.empty())
+            return layout_.offset(example, position, head);
         auto const place = places_[rows_->begin(example) + position];
         if (place == not_kept)
-            throw missing_activation(std::string("engraft [cache.position]: ") + S::name + " at position " +
-                                     std::to_string(position) + " of example " + std::to_string(example) +
-                                     " was not captured; add the position to capture's where");
+            throw missing_activation({"engraft [cache.position]: ", S::name, " at position ", position, " of example ",
+                                      example, " was not captured; add the position to capture's where"});
         return place + head * slice_width(example);
     }
 
     /// Called when a run begins: which layers and rows will be kept.
     void prepare(selection const& chosen) {
         layers_.resize(chosen.heads.size());
-        for (auto const& heads : chosen.heads) wanted_.push_back(!heads.empty());
-        if (chosen.whole) return;
+        for (auto const& heads : chosen.heads)
+            wanted_.push_back(!heads.empty());
+        if (chosen.whole)
+            return;
         places_.assign(rows_->rows(), not_kept);
         std::vector<slice_copy> copies;
         for (auto const& place : chosen.places) {
@@ -85,8 +87,10 @@ public:
     /// Called by the forward pass when it has the layer's activation.
     void keep(Backend const& backend, int layer, view<value_type const, memory_type, shape> all) {
         auto const l = static_cast<std::size_t>(layer);
-        if (!wanted_[l]) return;
-        layers_[l] = vector_tensor<value_type, memory_type>(extents<dynamic>(places_.empty() ? all.size() : kept_size_));
+        if (!wanted_[l])
+            return;
+        layers_[l] =
+            vector_tensor<value_type, memory_type>(extents<dynamic>(places_.empty() ? all.size() : kept_size_));
         if (places_.empty())
             backend.copy(layers_[l].data(), all.data(), all.size());
         else
@@ -136,7 +140,8 @@ public:
 private:
     template <site One>
     static constexpr void require_holds() {
-        static_assert(holds<One>, "engraft [cache.site]: the run did not keep this site; add capture(site) to that run");
+        static_assert(holds<One>,
+                      "engraft [cache.site]: the run did not keep this site; add capture(site) to that run");
     }
 
     std::tuple<captured<D, Backend, S>...> stores_;

@@ -29,7 +29,8 @@ public:
     table run() {
         make_buffers();
         embed();
-        for (int layer = 0; layer < D.layers; ++layer) block(layer, w_.blocks[static_cast<std::size_t>(layer)]);
+        for (int layer = 0; layer < D.layers; ++layer)
+            block(layer, w_.blocks[static_cast<std::size_t>(layer)]);
         norm(normalized_, stream_, w_.final_norm);
         at<sites::final_normalized>(0, normalized_);
         return std::move(normalized_);
@@ -39,7 +40,8 @@ private:
     using block_type = block_weights<D, B>;
 
     void make_buffers() {
-        if constexpr (D.position == position::rope) angles_ = rotary_angles();
+        if constexpr (D.position == position::rope)
+            angles_ = rotary_angles();
         stream_ = make(D.d_model);
         normalized_ = make(D.d_model);
         attn_out_ = make(D.d_model);
@@ -48,18 +50,21 @@ private:
         k_ = make(D.kv_heads * D.d_head);
         v_ = make(D.kv_heads * D.d_head);
         z_ = make(D.heads * D.d_head);
-        if constexpr (is_gated(D.mlp)) gate_ = make(D.d_mlp);
+        if constexpr (is_gated(D.mlp))
+            gate_ = make(D.d_mlp);
         up_ = make(D.d_mlp);
     }
 
     void embed() {
         b_.gather_rows(as_matrix(stream_), as_matrix(w_.embedding), upload(tokens_.tokens()));
-        if constexpr (D.scaled_embedding) b_.scale(as_matrix(stream_), std::sqrt(static_cast<double>(D.d_model)));
+        if constexpr (D.scaled_embedding)
+            b_.scale(as_matrix(stream_), std::sqrt(static_cast<double>(D.d_model)));
         at<sites::embed>(0, stream_);
         if constexpr (D.position == position::learned) {
             std::vector<std::int32_t> positions;
             for (std::size_t e = 0; e < rows_.examples(); ++e)
-                for (std::size_t p = 0; p < rows_.length(e); ++p) positions.push_back(static_cast<std::int32_t>(p));
+                for (std::size_t p = 0; p < rows_.length(e); ++p)
+                    positions.push_back(static_cast<std::int32_t>(p));
             b_.gather_rows(as_matrix(attn_out_), as_matrix(w_.position_embedding), upload(positions));
             at<sites::pos_embed>(0, attn_out_);
             add(stream_, attn_out_);
@@ -80,7 +85,8 @@ private:
         at<sites::normalized2>(layer, normalized_);
         neurons(layer, w);
         at<sites::mlp_out>(layer, mlp_out_);
-        if constexpr (D.residual == residual::parallel) add(stream_, attn_out_);
+        if constexpr (D.residual == residual::parallel)
+            add(stream_, attn_out_);
         add(stream_, mlp_out_);
         at<sites::resid_post>(layer, stream_);
     }
@@ -119,21 +125,24 @@ private:
         }
         at<sites::z>(layer, z_);
         linear(attn_out_, z_, w.o);
-        if constexpr (Hooks::template touched<sites::result>) results(layer, w);
-        if constexpr (D.post_norms) norm(attn_out_, attn_out_, w.attn_out_norm);
+        if constexpr (Hooks::template touched<sites::result>)
+            results(layer, w);
+        if constexpr (D.post_norms)
+            norm(attn_out_, attn_out_, w.attn_out_norm);
     }
 
     /// Contributions of single heads are computed beside their sum, which changes by what is changed in them: the sum
     /// itself stays the product that it is without hooks.
     void results(int layer, block_type const& w) {
-        if (result_.empty()) result_ = make(D.heads * D.d_model);
+        if (result_.empty())
+            result_ = make(D.heads * D.d_model);
         b_.head_results(as_matrix(result_), as_matrix(std::as_const(z_)), w.o, D.heads);
         if constexpr (Hooks::template written<sites::result>) {
             auto before = make(D.heads * D.d_model);
             b_.copy(before.data(), std::as_const(result_).data(), result_.size());
             at<sites::result>(layer, result_);
-            b_.add_difference(as_matrix(attn_out_), as_matrix(std::as_const(result_)),
-                              as_matrix(std::as_const(before)), D.heads);
+            b_.add_difference(as_matrix(attn_out_), as_matrix(std::as_const(result_)), as_matrix(std::as_const(before)),
+                              D.heads);
         } else {
             at<sites::result>(layer, result_);
         }
@@ -152,7 +161,8 @@ private:
             b_.activate(as_matrix(up_), D.mlp);
         at<sites::mlp_post>(layer, up_);
         linear(mlp_out_, up_, w.down);
-        if constexpr (D.post_norms) norm(mlp_out_, mlp_out_, w.mlp_out_norm);
+        if constexpr (D.post_norms)
+            norm(mlp_out_, mlp_out_, w.mlp_out_norm);
     }
 
     static attention_shape shape_of(int layer) {
@@ -202,8 +212,10 @@ private:
         auto const frequencies = rotary_frequencies<D>();
         std::vector<T> angles;
         for (std::size_t p = 0; p < rows_.longest(); ++p) {
-            for (double f : frequencies) angles.push_back(static_cast<T>(std::cos(static_cast<double>(p) * f)));
-            for (double f : frequencies) angles.push_back(static_cast<T>(std::sin(static_cast<double>(p) * f)));
+            for (double f : frequencies)
+                angles.push_back(static_cast<T>(std::cos(static_cast<double>(p) * f)));
+            for (double f : frequencies)
+                angles.push_back(static_cast<T>(std::sin(static_cast<double>(p) * f)));
         }
         return table::from_host(angles, extents<dynamic, dynamic>(rows_.longest(), rotary_width(D)));
     }

@@ -31,8 +31,7 @@ public:
     /// throws bad_input when there is no such row
     std::vector<token> top(std::size_t row, std::size_t count) const {
         if (row >= rows())
-            throw bad_input("row " + std::to_string(row) + " was asked for; there are logits of " +
-                            std::to_string(rows()) + " rows");
+            throw bad_input({"row ", row, " was asked for; there are logits of ", rows(), " rows"});
         auto const vocab = values_.shape()[1];
         std::vector<typename Backend::value_type> all(vocab);
         Backend::memory_type::to_host(all.data(), values_.data() + row * vocab, vocab * sizeof(all[0]));
@@ -58,19 +57,19 @@ public:
     std::vector<double> probability(std::vector<token> const& tokens) const {
         auto p = of(tokens);
         auto const log_sums = backend_.log_sum_exp(as_matrix(values_));
-        for (std::size_t r = 0; r < p.size(); ++r) p[r] = std::exp(p[r] - log_sums[r]);
+        for (std::size_t r = 0; r < p.size(); ++r)
+            p[r] = std::exp(p[r] - log_sums[r]);
         return p;
     }
 
 private:
     void require_one_per_row(std::vector<token> const& tokens) const {
         if (tokens.size() != rows())
-            throw bad_input(std::to_string(tokens.size()) + " tokens were given for the logits of " +
-                            std::to_string(rows()) + " rows; each row needs one");
+            throw bad_input(
+                {tokens.size(), " tokens were given for the logits of ", rows(), " rows; each row needs one"});
         for (auto t : tokens)
             if (t < 0 || static_cast<std::size_t>(t) >= values_.shape()[1])
-                throw bad_input("token " + std::to_string(t) + " is not in the vocabulary of " +
-                                std::to_string(values_.shape()[1]));
+                throw bad_input({"token ", t, " is not in the vocabulary of ", values_.shape()[1]});
     }
 
     Backend backend_;
@@ -82,10 +81,10 @@ template <class Backend>
 double accuracy(logit_rows<Backend> const& rows, std::vector<token> const& answers) {
     auto const top = rows.top();
     if (answers.size() != top.size())
-        throw bad_input(std::to_string(answers.size()) + " answers were given for " + std::to_string(top.size()) +
-                        " rows; each row needs one");
+        throw bad_input({answers.size(), " answers were given for ", top.size(), " rows; each row needs one"});
     std::size_t right = 0;
-    for (std::size_t r = 0; r < top.size(); ++r) right += top[r] == answers[r];
+    for (std::size_t r = 0; r < top.size(); ++r)
+        right += top[r] == answers[r];
     return static_cast<double>(right) / static_cast<double>(top.size());
 }
 

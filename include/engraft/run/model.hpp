@@ -29,10 +29,15 @@ public:
 
     /// The tokenizer that came with the weights. throws bad_model when none came
     engraft::tokenizer const& tokenizer() const {
-        if (!tokenizer_) throw bad_model("this model was made without a tokenizer; load it from a folder that has one");
+        if (!tokenizer_)
+            throw bad_model("this model was made without a tokenizer; load it from a folder that has one");
         return *tokenizer_;
     }
     Backend const& backend() const { return backend_; }
+
+    /// For what is made of the same weights and words.
+    std::shared_ptr<weights<D, Backend> const> const& shared_weights() const { return weights_; }
+    std::shared_ptr<engraft::tokenizer const> const& shared_tokenizer() const { return tokenizer_; }
 
     /// Runs all examples under a policy, recomputing every row.
     /// Rules that types can break are compile errors; the rest is checked before anything is computed.
@@ -49,11 +54,10 @@ public:
         tokens.require_tokens_below(D.vocab);
         if constexpr (D.position == position::learned)
             if (tokens.rows().longest() > static_cast<std::size_t>(D.positions))
-                throw bad_input("an example has " + std::to_string(tokens.rows().longest()) +
-                                " tokens, the model has learned " + std::to_string(D.positions) + " positions");
+                throw bad_input({"an example has ", tokens.rows().longest(), " tokens, the model has learned ",
+                                 D.positions, " positions"});
         auto const rows = std::make_shared<ragged const>(tokens.rows());
-        auto c = std::make_shared<content>(
-            content{backend_, weights_, rows, cache<D, Backend, sites>(rows), {}, {}});
+        auto c = std::make_shared<content>(content{backend_, weights_, rows, cache<D, Backend, sites>(rows), {}, {}});
         binding<D, Backend, cache<D, Backend, sites>> const run{backend_, *rows, c->kept, weights_.get()};
         auto hooks = detail::bind_all(policy, run);
         detail::forward_pass<D, Backend, decltype(hooks)> pass(backend_, *weights_, tokens, hooks);
@@ -63,7 +67,8 @@ public:
             c->edited_logits = typename output::table(extents<dynamic, dynamic>(rows->rows(), D.vocab));
             backend_.linear(as_matrix(c->edited_logits), as_matrix(std::as_const(c->final_normalized)),
                             weights_->unembedding);
-            if constexpr (D.final_softcap > 0) backend_.softcap(as_matrix(c->edited_logits), D.final_softcap);
+            if constexpr (D.final_softcap > 0)
+                backend_.softcap(as_matrix(c->edited_logits), D.final_softcap);
             hooks.apply(hook_point<D, engraft::sites::logits>(0),
                         view<typename Backend::value_type, typename Backend::memory_type, shape>(
                             c->edited_logits.data(), shape(rows->rows())));

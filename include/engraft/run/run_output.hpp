@@ -73,7 +73,8 @@ private:
             table chosen(extents<dynamic, dynamic>(index.size(), D.d_model));
             c.backend.gather_rows(as_matrix(chosen), as_matrix(c.final_normalized), list);
             c.backend.linear(as_matrix(values), as_matrix(std::as_const(chosen)), c.model_weights->unembedding);
-            if constexpr (D.final_softcap > 0) c.backend.softcap(as_matrix(values), D.final_softcap);
+            if constexpr (D.final_softcap > 0)
+                c.backend.softcap(as_matrix(values), D.final_softcap);
         }
         return {c.backend, std::move(values)};
     }

@@ -39,13 +39,17 @@ namespace boxes {
 
 /// The paper's nouns.
 inline constexpr std::array<std::string_view, 85> paper_objects{
-    "book", "car", "paper", "letter", "game", "computer", "picture", "plant", "cup", "machine", "bill", "glass",
-    "note", "stone", "fish", "drug", "television", "card", "document", "rock", "radio", "ball", "tea", "file",
-    "newspaper", "branch", "train", "fig", "flower", "bag", "boat", "key", "painting", "phone", "drink", "engine",
-    "bus", "coffee", "sheet", "plate", "magazine", "egg", "block", "brain", "map", "crown", "ring", "leaf", "dress",
-    "fan", "milk", "ticket", "gift", "cross", "plane", "mirror", "coat", "wheel", "string", "ice", "rose", "boot",
-    "hat", "suit", "creature", "bomb", "camera", "bread", "meat", "apple", "pipe", "guitar", "disk", "medicine",
-    "clock", "chemical", "seed", "tie", "watch", "shell", "wire", "pot", "brick", "bell", "magnet",};
+    "book",     "car",      "paper", "letter",   "game",     "computer", "picture",   "plant",      "cup",
+    "machine",  "bill",     "glass", "note",     "stone",    "fish",     "drug",      "television", "card",
+    "document", "rock",     "radio", "ball",     "tea",      "file",     "newspaper", "branch",     "train",
+    "fig",      "flower",   "bag",   "boat",     "key",      "painting", "phone",     "drink",      "engine",
+    "bus",      "coffee",   "sheet", "plate",    "magazine", "egg",      "block",     "brain",      "map",
+    "crown",    "ring",     "leaf",  "dress",    "fan",      "milk",     "ticket",    "gift",       "cross",
+    "plane",    "mirror",   "coat",  "wheel",    "string",   "ice",      "rose",      "boot",       "hat",
+    "suit",     "creature", "bomb",  "camera",   "bread",    "meat",     "apple",     "pipe",       "guitar",
+    "disk",     "medicine", "clock", "chemical", "seed",     "tie",      "watch",     "shell",      "wire",
+    "pot",      "brick",    "bell",  "magnet",
+};
 
 /// What the task needs of a tokenizer: `encode(text)` with the special tokens that a prompt begins with, and
 /// `single_token(text)`, empty unless the text is one token.
@@ -58,7 +62,7 @@ concept tokenizer_of_prompts = requires(T const& t, std::string const& text) {
 struct options {
     std::size_t examples = 300;
     std::uint64_t seed = 10;
-    int boxes = 7;                                 ///< segments of a prompt; at most 26
+    int boxes = 7; ///< segments of a prompt; at most 26
     std::vector<std::string> objects = default_objects();
 
     static std::vector<std::string> default_objects() { return {paper_objects.begin(), paper_objects.end()}; }
@@ -86,7 +90,8 @@ struct prompts {
     batch tokens, noise_tokens;
     std::vector<token> answers;        ///< the token of the object asked for, with its leading space
     std::vector<std::string> left_out; ///< objects that are not one token for this tokenizer
-    std::array<engraft::role, 4> roles, noise_roles; ///< in the order last, query_label, previous_query_label, correct_object
+    std::array<engraft::role, 4> roles,
+        noise_roles; ///< in the order last, query_label, previous_query_label, correct_object
 
     /// One position per example. R is last, query_label, previous_query_label or correct_object.
     template <class R>
@@ -96,12 +101,14 @@ struct prompts {
     /// The role of that name, as a circuit's file has it. throws bad_input when the task has none
     engraft::role const& role(std::string_view name) const {
         for (auto const& r : roles)
-            if (r.name == name) return r;
-        throw bad_input("the boxes task has no role `" + std::string(name) + "`; its roles are last, query_label, "
-                        "previous_query_label and correct_object");
+            if (r.name == name)
+                return r;
+        throw bad_input({"the boxes task has no role `", name,
+                         "`; its roles are last, query_label, "
+                         "previous_query_label and correct_object"});
     }
-    /// As `role<R>` in the noise prompts; `previous_query_label`, which they lack, is one of their label positions drawn
-    /// at random, as in the paper's code.
+    /// As `role<R>` in the noise prompts; `previous_query_label`, which they lack, is one of their label positions
+    /// drawn at random, as in the paper's code.
     template <class R>
     engraft::role noise_role() const {
         return roles_of<R>(noise_roles);
@@ -124,14 +131,17 @@ private:
 namespace detail {
 
 inline std::array<engraft::role, 4> no_roles() {
-    return {{{last::name, {}, {}}, {query_label::name, {}, {}}, {previous_query_label::name, {}, {}},
+    return {{{last::name, {}, {}},
+             {query_label::name, {}, {}},
+             {previous_query_label::name, {}, {}},
              {correct_object::name, {}, {}}}};
 }
 
 inline std::vector<long> places_of(std::vector<token> const& tokens, token t) {
     std::vector<long> places;
     for (std::size_t p = 0; p < tokens.size(); ++p)
-        if (tokens[p] == t) places.push_back(static_cast<long>(p));
+        if (tokens[p] == t)
+            places.push_back(static_cast<long>(p));
     return places;
 }
 
@@ -139,7 +149,8 @@ inline std::vector<long> places_of(std::vector<token> const& tokens, token t) {
 template <class T>
 token word(T const& tokenizer, std::string const& text) {
     auto const t = tokenizer.single_token(" " + text);
-    if (!t) throw bad_input("`" + text + "` is not one token of this tokenizer, as the boxes task needs it to be");
+    if (!t)
+        throw bad_input({"`", text, "` is not one token of this tokenizer, as the boxes task needs it to be"});
     return *t;
 }
 
@@ -147,8 +158,9 @@ token word(T const& tokenizer, std::string const& text) {
 inline long place_of(std::vector<token> const& tokens, token t, bool first, scene const& s) {
     auto const places = places_of(tokens, t);
     if (places.empty())
-        throw bad_input("a word of \"" + s.text() + "\" is not a token of its own where it stands, so that its "
-                        "position is not defined; the boxes task can't be used with this tokenizer");
+        throw bad_input({"a word of \"", s.text(),
+                         "\" is not a token of its own where it stands, so that its "
+                         "position is not defined; the boxes task can't be used with this tokenizer"});
     return first ? places.front() : places.back();
 }
 
@@ -160,26 +172,30 @@ inline long place_of(std::vector<token> const& tokens, token t, bool first, scen
 /// throws bad_input when options make no prompt or too few objects are one token
 template <tokenizer_of_prompts T>
 prompts sample(T const& tokenizer, options const& o) {
-    if (o.examples == 0) throw bad_input("boxes: at least one example is needed");
+    if (o.examples == 0)
+        throw bad_input("boxes: at least one example is needed");
     if (o.boxes < 1 || o.boxes > 26)
-        throw bad_input("boxes: a prompt has 1 to 26 boxes, one per capital letter, not " + std::to_string(o.boxes));
+        throw bad_input({"boxes: a prompt has 1 to 26 boxes, one per capital letter, not ", o.boxes});
     auto const boxes = static_cast<std::size_t>(o.boxes);
 
     std::vector<std::string> objects, left_out;
-    for (auto const& object : o.objects) (tokenizer.single_token(" " + object) ? objects : left_out).push_back(object);
+    for (auto const& object : o.objects)
+        (tokenizer.single_token(" " + object) ? objects : left_out).push_back(object);
     std::vector<char> labels;
     for (char c = 'A'; c <= 'Z'; ++c)
-        if (tokenizer.single_token(std::string(" ") + c)) labels.push_back(c);
+        if (tokenizer.single_token(std::string(" ") + c))
+            labels.push_back(c);
     if (objects.size() < boxes || labels.size() < boxes)
-        throw bad_input("boxes: only " + std::to_string(objects.size()) + " of " + std::to_string(o.objects.size()) +
-                        " objects and " + std::to_string(labels.size()) +
-                        " of 26 labels are one token for this tokenizer; " + std::to_string(boxes) + " are needed");
+        throw bad_input({"boxes: only ", objects.size(), " of ", o.objects.size(), " objects and ", labels.size(),
+                         " of 26 labels are one token for this tokenizer; ", boxes, " are needed"});
 
     random r(o.seed);
     auto const draw = [&] {
         scene s;
-        for (auto i : r.sample(objects.size(), boxes)) s.objects.push_back(objects[i]);
-        for (auto i : r.sample(labels.size(), boxes)) s.labels.push_back(labels[i]);
+        for (auto i : r.sample(objects.size(), boxes))
+            s.objects.push_back(objects[i]);
+        for (auto i : r.sample(labels.size(), boxes))
+            s.labels.push_back(labels[i]);
         return s;
     };
     std::vector<scene> scenes, noise_scenes;
@@ -214,13 +230,12 @@ prompts sample(T const& tokenizer, options const& o) {
             detail::place_of(u, detail::word(tokenizer, std::string(1, n.query)), false, n));
         noise_roles[2].positions.push_back(
             detail::place_of(u, detail::word(tokenizer, std::string(1, drawn)), true, n));
-        noise_roles[3].positions.push_back(
-            detail::place_of(u, detail::word(tokenizer, n.objects[n.queried]), true, n));
+        noise_roles[3].positions.push_back(detail::place_of(u, detail::word(tokenizer, n.objects[n.queried]), true, n));
         noise_tokens.push_back(u);
     }
 
-    return {std::move(scenes), std::move(noise_scenes), batch(tokens),    batch(noise_tokens),
-            std::move(answers), std::move(left_out),    std::move(roles), std::move(noise_roles)};
+    return {std::move(scenes),  std::move(noise_scenes), batch(tokens),    batch(noise_tokens),
+            std::move(answers), std::move(left_out),     std::move(roles), std::move(noise_roles)};
 }
 
 } // namespace boxes

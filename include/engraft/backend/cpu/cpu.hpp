@@ -8,22 +8,22 @@
 #include <vector>
 
 #include <engraft/backend/backend.hpp>
-#include <engraft/backend/cpu/eigen.hpp>
 #include <engraft/backend/cpu/parallel.hpp>
+#include <engraft/backend/cpu/product.hpp>
 #include <engraft/backend/default.hpp>
 #include <engraft/backend/dense_map.hpp>
 
 namespace engraft {
 
-/// Sizes that the cpu backend cuts its work into; never a function of the number of threads.
+/// Sizes that the cpu backend cuts its work into. They are constants, never a function of the batch or of the number
+/// of threads: a row is multiplied in a panel of one height whatever company it has.
 struct cpu_tiles {
-    static constexpr std::size_t panel_rows = 256;    ///< of one product
-    static constexpr std::size_t row_step = 16;       ///< products have a multiple of this many rows, see `product`
-    static constexpr std::size_t panel_columns = 512; ///< outputs of one product
-    static constexpr std::size_t row_block = 16;      ///< rows of one task in elementwise work
+    static constexpr std::size_t panel_rows = 64;      ///< of one product; the last panel is padded
+    static constexpr std::size_t panel_columns = 1024; ///< outputs of one product
+    static constexpr std::size_t row_block = 16;       ///< rows of one task in elementwise work
 };
 
-/// Ordinary processors: Eigen's matrix products, OpenMP's threads over panels, rows and heads.
+/// Ordinary processors: oneDNN's or Eigen's matrix products, OpenMP's threads over panels, rows and heads.
 template <numeric_policy Numbers>
 class cpu {
 public:
@@ -58,7 +58,8 @@ public:
         if (!map.bias.empty())
             each_row(out.rows, [&](std::size_t r) {
                 auto const y = row(out, r);
-                for (std::size_t c = 0; c < out.columns; ++c) y[c] += map.bias.data()[c];
+                for (std::size_t c = 0; c < out.columns; ++c)
+                    y[c] += map.bias.data()[c];
             });
     }
 
@@ -77,7 +78,8 @@ public:
             auto const sum = sum_of(in.columns, [&](std::size_t c) { return x[c] * x[c]; });
             auto const scale =
                 value_type(1) / std::sqrt(sum / static_cast<value_type>(in.columns) + static_cast<value_type>(eps));
-            for (std::size_t c = 0; c < in.columns; ++c) y[c] = x[c] * scale * gain.data()[c];
+            for (std::size_t c = 0; c < in.columns; ++c)
+                y[c] = x[c] * scale * gain.data()[c];
         });
     }
 
@@ -90,7 +92,8 @@ public:
             auto const mean = sum_of(in.columns, [&](std::size_t c) { return x[c]; }) / n;
             auto const variance = sum_of(in.columns, [&](std::size_t c) { return (x[c] - mean) * (x[c] - mean); }) / n;
             auto const scale = value_type(1) / std::sqrt(variance + static_cast<value_type>(eps));
-            for (std::size_t c = 0; c < in.columns; ++c) y[c] = (x[c] - mean) * scale * gain.data()[c] + bias.data()[c];
+            for (std::size_t c = 0; c < in.columns; ++c)
+                y[c] = (x[c] - mean) * scale * gain.data()[c] + bias.data()[c];
         });
     }
 
@@ -102,7 +105,8 @@ public:
         each_row(to.rows, [&](std::size_t r) {
             auto const y = row(to, r);
             auto const x = row(from, r);
-            for (std::size_t c = 0; c < to.columns; ++c) y[c] += x[c];
+            for (std::size_t c = 0; c < to.columns; ++c)
+                y[c] += x[c];
         });
     }
 
@@ -180,7 +184,8 @@ public:
             each_row(out.rows, [&](std::size_t r) {
                 auto const y = row(out, r);
                 auto const g = row(gate, r);
-                for (std::size_t c = 0; c < out.columns; ++c) y[c] *= f(g[c]);
+                for (std::size_t c = 0; c < out.columns; ++c)
+                    y[c] *= f(g[c]);
             });
         });
     }
@@ -230,7 +235,8 @@ public:
         each_row(in.rows, [&](std::size_t r) {
             double const largest = *std::max_element(row(in, r), row(in, r) + in.columns);
             double sum = 0;
-            for (std::size_t c = 0; c < in.columns; ++c) sum += std::exp(row(in, r)[c] - largest);
+            for (std::size_t c = 0; c < in.columns; ++c)
+                sum += std::exp(row(in, r)[c] - largest);
             logs[r] = largest + std::log(sum);
         });
         return logs;
@@ -238,7 +244,8 @@ public:
 
     std::vector<double> elements(in_matrix in, std::span<token const> columns) const {
         std::vector<double> picked(in.rows);
-        for (std::size_t r = 0; r < in.rows; ++r) picked[r] = row(in, r)[columns[r]];
+        for (std::size_t r = 0; r < in.rows; ++r)
+            picked[r] = row(in, r)[columns[r]];
         return picked;
     }
 
@@ -252,7 +259,8 @@ private:
     void each_row(std::size_t rows, Task const& task) const {
         constexpr auto block = cpu_tiles::row_block;
         detail::parallel_for(threads_, (rows + block - 1) / block, [&](std::size_t b) {
-            for (std::size_t r = b * block; r < std::min(rows, (b + 1) * block); ++r) task(r);
+            for (std::size_t r = b * block; r < std::min(rows, (b + 1) * block); ++r)
+                task(r);
         });
     }
 
@@ -279,30 +287,31 @@ private:
     static out_matrix scratch(std::size_t which, std::size_t rows, std::size_t columns) {
         thread_local std::vector<value_type> buffers[2];
         auto& buffer = buffers[which];
-        if (buffer.size() < rows * columns) buffer.resize(rows * columns);
+        if (buffer.size() < rows * columns)
+            buffer.resize(rows * columns);
         return {buffer.data(), rows, columns, columns};
     }
 
-    /// out = in weight^T in panels, each on one thread. Eigen computes a row by the same operations whatever the number
-    /// of rows, as long as rows come in whole groups for its matrix kernel (others go to kernels that sum in another
-    /// order); so the rows left over are padded with zeros, and a row's bits do not depend on its company.
+    /// out = in weight^T in panels of one height, each on one thread; a short last panel is filled up with zeros.
     void product(out_matrix out, in_matrix in, in_matrix weight) const {
-        constexpr auto tall = cpu_tiles::panel_rows, wide = cpu_tiles::panel_columns, step = cpu_tiles::row_step;
+        constexpr auto tall = cpu_tiles::panel_rows, wide = cpu_tiles::panel_columns;
         std::size_t const across = (weight.rows + wide - 1) / wide;
         detail::parallel_for(threads_, (in.rows + tall - 1) / tall * across, [&](std::size_t i) {
             std::size_t const r = i / across * tall, c = i % across * wide;
             std::size_t const count = std::min(tall, in.rows - r), columns = std::min(wide, weight.rows - c);
             auto const w = weight.row_range(c, columns);
-            auto const x = in.row_range(r, count);
             auto const y = out.row_range(r, count).column_range(c, columns);
-            std::size_t const whole = count / step * step, left = count - whole;
-            if (whole > 0) detail::multiply_transposed(y.row_range(0, whole), x.row_range(0, whole), w);
-            if (left == 0) return;
-            auto const padded = scratch(0, step, in.columns), made = scratch(1, step, columns);
-            std::fill_n(padded.data, step * in.columns, value_type(0));
-            for (std::size_t p = 0; p < left; ++p) std::copy_n(row(x, whole + p), in.columns, row(padded, p));
+            if (count == tall) {
+                detail::multiply_transposed(y, in.row_range(r, tall), w);
+                return;
+            }
+            auto const padded = scratch(0, tall, in.columns), made = scratch(1, tall, columns);
+            std::fill_n(padded.data, tall * in.columns, value_type(0));
+            for (std::size_t p = 0; p < count; ++p)
+                std::copy_n(row(in, r + p), in.columns, row(padded, p));
             detail::multiply_transposed(made, in_matrix(padded), w);
-            for (std::size_t p = 0; p < left; ++p) std::copy_n(row(made, p), columns, row(y, whole + p));
+            for (std::size_t p = 0; p < count; ++p)
+                std::copy_n(row(made, p), columns, row(y, p));
         });
     }
 
@@ -311,9 +320,11 @@ private:
         auto const factor = static_cast<value_type>(shape.scale), cap = static_cast<value_type>(shape.softcap);
         for (std::size_t s = 0; s < lines.rows; ++s) {
             auto const line = row(lines, s), first = line + shape.first_visible(s), last = line + s + 1;
-            for (auto p = first; p != last; ++p) *p *= factor;
+            for (auto p = first; p != last; ++p)
+                *p *= factor;
             if (cap > 0)
-                for (auto p = first; p != last; ++p) *p = cap * std::tanh(*p / cap);
+                for (auto p = first; p != last; ++p)
+                    *p = cap * std::tanh(*p / cap);
             std::fill(line, first, -std::numeric_limits<value_type>::infinity());
             std::fill(last, line + lines.columns, -std::numeric_limits<value_type>::infinity());
         }
@@ -326,8 +337,9 @@ private:
             value_type sum = 0;
             for (auto p = line; p != end; ++p)
                 // exp(-infinity) is 0, but asking for it takes as long as any other
-                sum += *p = *p == -std::numeric_limits<value_type>::infinity() ? 0 : std::exp(*p - largest);
-            for (auto p = line; p != end; ++p) *p /= sum;
+                sum += * p = *p == -std::numeric_limits<value_type>::infinity() ? 0 : std::exp(*p - largest);
+            for (auto p = line; p != end; ++p)
+                *p /= sum;
         }
     }
 
@@ -337,17 +349,21 @@ private:
         value_type sums[8] = {};
         std::size_t c = 0;
         for (; c + 8 <= n; c += 8)
-            for (std::size_t i = 0; i < 8; ++i) sums[i] += f(c + i);
-        for (; c < n; ++c) sums[c % 8] += f(c);
+            for (std::size_t i = 0; i < 8; ++i)
+                sums[i] += f(c + i);
+        for (; c < n; ++c)
+            sums[c % 8] += f(c);
         value_type sum = 0;
-        for (auto s : sums) sum += s;
+        for (auto s : sums)
+            sum += s;
         return sum;
     }
 
     template <class F>
     void each_element(out_matrix x, F const& f) const {
         each_row(x.rows, [&](std::size_t r) {
-            for (auto p = row(x, r), end = p + x.columns; p != end; ++p) *p = f(*p);
+            for (auto p = row(x, r), end = p + x.columns; p != end; ++p)
+                *p = f(*p);
         });
     }
 
@@ -356,8 +372,10 @@ private:
         using T = value_type;
         constexpr T half = 0.5, root = static_cast<T>(0.79788456080286535588), cubic = static_cast<T>(0.044715);
         switch (kind) {
-        case mlp::gated_silu: return use([](T x) { return x / (1 + std::exp(-x)); });
-        case mlp::gelu: return use([](T x) { return half * x * (1 + std::erf(x / std::numbers::sqrt2_v<T>)); });
+        case mlp::gated_silu:
+            return use([](T x) { return x / (1 + std::exp(-x)); });
+        case mlp::gelu:
+            return use([](T x) { return half * x * (1 + std::erf(x / std::numbers::sqrt2_v<T>)); });
         case mlp::gated_gelu_tanh:
         case mlp::gelu_tanh:
             return use([](T x) { return half * x * (1 + std::tanh(root * (x + cubic * x * x * x))); });

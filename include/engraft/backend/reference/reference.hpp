@@ -29,7 +29,8 @@ struct reference {
 
     void gather_rows(out_matrix out, in_matrix table, list<std::int32_t> const& index) const {
         for (std::size_t r = 0; r < out.rows; ++r)
-            for (std::size_t c = 0; c < out.columns; ++c) at(out, r, c) = at(table, index.data()[r], c);
+            for (std::size_t c = 0; c < out.columns; ++c)
+                at(out, r, c) = at(table, index.data()[r], c);
     }
 
     void linear(out_matrix out, in_matrix in, linear_map const& map) const {
@@ -37,7 +38,8 @@ struct reference {
         for (std::size_t r = 0; r < in.rows; ++r)
             for (std::size_t o = 0; o < w.rows; ++o) {
                 double sum = map.bias.empty() ? 0.0 : map.bias.data()[o];
-                for (std::size_t i = 0; i < w.columns; ++i) sum += at(in, r, i) * at(w, o, i);
+                for (std::size_t i = 0; i < w.columns; ++i)
+                    sum += at(in, r, i) * at(w, o, i);
                 at(out, r, o) = sum;
             }
     }
@@ -49,7 +51,8 @@ struct reference {
             for (std::size_t h = 0; h < heads; ++h)
                 for (std::size_t o = 0; o < w.rows; ++o) {
                     double sum = 0;
-                    for (std::size_t i = h * width; i < (h + 1) * width; ++i) sum += at(in, r, i) * at(w, o, i);
+                    for (std::size_t i = h * width; i < (h + 1) * width; ++i)
+                        sum += at(in, r, i) * at(w, o, i);
                     at(out, r, h * w.rows + o) = sum;
                 }
     }
@@ -57,9 +60,11 @@ struct reference {
     void rms_norm(out_matrix out, in_matrix in, list<double> const& gain, double eps) const {
         for (std::size_t r = 0; r < in.rows; ++r) {
             double squares = 0;
-            for (std::size_t c = 0; c < in.columns; ++c) squares += at(in, r, c) * at(in, r, c);
+            for (std::size_t c = 0; c < in.columns; ++c)
+                squares += at(in, r, c) * at(in, r, c);
             double const scale = 1 / std::sqrt(squares / static_cast<double>(in.columns) + eps);
-            for (std::size_t c = 0; c < in.columns; ++c) at(out, r, c) = at(in, r, c) * scale * gain.data()[c];
+            for (std::size_t c = 0; c < in.columns; ++c)
+                at(out, r, c) = at(in, r, c) * scale * gain.data()[c];
         }
     }
 
@@ -68,9 +73,11 @@ struct reference {
         auto const n = static_cast<double>(in.columns);
         for (std::size_t r = 0; r < in.rows; ++r) {
             double sum = 0, squares = 0;
-            for (std::size_t c = 0; c < in.columns; ++c) sum += at(in, r, c);
+            for (std::size_t c = 0; c < in.columns; ++c)
+                sum += at(in, r, c);
             double const mean = sum / n;
-            for (std::size_t c = 0; c < in.columns; ++c) squares += (at(in, r, c) - mean) * (at(in, r, c) - mean);
+            for (std::size_t c = 0; c < in.columns; ++c)
+                squares += (at(in, r, c) - mean) * (at(in, r, c) - mean);
             double const scale = 1 / std::sqrt(squares / n + eps);
             for (std::size_t c = 0; c < in.columns; ++c)
                 at(out, r, c) = (at(in, r, c) - mean) * scale * gain.data()[c] + bias.data()[c];
@@ -83,7 +90,8 @@ struct reference {
 
     void add(out_matrix to, in_matrix from) const {
         for (std::size_t r = 0; r < to.rows; ++r)
-            for (std::size_t c = 0; c < to.columns; ++c) at(to, r, c) += at(from, r, c);
+            for (std::size_t c = 0; c < to.columns; ++c)
+                at(to, r, c) += at(from, r, c);
     }
 
     void add_difference(out_matrix to, in_matrix a, in_matrix b, std::size_t parts) const {
@@ -121,7 +129,8 @@ struct reference {
                             sum += at(queries, rows.begin(e) + s, h * width + i) *
                                    at(keys, rows.begin(e) + t, h / shape.group() * width + i);
                         sum *= shape.scale;
-                        if (shape.softcap > 0) sum = shape.softcap * std::tanh(sum / shape.softcap);
+                        if (shape.softcap > 0)
+                            sum = shape.softcap * std::tanh(sum / shape.softcap);
                         bool const visible = t <= s && t >= shape.first_visible(s);
                         *out++ = visible ? sum : -std::numeric_limits<double>::infinity();
                     }
@@ -133,8 +142,10 @@ struct reference {
                 auto const end = lines + rows.length(e);
                 double const largest = *std::max_element(lines, end);
                 double sum = 0;
-                for (auto p = lines; p != end; ++p) sum += *p = std::exp(*p - largest);
-                for (auto p = lines; p != end; ++p) *p /= sum;
+                for (auto p = lines; p != end; ++p)
+                    sum += * p = std::exp(*p - largest);
+                for (auto p = lines; p != end; ++p)
+                    *p /= sum;
             }
     }
 
@@ -170,7 +181,8 @@ struct reference {
 
     void gated(out_matrix out, in_matrix gate, mlp kind) const {
         for (std::size_t r = 0; r < out.rows; ++r)
-            for (std::size_t c = 0; c < out.columns; ++c) at(out, r, c) *= activation(at(gate, r, c), kind);
+            for (std::size_t c = 0; c < out.columns; ++c)
+                at(out, r, c) *= activation(at(gate, r, c), kind);
     }
 
     void softcap(out_matrix x, double cap) const {
@@ -187,7 +199,8 @@ struct reference {
     }
 
     void fill_slices(double* to, double value, list<slice_copy> const& slices) const {
-        for (std::size_t i = 0; i < slices.size(); ++i) std::fill_n(to + slices.data()[i].to, slices.data()[i].width, value);
+        for (std::size_t i = 0; i < slices.size(); ++i)
+            std::fill_n(to + slices.data()[i].to, slices.data()[i].width, value);
     }
 
     void mean_rows(out_matrix out, in_matrix in, list<std::uint64_t> const& rows, list<row_group> const& groups) const {
@@ -195,7 +208,8 @@ struct reference {
             for (std::size_t c = 0; c < in.columns; ++c) {
                 auto const group = groups.data()[g];
                 double sum = 0;
-                for (std::size_t i = 0; i < group.count; ++i) sum += at(in, rows.data()[group.first + i], c);
+                for (std::size_t i = 0; i < group.count; ++i)
+                    sum += at(in, rows.data()[group.first + i], c);
                 at(out, g, c) = sum / static_cast<double>(group.count);
             }
     }
@@ -212,7 +226,8 @@ struct reference {
         for (std::size_t r = 0; r < in.rows; ++r) {
             double const largest = *std::max_element(&at(in, r, 0), &at(in, r, 0) + in.columns);
             double sum = 0;
-            for (std::size_t c = 0; c < in.columns; ++c) sum += std::exp(at(in, r, c) - largest);
+            for (std::size_t c = 0; c < in.columns; ++c)
+                sum += std::exp(at(in, r, c) - largest);
             logs[r] = largest + std::log(sum);
         }
         return logs;
@@ -220,15 +235,18 @@ struct reference {
 
     std::vector<double> elements(in_matrix in, std::span<token const> columns) const {
         std::vector<double> picked(in.rows);
-        for (std::size_t r = 0; r < in.rows; ++r) picked[r] = at(in, r, static_cast<std::size_t>(columns[r]));
+        for (std::size_t r = 0; r < in.rows; ++r)
+            picked[r] = at(in, r, static_cast<std::size_t>(columns[r]));
         return picked;
     }
 
 private:
     static double activation(double x, mlp kind) {
         switch (kind) {
-        case mlp::gated_silu: return x / (1 + std::exp(-x));
-        case mlp::gelu: return 0.5 * x * (1 + std::erf(x / std::numbers::sqrt2));
+        case mlp::gated_silu:
+            return x / (1 + std::exp(-x));
+        case mlp::gelu:
+            return 0.5 * x * (1 + std::erf(x / std::numbers::sqrt2));
         default: // both kinds of gelu_tanh
             return 0.5 * x * (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (x + 0.044715 * x * x * x)));
         }
@@ -237,7 +255,8 @@ private:
     template <class F>
     static void each(out_matrix x, F const& f) {
         for (std::size_t r = 0; r < x.rows; ++r)
-            for (std::size_t c = 0; c < x.columns; ++c) at(x, r, c) = f(at(x, r, c));
+            for (std::size_t c = 0; c < x.columns; ++c)
+                at(x, r, c) = f(at(x, r, c));
     }
 
     template <class T>

@@ -21,8 +21,12 @@ struct gpt2 {
             return typename block::norm{read.vector(name + ".weight", d), read.vector(name + ".bias", d)};
         };
         auto const linear = [&](std::string const& name, int out, int in, std::vector<int> rows = {}) {
-            return read.linear({.weight = name + ".weight", .bias = name + ".bias", .out = out, .in = in,
-                                .transposed = true, .rows = std::move(rows)});
+            return read.linear({.weight = name + ".weight",
+                                .bias = name + ".bias",
+                                .out = out,
+                                .in = in,
+                                .transposed = true,
+                                .rows = std::move(rows)});
         };
         weights<D, Backend> w;
         w.embedding = read.table(root + "wte.weight", D.vocab, d);
@@ -41,8 +45,8 @@ struct gpt2 {
             w.blocks.push_back(std::move(b));
         }
         w.final_norm = norm(root + "ln_f");
-        w.unembedding = read.linear({.weight = D.tied_unembedding ? root + "wte.weight" : "lm_head.weight",
-                                     .out = D.vocab, .in = d});
+        w.unembedding = read.linear(
+            {.weight = D.tied_unembedding ? root + "wte.weight" : "lm_head.weight", .out = D.vocab, .in = d});
         return w;
     }
 

@@ -20,13 +20,17 @@ struct gpt_neox {
             return typename block::norm{read.vector(name + ".weight", d), read.vector(name + ".bias", d)};
         };
         auto const linear = [&](std::string const& name, int out, int in, bool bias, std::vector<int> rows = {}) {
-            return read.linear({.weight = name + ".weight", .bias = bias ? name + ".bias" : "", .out = out, .in = in,
+            return read.linear({.weight = name + ".weight",
+                                .bias = bias ? name + ".bias" : "",
+                                .out = out,
+                                .in = in,
                                 .rows = std::move(rows)});
         };
         auto const third = [&](int which) {
             std::vector<int> rows;
             for (int head = 0; head < D.heads; ++head)
-                for (int i = 0; i < D.d_head; ++i) rows.push_back((head * 3 + which) * D.d_head + i);
+                for (int i = 0; i < D.d_head; ++i)
+                    rows.push_back((head * 3 + which) * D.d_head + i);
             return rows;
         };
         weights<D, Backend> w;
@@ -45,8 +49,8 @@ struct gpt_neox {
             w.blocks.push_back(std::move(b));
         }
         w.final_norm = norm("gpt_neox.final_layer_norm");
-        w.unembedding = read.linear({.weight = D.tied_unembedding ? "gpt_neox.embed_in.weight" : "embed_out.weight",
-                                     .out = D.vocab, .in = d});
+        w.unembedding = read.linear(
+            {.weight = D.tied_unembedding ? "gpt_neox.embed_in.weight" : "embed_out.weight", .out = D.vocab, .in = d});
         return w;
     }
 
