@@ -15,20 +15,26 @@ engraft_find(xtensor 0.24)
 engraft_find(Boost 1.74) # headers only: Hana
 engraft_find(nlohmann_json 3.10)
 
-# PCRE2 brings no CMake package in the distributions that matter here, only a pkg-config file.
+# These two bring no CMake package in the distributions that matter here, only a pkg-config file.
 engraft_find(PkgConfig)
-if(CMAKE_FIND_PACKAGE_NAME STREQUAL "engraft")
-    pkg_check_modules(ENGRAFT_PCRE2 QUIET IMPORTED_TARGET libpcre2-8)
-    if(NOT ENGRAFT_PCRE2_FOUND)
-        set(engraft_FOUND FALSE)
-        set(engraft_NOT_FOUND_MESSAGE "engraft needs PCRE2: pkg-config finds no libpcre2-8")
-        return()
+foreach(module PCRE2:libpcre2-8 UTF8PROC:libutf8proc)
+    string(REPLACE ":" ";" module "${module}")
+    list(GET module 0 name)
+    list(GET module 1 library)
+    if(CMAKE_FIND_PACKAGE_NAME STREQUAL "engraft")
+        pkg_check_modules(ENGRAFT_${name} QUIET IMPORTED_TARGET ${library})
+        if(NOT ENGRAFT_${name}_FOUND)
+            set(engraft_FOUND FALSE)
+            set(engraft_NOT_FOUND_MESSAGE "engraft needs ${library}, which pkg-config does not find")
+            return()
+        endif()
+    else()
+        pkg_check_modules(ENGRAFT_${name} REQUIRED IMPORTED_TARGET ${library})
     endif()
-else()
-    pkg_check_modules(ENGRAFT_PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
-endif()
+endforeach()
 
-set(ENGRAFT_DEPENDENCIES Eigen3::Eigen xtensor Boost::headers nlohmann_json::nlohmann_json PkgConfig::ENGRAFT_PCRE2)
+set(ENGRAFT_DEPENDENCIES Eigen3::Eigen xtensor Boost::headers nlohmann_json::nlohmann_json PkgConfig::ENGRAFT_PCRE2
+                         PkgConfig::ENGRAFT_UTF8PROC)
 
 # Optional: without it everything runs on one thread.
 find_package(OpenMP QUIET COMPONENTS CXX)

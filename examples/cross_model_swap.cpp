@@ -1,6 +1,9 @@
 // Figure 4 of Prakash et al. 2024: put heads of a fine-tuned model into its base model, at the positions where they
 // work, and see how much of the fine-tuned accuracy comes with them (cross-model activation patching).
 // test: --examples 70 --draws 1
+// refused: --pair nowhere
+// refused: --examples 0
+// refused: --boxes 27
 // test: --examples 20 --draws 1 --from adapter
 
 #include <iomanip>

@@ -9,7 +9,6 @@
 #include <limits>
 #include <string>
 #include <string_view>
-#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -42,8 +41,9 @@ inline std::string number_text(double value) {
     return text;
 }
 
-/// Watches the parser: a duplicate key or a too deep nesting stops it at once, so that a deep document never comes into
-/// being. (The library's parse with a callback, since its own event interface drags every binary format along.)
+/// Watches the parser: too deep nesting stops it at once, so that a deep document never comes into being, and a key that
+/// stands twice when its object ends. (The library's parse with a callback, since its own event interface drags every
+/// binary format along.)
 class json_guard {
 public:
     explicit json_guard(std::string const& path) : path_(path) {}
@@ -55,17 +55,25 @@ public:
                 throw bad_file(path_, {"JSON nested deeper than ", json_nesting_limit, " levels is not read"});
             keys_.emplace_back();
         } else if (event == at::object_end || event == at::array_end) {
+            if (event == at::object_end && value.size() != keys_.back().size())
+                refuse_twice();
             keys_.pop_back();
         } else if (event == at::key) {
-            auto const& name = value.get_ref<std::string const&>();
-            if (!keys_.back().insert(name).second)
-                throw bad_file(path_, {"the key '", printable(name), "' stands twice in one JSON object"});
+            keys_.back().push_back(value.get_ref<std::string const&>());
         }
     }
 
 private:
+    [[noreturn]] void refuse_twice() {
+        auto& keys = keys_.back();
+        std::sort(keys.begin(), keys.end());
+        auto const twice = std::adjacent_find(keys.begin(), keys.end());
+        throw bad_file(path_, {"the key '", printable(twice == keys.end() ? std::string() : *twice),
+                               "' stands twice in one JSON object"});
+    }
+
     std::string const& path_;
-    std::vector<std::unordered_set<std::string>> keys_; ///< of the objects that are open; none for arrays
+    std::vector<std::vector<std::string>> keys_; ///< of the objects that are open; none for arrays
 };
 
 [[noreturn]] inline void refuse_json(std::string_view text, std::string const& path,
