@@ -29,7 +29,7 @@ libboost-dev        Boost.Hana: lists of sites at compile time
 nlohmann-json3-dev  reads config.json, tokenizer.json and headers of safetensors
 libdnnl-dev         oneDNN: fast matrix products on the CPU
 libpcre2-dev        PCRE2: the regular expressions of tokenizers
-libutf8proc-dev     utf8proc: Unicode's normal forms, for tokenizers
+libutf8proc-dev     utf8proc: normal forms of Unicode, for tokenizers
 libcli11-dev        CLI11: the options of the example programs
 '
 for_test='
