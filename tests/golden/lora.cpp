@@ -1,21 +1,14 @@
 // What Hugging Face and PEFT make of a model with an adapter.
 
 #include "catch.hpp"
+#include "golden/models.hpp"
 #include "golden/parity.hpp"
 
 namespace eg = engraft;
 
 namespace {
 
-inline constexpr eg::description llama_mha{.name = "llama_mha",
-                                           .layers = 4,
-                                           .d_model = 32,
-                                           .heads = 4,
-                                           .kv_heads = 4,
-                                           .d_head = 8,
-                                           .d_mlp = 56,
-                                           .vocab = 61,
-                                           .norm_eps = 1e-6};
+using golden::llama_mha;
 
 std::string const data = ENGRAFT_TEST_DATA "/data/";
 

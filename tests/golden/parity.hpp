@@ -9,8 +9,10 @@
 #include <cstdint>
 #include <filesystem>
 #include <ostream>
+#include <sstream>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include <boost/hana/for_each.hpp>
@@ -145,6 +147,14 @@ bool check(std::filesystem::path const& folder, Backend const& backend, std::ost
         row += prompts[i].size();
     }
     return compared.passed();
+}
+
+/// The same with the lines as text, for a test to show.
+template <eg::description D, class Backend>
+std::pair<bool, std::string> check(std::filesystem::path const& folder, Backend const& backend) {
+    std::ostringstream lines;
+    bool const passed = check<D>(folder, backend, lines);
+    return {passed, lines.str()};
 }
 
 } // namespace parity

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "../catch.hpp"
+#include "../golden/models.hpp"
 #include "io_attack.hpp"
 
 #include <engraft/engraft.hpp>
@@ -24,50 +25,9 @@ using Catch::Matchers::ContainsSubstring;
 
 fs::path const data = fs::path(ENGRAFT_TEST_DATA) / "data";
 
-inline constexpr eg::description llama{.name = "llama_mha",
-                                       .layers = 4,
-                                       .d_model = 32,
-                                       .heads = 4,
-                                       .kv_heads = 4,
-                                       .d_head = 8,
-                                       .d_mlp = 56,
-                                       .vocab = 61,
-                                       .norm_eps = 1e-6};
-inline constexpr eg::description gpt2{.name = "gpt2",
-                                      .family = eg::family::gpt2,
-                                      .layers = 3,
-                                      .d_model = 32,
-                                      .heads = 4,
-                                      .kv_heads = 4,
-                                      .d_head = 8,
-                                      .d_mlp = 128,
-                                      .vocab = 59,
-                                      .norm = eg::norm::layer,
-                                      .norm_eps = 1e-5,
-                                      .position = eg::position::learned,
-                                      .positions = 24,
-                                      .mlp = eg::mlp::gelu_tanh,
-                                      .qkv_bias = true,
-                                      .out_bias = true,
-                                      .mlp_bias = true,
-                                      .tied_unembedding = true};
-inline constexpr eg::description gpt_neox{.name = "gpt_neox",
-                                          .family = eg::family::gpt_neox,
-                                          .layers = 3,
-                                          .d_model = 32,
-                                          .heads = 2,
-                                          .kv_heads = 2,
-                                          .d_head = 16,
-                                          .d_mlp = 64,
-                                          .vocab = 57,
-                                          .norm = eg::norm::layer,
-                                          .norm_eps = 1e-5,
-                                          .d_rotary = 4,
-                                          .mlp = eg::mlp::gelu,
-                                          .residual = eg::residual::parallel,
-                                          .qkv_bias = true,
-                                          .out_bias = true,
-                                          .mlp_bias = true};
+inline constexpr auto llama = golden::llama_mha;
+using golden::gpt2;
+using golden::gpt_neox;
 
 struct folder {
     fs::path path;

@@ -11,8 +11,6 @@ struct slice_copy {
     std::uint64_t to = 0;
     std::uint64_t from = 0;
     std::uint32_t width = 0;
-
-    friend bool operator==(slice_copy const&, slice_copy const&) = default;
 };
 
 /// Rows [first, first + count) of a list of source rows whose mean makes one row: see backend `mean_rows`.

@@ -65,6 +65,7 @@ struct mean_ablate_policy {
                       "engraft [ablate.means]: these are means of another site or another description; take them of "
                       "this model's runs at this site");
         check_where<D, S, Where>();
+        detail::check_source<D, Backend, S, Means>();
     }
 
     template <class Binding>

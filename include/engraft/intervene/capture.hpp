@@ -9,7 +9,7 @@ namespace engraft {
 
 namespace detail {
 
-template <description D, class Backend, class Cache, site... S>
+template <description D, class Backend, class Cache>
 class bound_capture {
 public:
     bound_capture(Backend const& backend, Cache& cache) : backend_(&backend), cache_(&cache) {}
@@ -27,7 +27,7 @@ private:
 } // namespace detail
 
 /// Keeps activations of a run as they are when the forward pass is there, after the policies to its left at that site.
-/// They are read from what `model.run` returns: `out[z].view(layer)`. What no capture names is not kept.
+/// They are read from what `model.run` returns: `out[z].whole(layer)`. What no capture names is not kept.
 template <class Where, site... S>
 struct capture_policy {
     using reads = site_list<S...>;
@@ -47,7 +47,7 @@ struct capture_policy {
         constexpr auto D = Binding::model;
         (run.cache[S{}].prepare(resolve<D, S>(where, run.rows)), ...);
         using cache = std::remove_reference_t<decltype(run.cache)>;
-        return detail::bound_capture<D, typename Binding::backend_type, cache, S...>(run.backend, run.cache);
+        return detail::bound_capture<D, typename Binding::backend_type, cache>(run.backend, run.cache);
     }
 };
 

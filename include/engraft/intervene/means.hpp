@@ -20,6 +20,7 @@ class activation_means {
 
 public:
     using site_type = S;
+    using backend_type = Backend;
     static constexpr description model = D;
 
     /// throws missing_activation when the run did not keep every layer and position

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <concepts>
-#include <memory>
 
 #include <engraft/core/ragged.hpp>
 #include <engraft/model/hook_point.hpp>
