@@ -10,8 +10,16 @@
 #include <engraft/intervene/ablate.hpp>
 #include <engraft/intervene/capture.hpp>
 #include <engraft/intervene/compose.hpp>
+#include <engraft/intervene/edit.hpp>
+#include <engraft/intervene/freeze.hpp>
+#include <engraft/intervene/knockout.hpp>
+#include <engraft/intervene/mask.hpp>
 #include <engraft/intervene/patch.hpp>
+#include <engraft/intervene/scale.hpp>
+#include <engraft/intervene/steer.hpp>
+#include <engraft/intervene/subspace.hpp>
 #include <engraft/intervene/swap.hpp>
+#include <engraft/intervene/tap.hpp>
 #include <engraft/io/adapt.hpp>
 #include <engraft/io/circuit_file.hpp>
 #include <engraft/io/load.hpp>

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <cmath>
 #include <cstddef>
+
+#include <engraft/model/description.hpp>
 
 namespace engraft {
 
@@ -19,5 +22,16 @@ struct attention_shape {
         return window > 0 && query + 1 > window ? query + 1 - window : 0;
     }
 };
+
+/// The attention of a described model's layer.
+template <description D>
+attention_shape shape_of_attention(int layer) {
+    double const scalar = D.attention_scalar > 0 ? D.attention_scalar : D.d_head;
+    return {.heads = static_cast<std::size_t>(D.heads),
+            .kv_heads = static_cast<std::size_t>(D.kv_heads),
+            .scale = 1 / std::sqrt(scalar),
+            .softcap = D.attention_softcap,
+            .window = layer % D.window_every == 0 ? static_cast<std::size_t>(D.window) : 0};
+}
 
 } // namespace engraft

@@ -38,7 +38,13 @@ namespace engraft {
 ///   softcap(x, cap)                    in place: x = cap tanh(x / cap)
 ///   copy(to, from, n)                  n elements
 ///   copy_slices(to, from, slices)      each slice of `to` from its place in `from`
-///   fill_slices(to, value, slices)
+///   fill_slices(to, value, slices)     each element of the slices becomes one number
+///   scale_slices(x, factor, slices)    in place
+///   add_slices(to, from, factor, slices)      to += factor * from
+///   blend_slices(to, from, slices, weights)   to = w to + (1 - w) from, w of [heads, 1 or width]; exact at 0 and at 1
+///   project_slices(to, from, slices, basis)   to += (from - to) B^T B, B [directions, width] with orthonormal rows
+///   edit_slices(x, layer, slices, f)          f(row) or f(row, place) of each slice, in any order and at the same time
+///   select_slices(x, layer, slices, f)        the slices whose row a condition holds for, in their order
 ///   mean_rows(out, in, rows, groups)   out[g] = mean over the group's part of the list `rows` of in[rows[i]]
 ///   argmax(in)                         on the host: the largest column of each row, the first of equals
 ///   log_sum_exp(in)                    on the host: log of the sum over each row's columns of exp
@@ -50,7 +56,7 @@ concept backend = memory<typename B::memory_type> && std::copyable<B> &&
              matrix_tensor<typename B::value_type, typename B::memory_type> weight,
              vector_tensor<typename B::value_type, typename B::memory_type> vector,
              vector_tensor<std::int32_t, typename B::memory_type> const& index,
-             vector_tensor<slice_copy, typename B::memory_type> const& slices,
+             vector_tensor<row_slice, typename B::memory_type> const& slices,
              vector_tensor<std::uint64_t, typename B::memory_type> const& list,
              vector_tensor<row_group, typename B::memory_type> const& groups, typename B::linear_map const& map,
              ragged const& rows, attention_shape const& shape, std::size_t n, double number,
@@ -76,6 +82,10 @@ concept backend = memory<typename B::memory_type> && std::copyable<B> &&
     b.copy(to, from, n);
     b.copy_slices(to, from, slices);
     b.fill_slices(to, number, slices);
+    b.scale_slices(to, number, slices);
+    b.add_slices(to, from, number, slices);
+    b.blend_slices(to, from, slices, in);
+    b.project_slices(to, from, slices, in);
     b.mean_rows(out, in, list, groups);
     { b.argmax(in) } -> std::same_as<std::vector<token>>;
     { b.log_sum_exp(in) } -> std::same_as<std::vector<double>>;

@@ -12,16 +12,23 @@ namespace detail {
 template <description D, class Backend, class Cache>
 class bound_capture {
 public:
-    bound_capture(Backend const& backend, Cache& cache) : backend_(&backend), cache_(&cache) {}
+    bound_capture(Backend const& backend, Cache& cache, selection chosen)
+        : backend_(&backend), cache_(&cache), chosen_(std::move(chosen)) {}
 
     template <site At>
     void apply(hook_point<D, At> const& point, auto view) {
         (*cache_)[At{}].keep(*backend_, point.layer(), view);
+        fired_ += chosen_.count(At::in_block ? static_cast<std::size_t>(point.layer()) : 0);
     }
+
+    std::size_t fired() const { return fired_; }
+    selection const& chosen() const { return chosen_; }
 
 private:
     Backend const* backend_;
     Cache* cache_;
+    selection chosen_; ///< of the first site
+    std::size_t fired_ = 0;
 };
 
 } // namespace detail
@@ -29,38 +36,43 @@ private:
 /// Keeps activations of a run as they are when the forward pass is there, after the policies to its left at that site.
 /// They are read from what `model.run` returns: `out[z].whole(layer)`. What no capture names is not kept.
 template <class Where, site... S>
-struct capture_policy {
+struct capture_policy : touches_nothing {
     using reads = site_list<S...>;
-    using writes = site_list<>;
     using captures = site_list<S...>;
     Where where;
+
+    explicit capture_policy(Where w) : where(std::move(w)) {}
 
     template <description D, class Backend>
     static constexpr void check() {
         (check_where<D, S, Where>(), ...);
         static_assert(std::is_same_v<typename Where::heads_type, axes::every>,
                       "engraft [capture.heads]: capture keeps all heads of a row; leave the heads out of its where");
+        static_assert(detail::is_product<Where>, "engraft [capture.rows]: what capture keeps can't depend on values or "
+                                                 "leave single heads out; name layers, positions and examples");
     }
 
     template <class Binding>
     auto bind(Binding const& run) const {
         constexpr auto D = Binding::model;
-        (run.cache[S{}].prepare(resolve<D, S>(where, run.rows)), ...);
+        (run.cache[S{}].prepare(resolve<D, S>(where, run)), ...);
         using cache = std::remove_reference_t<decltype(run.cache)>;
-        return detail::bound_capture<D, typename Binding::backend_type, cache>(run.backend, run.cache);
+        selection chosen[] = {resolve<D, S>(where, run)...};
+        return detail::bound_capture<D, typename Binding::backend_type, cache>(run.backend, run.cache,
+                                                                               std::move(chosen[0]));
     }
 };
 
 /// Keeps the sites' activations of all layers and positions.
 template <site... S>
 auto capture(S...) {
-    return capture_policy<where<>, S...>{};
+    return capture_policy<where<>, S...>(everywhere);
 }
 
 /// Keeps the site's activations of some layers and positions.
 template <site S, class Where>
     requires detail::is_where<Where>
-auto capture(S, Where where) { return capture_policy<Where, S>{std::move(where)}; }
+auto capture(S, Where where) { return capture_policy<Where, S>(std::move(where)); }
 
 /// Keeps every site of a list, such as `block_sites<llama_7b>`.
 template <class Sites>

@@ -1,20 +1,28 @@
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 
 #include <engraft/intervene/policy.hpp>
+#include <engraft/intervene/selection.hpp>
 
 namespace engraft {
 
 /// Policies one after the other: left to right at one site, in forward order between sites however they were written.
 /// Always flat, so that (a | b) | c and a | (b | c) are the same value of the same type; without any it does nothing.
 template <policy... P>
-struct composed {
+struct composed : touches_nothing {
     using reads = join<typename P::reads...>;
     using writes = join<typename P::writes...>;
     using captures = join<typename P::captures...>;
+    using holds = join<typename P::holds...>;
+    using blocks = join<typename P::blocks...>;
     std::tuple<P...> policies;
+
+    constexpr composed(std::tuple<P...> p = {}) : policies(std::move(p)) {}
 
     template <description D, class Backend>
     static constexpr void check() {
@@ -36,7 +44,7 @@ auto flat(composed<P...> c) {
 }
 template <class... P>
 auto compose(std::tuple<P...> policies) {
-    return composed<P...>{std::move(policies)};
+    return composed<P...>(std::move(policies));
 }
 } // namespace detail
 
@@ -45,10 +53,45 @@ auto operator|(A a, B b) {
     return detail::compose(std::tuple_cat(detail::flat(std::move(a)), detail::flat(std::move(b))));
 }
 
+/// A policy that may turn out to do nothing: see `may_not_fire`.
+template <policy P>
+struct optional_policy : P {
+    static constexpr bool may_not_fire = true;
+
+    explicit optional_policy(P p) : P(std::move(p)) {}
+
+    template <class Binding>
+    auto bind(Binding run) const {
+        run.may_not_fire = true;
+        return P::bind(run);
+    }
+};
+
+/// A policy that acts on nothing, for want of places or because its condition never holds, is an error
+/// [where.nothing, policy.never_fired], since it would pass for an intervention without effect. This allows it.
+template <policy P>
+auto may_not_fire(P p) {
+    return optional_policy<P>(std::move(p));
+}
+template <policy... P>
+auto may_not_fire(composed<P...> c) {
+    return std::apply(
+        [](auto... one) { return composed<optional_policy<P>...>(std::tuple(optional_policy<P>(std::move(one))...)); },
+        std::move(c.policies));
+}
+
 namespace detail {
 
 template <class P, class S>
-inline constexpr bool touches = P::reads::template contains<S> || P::writes::template contains<S>;
+inline constexpr bool changes =
+    P::writes::template contains<S> || P::holds::template contains<S> || P::blocks::template contains<S>;
+template <class P, class S>
+inline constexpr bool touches = P::reads::template contains<S> || changes<P, S>;
+
+template <class Sites, class P>
+inline constexpr bool writes_any = false;
+template <site... S, class P>
+inline constexpr bool writes_any<site_list<S...>, P> = (P::writes::template contains<S> || ...);
 
 /// A composition bound to a run. Sites that no policy touches leave no trace: which those are the compiler knows.
 template <class Policy, class... Bound>
@@ -60,13 +103,33 @@ public:
     template <site S>
     static constexpr bool touched = (touches<P, S> || ...);
     template <site S>
-    static constexpr bool written = (P::writes::template contains<S> || ...);
+    static constexpr bool written = (changes<P, S> || ...);
+    /// Whether a run under these policies can differ from a clean one.
+    static constexpr bool edits = ((P::writes::size + P::holds::size + P::blocks::size > 0) || ...);
 
-    explicit bound_hooks(std::tuple<Bound...> bound) : bound_(std::move(bound)) {}
+    /// throws bad_input when a policy writes to a place that another one holds
+    explicit bound_hooks(std::tuple<Bound...> bound) : bound_(std::move(bound)) {
+        std::apply([&](auto const&... one) { (require_unwritten<P>(one), ...); }, bound_);
+    }
 
     template <description D, site S>
     void apply(hook_point<D, S> const& point, auto view) {
         std::apply([&](auto&... one) { (apply_one<P>(one, point, view), ...); }, bound_);
+    }
+
+    /// Slices that each policy acted on. throws bad_input when one acted on none and must not
+    std::vector<std::size_t> fired() const {
+        std::vector<std::size_t> counts;
+        std::apply([&](auto const&... one) { (counts.push_back(one.fired()), ...); }, bound_);
+        [[maybe_unused]] std::size_t i = 0;
+        (require_fired(P::may_not_fire, i, counts), ...);
+        return counts;
+    }
+
+    /// throws bad_input when a policy acts only behind the first `layers` blocks
+    void require_reached(int layers) const {
+        std::size_t i = 0;
+        std::apply([&](auto const&... one) { (require_one_reached<P>(one, i++, layers), ...); }, bound_);
     }
 
 private:
@@ -74,6 +137,45 @@ private:
     static void apply_one(auto& one, hook_point<D, S> const& point, auto view) {
         if constexpr (touches<Policy, S>)
             one.apply(point, view);
+    }
+
+    template <class Holder>
+    void require_unwritten(auto const& holder) const {
+        if constexpr (Holder::holds::size > 0)
+            std::apply([&](auto const&... writer) { (require_apart<Holder, P>(holder, writer), ...); }, bound_);
+    }
+
+    template <class Holder, class Writer>
+    static void require_apart(auto const& holder, auto const& writer) {
+        if constexpr (writes_any<typename Holder::holds, Writer>) {
+            auto const &held = holder.chosen(), &written = writer.chosen();
+            for (std::size_t layer = 0; layer < held.heads.size(); ++layer)
+                written.each(layer, [&](selection::place const& at, std::size_t head) {
+                    if (held.contains(layer, at, head))
+                        throw bad_input({"engraft [freeze.overlap]: position ", at.position, " of example ", at.example,
+                                         ", layer ", layer, ", head ", head,
+                                         " is both held and written to; take it out of freeze's where with a minus"});
+                });
+        }
+    }
+
+    static void require_fired(bool may_not, std::size_t& i, std::vector<std::size_t> const& counts) {
+        if (counts[i] == 0 && !may_not)
+            throw bad_input({"engraft [policy.never_fired]: policy ", i, " of ", counts.size(),
+                             " (counted from 0, left to right) acted on nothing: its condition held nowhere, or all it "
+                             "names has no effect; wrap it in may_not_fire if that is meant"});
+        ++i;
+    }
+
+    template <class Policy>
+    static void require_one_reached(auto const& one, std::size_t i, int layers) {
+        auto const& chosen = one.chosen();
+        for (std::size_t layer = 0; layer < chosen.heads.size() && layer < static_cast<std::size_t>(layers); ++layer)
+            if (chosen.count(layer) > 0)
+                return;
+        if (!Policy::may_not_fire)
+            throw bad_input({"engraft [policy.after_last_layer]: policy ", i, " (counted from 0) acts only behind the ",
+                             layers, " layers that are run"});
     }
 
     std::tuple<Bound...> bound_;
@@ -91,7 +193,7 @@ auto bind_all(composed<P...> const& policy, Binding const& run) {
 
 template <class P, class Binding>
 auto bind_all(P const& policy, Binding const& run) {
-    return bind_all(composed<P>{std::tuple<P>(policy)}, run);
+    return bind_all(composed<P>(std::tuple<P>(policy)), run);
 }
 
 } // namespace detail

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include <engraft/core/tensor.hpp>
-#include <engraft/intervene/patch.hpp>
+#include <engraft/intervene/donor.hpp>
 
 namespace engraft {
 
@@ -19,9 +19,8 @@ class activation_means {
                                                  "length have no mean; take the mean of z or result");
 
 public:
-    using site_type = S;
+    using is_donor = void;
     using backend_type = Backend;
-    static constexpr description model = D;
 
     /// throws missing_activation when the run did not keep every layer and position
     template <source_run Run>
@@ -57,15 +56,39 @@ public:
 
     auto view(int layer) const { return (*layers_)[static_cast<std::size_t>(hook_point<D, S>(layer).layer())].view(); }
 
-    typename Backend::value_type const* elements(S, int layer) const { return view(layer).data(); }
+    template <description Of, class Run, site At>
+    static constexpr void check() {
+        static_assert(Of == D && std::is_same_v<At, S>,
+                      "engraft [ablate.means]: these are means of another site or another description; take them of "
+                      "this model's runs at this site");
+        detail::check_source<Of, Run, activation_means>();
+    }
 
-    std::size_t offset(std::size_t distance, std::size_t head) const {
+    /// The means as a batch's donor. throws bad_input when they do not reach as far from the last token as is chosen
+    template <description, site>
+    auto bind(ragged const& rows, selection const& chosen) const {
+        for (auto const& at : chosen.places)
+            if (auto const distance = rows.length(at.example) - 1 - at.position; distance >= distances())
+                throw bad_input({"engraft [ablate.means]: example ", at.example, " has a position ", distance,
+                                 " before its last, the means reach ", distances() - 1,
+                                 "; take means over longer examples"});
+        auto bound = *this;
+        bound.rows_ = rows;
+        return bound;
+    }
+
+    typename Backend::value_type const* elements(int layer) const { return view(layer).data(); }
+
+    /// Of a batch that the means are bound to: where a slice's mean begins in `elements`.
+    std::size_t offset(selection::place const& at, std::size_t head, std::size_t) const {
+        auto const distance = rows_.length(at.example) - 1 - at.position;
         return (distance * static_cast<std::size_t>(site_heads<D, S>) + head) * site_width<D, S>;
     }
 
 private:
     using table = matrix_tensor<typename Backend::value_type, typename Backend::memory_type>;
     std::shared_ptr<std::vector<table> const> layers_; ///< shared by the policies that use them
+    ragged rows_;                                      ///< of the batch that they are bound to
 };
 
 /// Means of what a run captured: `auto means = mean(model.run(tokens, capture(z)), z)`.

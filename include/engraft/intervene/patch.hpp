@@ -1,60 +1,39 @@
 #pragma once
 
-#include <engraft/intervene/overwrite.hpp>
+#include <engraft/intervene/donor.hpp>
 
 namespace engraft {
 
-namespace detail {
-/// One line per rule that every policy taking activations from a run has.
-template <description D, class Backend, site S, class Source>
-constexpr void check_source() {
-    static_assert(std::is_same_v<typename Backend::memory_type, typename Source::backend_type::memory_type> &&
-                      std::is_same_v<typename Backend::value_type, typename Source::backend_type::value_type>,
-                  "engraft [source.backend]: the source run's activations live in another backend's memory or numbers; "
-                  "run both models on one kind of backend");
-}
-
-template <class Source, site S>
-constexpr void require_holds() {
-    static_assert(Source::template holds<S>,
-                  "engraft [cache.site]: the source run did not keep this site; add capture(site) to that run");
-}
-} // namespace detail
-
-/// Replaces activations by those of another input's run of the same model (activation patching).
-/// source Meng et al. 2022, section 2.1 ("causal tracing"); Prakash et al. 2024, section 5.1
-template <site S, class Where, source_run Source>
-struct patch_policy {
-    using reads = site_list<>;
-    using writes = site_list<S>;
-    using captures = site_list<>;
-    Where where;
-    Source source;
-
-    template <description D, class Backend>
+/// The source's activations are those of the model that is edited.
+struct patch_rule {
+    template <description D, class Donor>
     static constexpr void check() {
-        static_assert(Source::model == D, "engraft [patch.same_model]: patch takes activations of the model it "
-                                          "edits; to take those of another model use swap");
-        check_where<D, S, Where>();
-        detail::check_source<D, Backend, S, Source>();
+        static_assert(decltype(Donor::run)::model == D, "engraft [patch.same_model]: patch takes activations of the "
+                                                        "model it edits; to take those of another model use swap");
     }
 
-    template <class Binding>
-    auto bind(Binding const& run) const {
-        if (source.weights_identity() != run.weights)
+    void require(auto const& run, auto const& donor) const {
+        if (donor.run.weights_identity() != run.weights)
             throw bad_input("engraft [patch.same_model]: the source run is of other weights than the model that is "
                             "patched; to take activations of another model use swap");
-        return detail::bind_overwrite<S>(run, where, source);
     }
 };
 
 /// patch(site, where, source): at each chosen place the activation becomes that of `source`, a run with capture(site),
 /// at the same layer, head, position and number of example; roles made with `from` are looked up at their source
 /// positions. Where two policies write to one place of one site, the right one wins.
+/// source Meng et al. 2022, section 2.1 ("causal tracing"); Prakash et al. 2024, section 5.1
 template <site S, class Where, source_run Source>
 auto patch(S, Where where, Source const& source) {
-    detail::require_holds<Source, S>();
-    return patch_policy<S, Where, Source>{std::move(where), source};
+    return patch(S{}, std::move(where), source, S{});
+}
+
+/// patch(site, where, source, from): the same, taking another site of the same kind, such as resid_pre for resid_post.
+template <site S, class Where, source_run Source, site From>
+auto patch(S, Where where, Source const& source, From) {
+    detail::require_holds<Source, From>();
+    using operation = copied<from_run<From, Source>, patch_rule>;
+    return slice_policy<touch::writes, S, Where, operation>(std::move(where), operation{{source}});
 }
 
 } // namespace engraft

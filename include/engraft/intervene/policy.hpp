@@ -1,28 +1,46 @@
 #pragma once
 
 #include <concepts>
+#include <cstddef>
 
 #include <engraft/core/ragged.hpp>
+#include <engraft/core/token.hpp>
 #include <engraft/model/hook_point.hpp>
 
 namespace engraft {
 
-/// A policy is a small value that says what to do at sites. Its type declares the sites it reads and those it writes,
-/// and the engine goes by that alone; its value says where.
+/// A policy is a small value that says what to do at sites. Its type declares what it does to which sites, and the
+/// engine goes by that alone; its value says where.
 ///
-///   typename P::reads, P::writes, P::captures  site_lists; what is captured is kept in the run's cache
+///   P::reads, writes, captures, holds, blocks  site_lists: sites whose values it looks at, replaces, keeps in the
+///   run's
+///                                              cache, holds at another run's values, blocks attention at
+///   P::may_not_fire                            whether it may turn out to do nothing
 ///   P::template check<D, Backend>()            static_asserts, one per rule of docs/reference/diagnostics.md
 ///   p.bind(binding)                            the policy made ready for one batch: everything looked up and
 ///                                              checked, index lists in the backend's memory. What it returns has
 ///       bound.apply(hook_point, view)          for each of its sites, called when a forward pass is there
+///       bound.fired()                          how many slices it has acted on so far
+///       bound.chosen()                         the selection that it acts on
+/// Derive from `touches_nothing` and say what differs. Most policies are a `slice_policy` with an operation.
 template <class P>
 concept policy = std::move_constructible<P> && requires {
-    typename P::reads;
-    typename P::writes;
-    typename P::captures;
     { P::reads::size } -> std::convertible_to<int>;
     { P::writes::size } -> std::convertible_to<int>;
     { P::captures::size } -> std::convertible_to<int>;
+    { P::holds::size } -> std::convertible_to<int>;
+    { P::blocks::size } -> std::convertible_to<int>;
+    { P::may_not_fire } -> std::convertible_to<bool>;
+};
+
+/// What a policy declares unless it says otherwise.
+struct touches_nothing {
+    using reads = site_list<>;
+    using writes = site_list<>;
+    using captures = site_list<>;
+    using holds = site_list<>;
+    using blocks = site_list<>;
+    static constexpr bool may_not_fire = false;
 };
 
 /// What a policy may learn of the run that it is bound to.
@@ -33,8 +51,10 @@ struct binding {
 
     Backend const& backend;
     ragged const& rows;
-    Cache& cache;        ///< of the run that begins; `capture` writes to it
-    void const* weights; ///< identity of the model
+    std::vector<token> const& tokens; ///< of all rows
+    Cache& cache;                     ///< of the run that begins; `capture` writes to it
+    void const* weights;              ///< identity of the model
+    bool may_not_fire = false;        ///< of the policy that is being bound
 };
 
 /// A finished run that activations can be taken from.

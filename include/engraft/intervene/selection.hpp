@@ -52,19 +52,63 @@ private:
     std::vector<std::size_t> begins_{0};
 };
 
-/// A `where`, resolved for a model and a batch: the heads of each layer, and the positions of each example.
+/// A `where`, resolved for a model and a batch: the heads of each layer, and the positions of each example, without the
+/// places that are excepted.
 struct selection {
     struct place {
         std::size_t example;
         std::size_t position;
         long source_position; ///< of the same example in a source run; counted from its end when negative
     };
-    std::vector<std::vector<std::size_t>> heads; ///< of each layer; none: the layer is left alone
+    std::vector<std::vector<std::size_t>> heads; ///< of each layer, ascending; none: the layer is left alone
     std::vector<place> places;                   ///< by example, then position
+    std::vector<selection> except;               ///< none of whose places is chosen
     bool whole = false;                          ///< every head and every position, each from its own
 
+    /// Calls f(place, head) for every chosen slice of a layer.
+    template <class F>
+    void each(std::size_t layer, F const& f) const {
+        for (auto const& at : places)
+            for (auto h : heads[layer])
+                if (!excepted(layer, at, h))
+                    f(at, h);
+    }
+
+    bool contains(std::size_t layer, place const& at, std::size_t head) const {
+        auto const& h = heads[layer];
+        auto const before = [](place const& a, place const& b) {
+            return a.example != b.example ? a.example < b.example : a.position < b.position;
+        };
+        return std::binary_search(h.begin(), h.end(), head) &&
+               std::binary_search(places.begin(), places.end(), at, before) && !excepted(layer, at, head);
+    }
+
+    /// Whether the same slices are chosen in both layers.
+    bool same(std::size_t a, std::size_t b) const {
+        return heads[a] == heads[b] &&
+               std::all_of(except.begin(), except.end(), [&](selection const& e) { return e.same(a, b); });
+    }
+
+    /// Slices chosen in a layer.
+    std::size_t count(std::size_t layer) const {
+        std::size_t n = 0;
+        if (except.empty())
+            return places.size() * heads[layer].size();
+        each(layer, [&](place const&, std::size_t) { ++n; });
+        return n;
+    }
+
     bool empty() const {
-        return places.empty() || std::all_of(heads.begin(), heads.end(), [](auto const& h) { return h.empty(); });
+        for (std::size_t layer = 0; layer < heads.size(); ++layer)
+            if (count(layer) > 0)
+                return false;
+        return true;
+    }
+
+private:
+    bool excepted(std::size_t layer, place const& at, std::size_t head) const {
+        return std::any_of(except.begin(), except.end(),
+                           [&](selection const& e) { return e.contains(layer, at, head); });
     }
 };
 
@@ -113,6 +157,24 @@ void sort_unique(std::vector<T>& items) {
     items.erase(std::unique(items.begin(), items.end()), items.end());
 }
 
+/// The heads that a `where` names, in its own order: node by node, or layer by layer.
+template <class Where>
+std::vector<node> nodes_of(Where const& w, int layers, int heads) {
+    if constexpr (requires { w.but; }) {
+        return nodes_of(w.all, layers, heads);
+    } else if constexpr (requires { w.holds; }) {
+        return nodes_of(w.where, layers, heads);
+    } else if constexpr (std::is_same_v<typename Where::layers_type, axes::nodes>) {
+        return w.layers.items;
+    } else {
+        std::vector<node> nodes;
+        for (int l : items_of(w.layers, layers))
+            for (int h : items_of(w.heads, heads))
+                nodes.push_back({l, h});
+        return nodes;
+    }
+}
+
 inline std::vector<selection::place> places_of(axes::every, ragged const& rows) {
     std::vector<selection::place> places;
     places.reserve(rows.rows());
@@ -149,6 +211,21 @@ inline std::vector<selection::place> places_of(axes::range const& given, ragged 
     }
     return places;
 }
+inline std::vector<selection::place> places_of(axes::each const& given, ragged const& rows) {
+    if (given.items.size() != rows.examples())
+        throw bad_input({"engraft [where.positions]: positions of ", given.items.size(),
+                         " examples are given, the batch has ", rows.examples(), "; each example needs its entry"});
+    std::vector<selection::place> places;
+    for (std::size_t e = 0; e < rows.examples(); ++e) {
+        std::vector<std::size_t> at;
+        for (long p : given.items[e])
+            at.push_back(rows.position(e, p));
+        sort_unique(at);
+        for (auto p : at)
+            places.push_back({e, p, static_cast<long>(p)});
+    }
+    return places;
+}
 inline std::vector<selection::place> places_of(role const& given, ragged const& rows) {
     auto const count = rows.examples();
     if (given.positions.size() != count || (!given.source_positions.empty() && given.source_positions.size() != count))
@@ -163,11 +240,19 @@ inline std::vector<selection::place> places_of(role const& given, ragged const& 
     return places;
 }
 
-} // namespace detail
+inline void keep_examples(std::vector<selection::place>&, axes::every, ragged const&) {}
+inline void keep_examples(std::vector<selection::place>& places, axes::examples const& given, ragged const& rows) {
+    for (auto e : given.items)
+        if (e >= rows.examples())
+            throw bad_input(
+                {"engraft [where.example]: example ", e, " was asked for; the batch has ", rows.examples()});
+    std::erase_if(places, [&](selection::place const& at) {
+        return std::find(given.items.begin(), given.items.end(), at.example) == given.items.end();
+    });
+}
 
-/// The compiler's half of checking a `where` against a site.
 template <description D, site S, class Where>
-constexpr void check_where() {
+constexpr void check_product() {
     using heads_type = typename Where::heads_type;
     using layers_type = typename Where::layers_type;
     constexpr bool names_heads = !std::is_same_v<heads_type, axes::every>;
@@ -188,41 +273,61 @@ constexpr void check_where() {
     static_assert(!names_heads || !per_head_site<S> || detail::all_below<heads_type, site_heads<D, S>>,
                   "engraft [where.head]: a head is out of the site's range; heads count from 0");
 }
+} // namespace detail
 
-/// throws bad_layer, bad_head, bad_position, and bad_input for a role that does not fit the batch or a `where` that
-/// names no place at all, which would pass for an intervention without effect
+/// The compiler's half of checking a `where` against a site.
 template <description D, site S, class Where>
-selection resolve(Where const& w, ragged const& rows) {
-    constexpr int layers = hook_point<D, S>::layers;
-    constexpr int heads = site_heads<D, S>;
-    selection s;
-    s.heads.resize(static_cast<std::size_t>(layers));
-    if constexpr (std::is_same_v<typename Where::layers_type, axes::nodes>) {
-        for (auto const& n : w.layers.items) {
+constexpr void check_where() {
+    if constexpr (requires(Where const& w) { w.but; }) {
+        check_where<D, S, decltype(Where::all)>();
+        check_where<D, S, decltype(Where::but)>();
+    } else if constexpr (requires(Where const& w) { w.holds; }) {
+        check_where<D, S, decltype(Where::where)>();
+    } else {
+        detail::check_product<D, S, Where>();
+    }
+}
+
+/// Resolves places without objecting to none. Conditions are on values, which are not known yet.
+/// throws bad_layer, bad_head, bad_position, and bad_input for a role that does not fit the batch
+template <description D, site S, class Where>
+selection select(Where const& w, ragged const& rows) {
+    if constexpr (requires { w.but; }) {
+        auto s = select<D, S>(w.all, rows);
+        s.except.push_back(select<D, S>(w.but, rows));
+        s.whole = false;
+        return s;
+    } else if constexpr (requires { w.holds; }) {
+        return select<D, S>(w.where, rows);
+    } else {
+        constexpr int layers = hook_point<D, S>::layers;
+        constexpr int heads = site_heads<D, S>;
+        selection s;
+        s.heads.resize(static_cast<std::size_t>(layers));
+        for (auto const& n : detail::nodes_of(w, layers, heads)) {
             detail::require_layer(n.layer, layers);
             detail::require_head(n.head, heads, S::name);
             s.heads[static_cast<std::size_t>(n.layer)].push_back(static_cast<std::size_t>(n.head));
         }
         for (auto& h : s.heads)
             detail::sort_unique(h);
-    } else {
-        std::vector<std::size_t> chosen;
-        for (int h : detail::items_of(w.heads, heads)) {
-            detail::require_head(h, heads, S::name);
-            chosen.push_back(static_cast<std::size_t>(h));
-        }
-        detail::sort_unique(chosen);
-        for (int l : detail::items_of(w.layers, layers)) {
-            detail::require_layer(l, layers);
-            s.heads[static_cast<std::size_t>(l)] = chosen;
-        }
+        s.places = detail::places_of(w.positions, rows);
+        detail::keep_examples(s.places, w.examples, rows);
+        s.whole = std::is_same_v<typename Where::heads_type, axes::every> &&
+                  std::is_same_v<typename Where::positions_type, axes::every> &&
+                  std::is_same_v<typename Where::examples_type, axes::every>;
+        return s;
     }
-    s.places = detail::places_of(w.positions, rows);
-    if (s.empty())
+}
+
+/// As `select`; a `where` that names no place at all would pass for an intervention without effect.
+/// throws as `select`, and bad_input [where.nothing] unless the run's policy may do nothing
+template <description D, site S, class Where, class Binding>
+selection resolve(Where const& w, Binding const& run) {
+    auto s = select<D, S>(w, run.rows);
+    if (!run.may_not_fire && s.empty())
         throw bad_input({"engraft [where.nothing]: no layer, head or position of ", S::name,
-                         " is chosen; leave the policy out if that is meant"});
-    s.whole = std::is_same_v<typename Where::heads_type, axes::every> &&
-              std::is_same_v<typename Where::positions_type, axes::every>;
+                         " is chosen; leave the policy out if that is meant, or wrap it in may_not_fire"});
     return s;
 }
 

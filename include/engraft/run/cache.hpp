@@ -8,7 +8,7 @@
 #include <vector>
 
 #include <engraft/core/tensor.hpp>
-#include <engraft/intervene/overwrite.hpp>
+#include <engraft/intervene/selection.hpp>
 
 namespace engraft {
 
@@ -73,15 +73,16 @@ public:
         if (chosen.whole)
             return;
         places_.assign(rows_->rows(), not_kept);
-        std::vector<slice_copy> copies;
+        std::vector<row_slice> copies;
         for (auto const& place : chosen.places) {
             places_[rows_->begin(place.example) + place.position] = kept_size_;
             for (std::size_t h = 0; h < layout_.heads; ++h, kept_size_ += slice_width(place.example))
-                copies.push_back({kept_size_, layout_.offset(place.example, place.position, h),
-                                  static_cast<std::uint32_t>(slice_width(place.example))});
+                copies.push_back({.to = kept_size_,
+                                  .from = layout_.offset(place.example, place.position, h),
+                                  .width = static_cast<std::uint32_t>(slice_width(place.example))});
         }
         auto const count = copies.size();
-        copies_ = vector_tensor<slice_copy, memory_type>::from_host(copies, extents<dynamic>(count));
+        copies_ = vector_tensor<row_slice, memory_type>::from_host(copies, extents<dynamic>(count));
     }
 
     /// Called by the forward pass when it has the layer's activation.
@@ -106,7 +107,7 @@ private:
     std::vector<bool> wanted_;
     std::vector<std::size_t> places_; ///< where each row's elements begin; empty when all rows are kept
     std::size_t kept_size_ = 0;
-    vector_tensor<slice_copy, memory_type> copies_;
+    vector_tensor<row_slice, memory_type> copies_;
 };
 
 /// What a run kept: its sites are part of the type, so that asking for another one does not compile.

@@ -25,12 +25,14 @@ public:
     forward_pass(B const& backend, weights<D, B> const& w, batch const& tokens, Hooks& hooks)
         : b_(backend), w_(w), tokens_(tokens), rows_(tokens.rows()), hooks_(hooks) {}
 
-    /// The final norm's output, [rows, d_model].
-    table run() {
+    /// Runs the first `layers` blocks. Returns the final norm's output, [rows, d_model]; nothing unless all are run.
+    table run(int layers = D.layers) {
         make_buffers();
         embed();
-        for (int layer = 0; layer < D.layers; ++layer)
+        for (int layer = 0; layer < layers; ++layer)
             block(layer, w_.blocks[static_cast<std::size_t>(layer)]);
+        if (layers < D.layers)
+            return {};
         norm(normalized_, stream_, w_.final_norm);
         at<sites::final_normalized>(0, normalized_);
         return std::move(normalized_);
@@ -111,7 +113,7 @@ private:
 
         auto const queries = as_matrix(std::as_const(q_)), keys = as_matrix(std::as_const(k_)),
                    values = as_matrix(std::as_const(v_));
-        auto const shape = shape_of(layer);
+        auto const shape = shape_of_attention<D>(layer);
         if constexpr (Hooks::template touched<sites::scores> || Hooks::template touched<sites::pattern>) {
             if (pattern_.empty())
                 pattern_ = vector_tensor<T, memory>(activation_layout<D, sites::pattern>(rows_).extent());
@@ -163,15 +165,6 @@ private:
         linear(mlp_out_, up_, w.down);
         if constexpr (D.post_norms)
             norm(mlp_out_, mlp_out_, w.mlp_out_norm);
-    }
-
-    static attention_shape shape_of(int layer) {
-        double const scalar = D.attention_scalar > 0 ? D.attention_scalar : D.d_head;
-        return {.heads = static_cast<std::size_t>(D.heads),
-                .kv_heads = static_cast<std::size_t>(D.kv_heads),
-                .scale = 1 / std::sqrt(scalar),
-                .softcap = D.attention_softcap,
-                .window = layer % D.window_every == 0 ? static_cast<std::size_t>(D.window) : 0};
     }
 
     void norm(table& out, table const& in, typename block_type::norm const& w) const {

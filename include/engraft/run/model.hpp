@@ -11,6 +11,11 @@ namespace engraft {
 
 class tokenizer;
 
+/// An argument of `model.run`: how many layers to run, from the first one on.
+struct first_layers {
+    int count;
+};
+
 /// A described model with its weights: what experiments run. Copies share the weights.
 template <description D, class Backend = default_backend>
 class model {
@@ -41,15 +46,37 @@ public:
 
     /// Runs all examples under a policy, recomputing every row.
     /// Rules that types can break are compile errors; the rest is checked before anything is computed.
-    /// throws bad_input and its family for tokens, layers, heads, positions and roles that do not fit
+    /// throws bad_input and its family for tokens, layers, heads, positions and roles that do not fit, and for a policy
+    /// that acted on nothing [policy.never_fired]
     template <class Policy = composed<>>
     auto run(batch const& tokens, Policy const& policy = {}) const {
+        return run_layers<true>(tokens, policy, D.layers);
+    }
+
+    /// Runs the first layers only, for what is captured there: such a run has no logits.
+    /// throws as `run`, bad_layer for more layers than the model has or none, and bad_input for a policy that acts only
+    /// behind them [policy.after_last_layer]
+    template <class Policy>
+    auto run(batch const& tokens, Policy const& policy, first_layers const& first) const {
+        static_assert(!detail::touches<Policy, sites::final_normalized> && !detail::touches<Policy, sites::logits>,
+                      "engraft [first_layers.site]: a policy acts behind the last layer, which is not run; leave "
+                      "first_layers out");
+        if (first.count < 1 || first.count > D.layers)
+            throw bad_layer({"engraft [first_layers.count]: the first ", first.count,
+                             " layers were asked for; the model has ", D.layers});
+        return run_layers<false>(tokens, policy, first.count);
+    }
+
+private:
+    template <bool Complete, class Policy>
+    auto run_layers(batch const& tokens, Policy const& policy, int layers) const {
         static_assert(engraft::policy<Policy>, "engraft [policy.concept]: the second argument of run is not a policy; "
                                                "intervene/policy.hpp says what one must have");
         Policy::template check<D, Backend>();
-        using sites = typename Policy::captures;
-        using output = run_output<D, Backend, sites>;
+        using captures = typename Policy::captures;
+        using output = run_output<D, Backend, captures, Complete>;
         using content = typename output::content;
+        using kept = cache<D, Backend, captures>;
 
         tokens.require_tokens_below(D.vocab);
         if constexpr (D.position == position::learned)
@@ -57,26 +84,30 @@ public:
                 throw bad_input({"an example has ", tokens.rows().longest(), " tokens, the model has learned ",
                                  D.positions, " positions"});
         auto const rows = std::make_shared<ragged const>(tokens.rows());
-        auto c = std::make_shared<content>(content{backend_, weights_, rows, cache<D, Backend, sites>(rows), {}, {}});
-        binding<D, Backend, cache<D, Backend, sites>> const run{backend_, *rows, c->kept, weights_.get()};
+        auto c = std::make_shared<content>(
+            content{backend_, weights_, rows, tokens.tokens(), kept(rows), {}, {}, {}, false});
+        binding<D, Backend, kept> const run{backend_, *rows, c->tokens, c->kept, weights_.get()};
         auto hooks = detail::bind_all(policy, run);
+        if constexpr (!Complete)
+            hooks.require_reached(layers);
         detail::forward_pass<D, Backend, decltype(hooks)> pass(backend_, *weights_, tokens, hooks);
-        c->final_normalized = pass.run();
-        if constexpr (decltype(hooks)::template touched<engraft::sites::logits>) {
-            using shape = typename hook_point<D, engraft::sites::logits>::shape;
+        c->final_normalized = pass.run(layers);
+        if constexpr (decltype(hooks)::template touched<sites::logits>) {
+            using shape = typename hook_point<D, sites::logits>::shape;
             c->edited_logits = typename output::table(extents<dynamic, dynamic>(rows->rows(), D.vocab));
             backend_.linear(as_matrix(c->edited_logits), as_matrix(std::as_const(c->final_normalized)),
                             weights_->unembedding);
             if constexpr (D.final_softcap > 0)
                 backend_.softcap(as_matrix(c->edited_logits), D.final_softcap);
-            hooks.apply(hook_point<D, engraft::sites::logits>(0),
+            hooks.apply(hook_point<D, sites::logits>(0),
                         view<typename Backend::value_type, typename Backend::memory_type, shape>(
                             c->edited_logits.data(), shape(rows->rows())));
         }
+        c->fired = hooks.fired();
+        c->edited = decltype(hooks)::edits;
         return output(std::move(c));
     }
 
-private:
     std::shared_ptr<weights<D, Backend> const> weights_;
     Backend backend_;
     std::shared_ptr<engraft::tokenizer const> tokenizer_;

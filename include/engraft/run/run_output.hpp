@@ -13,7 +13,8 @@ namespace engraft {
 
 /// A finished run: what it captured, and its logits on demand. Only rows whose logits are asked for meet the
 /// unembedding. Copies share one content, which stays alive as long as a policy needs it.
-template <description D, class Backend, class Sites>
+/// `Complete` is false for a run of the model's first layers only, which has no logits.
+template <description D, class Backend, class Sites, bool Complete = true>
 class run_output {
 public:
     static constexpr description model = D;
@@ -26,9 +27,12 @@ public:
         Backend backend;
         std::shared_ptr<weights<D, Backend> const> model_weights;
         std::shared_ptr<ragged const> rows;
+        std::vector<token> tokens; ///< of all rows
         cache<D, Backend, Sites> kept;
         table final_normalized; ///< [rows, d_model]
         table edited_logits;    ///< [rows, vocab] when a policy wrote or read them, otherwise empty
+        std::vector<std::size_t> fired;
+        bool edited = false;
     };
 
     explicit run_output(std::shared_ptr<content const> c) : content_(std::move(c)) {}
@@ -36,6 +40,13 @@ public:
     ragged const& rows() const { return *content_->rows; }
     Backend const& backend() const { return content_->backend; }
     void const* weights_identity() const { return content_->model_weights.get(); }
+
+    std::vector<token> const& tokens() const { return content_->tokens; }
+
+    /// How many slices (heads of rows) each policy acted on, in the order in which they were composed.
+    std::vector<std::size_t> const& fired() const { return content_->fired; }
+    /// Whether a policy may have changed anything.
+    bool edited() const { return content_->edited; }
 
     /// The captured activations of a site; a site that the run did not capture does not compile [cache.site].
     template <site S>
@@ -60,6 +71,8 @@ public:
 
 private:
     logit_rows<Backend> logits_of(std::vector<selection::place> const& places) const {
+        static_assert(Complete, "engraft [first_layers.logits]: only the first layers were run, so there are no "
+                                "logits; run without first_layers to have them");
         auto const& c = *content_;
         std::vector<std::int32_t> index;
         for (auto const& place : places)

@@ -12,6 +12,7 @@
 #include <engraft/backend/cpu/product.hpp>
 #include <engraft/backend/default.hpp>
 #include <engraft/backend/dense_map.hpp>
+#include <engraft/backend/host_slices.hpp>
 
 namespace engraft {
 
@@ -25,7 +26,7 @@ struct cpu_tiles {
 
 /// Ordinary processors: oneDNN's or Eigen's matrix products, OpenMP's threads over panels, rows and heads.
 template <numeric_policy Numbers>
-class cpu {
+class cpu : public host_slices<cpu<Numbers>, typename Numbers::storage> {
 public:
     using value_type = typename Numbers::storage;
     using memory_type = host_memory;
@@ -196,17 +197,9 @@ public:
 
     void copy(value_type* to, value_type const* from, std::size_t n) const { std::copy_n(from, n, to); }
 
-    void copy_slices(value_type* to, value_type const* from, list<slice_copy> const& slices) const {
-        each_row(slices.size(), [&](std::size_t i) {
-            auto const s = slices.data()[i];
-            std::copy_n(from + s.from, s.width, to + s.to);
-        });
-    }
-
-    void fill_slices(value_type* to, double value, list<slice_copy> const& slices) const {
-        each_row(slices.size(), [&](std::size_t i) {
-            std::fill_n(to + slices.data()[i].to, slices.data()[i].width, static_cast<value_type>(value));
-        });
+    template <class Task>
+    void each_task(std::size_t count, Task const& task) const {
+        each_row(count, task);
     }
 
     /// Sums are kept in double.

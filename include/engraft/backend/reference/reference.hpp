@@ -8,11 +8,12 @@
 
 #include <engraft/backend/backend.hpp>
 #include <engraft/backend/dense_map.hpp>
+#include <engraft/backend/host_slices.hpp>
 
 namespace engraft {
 
 /// The oracle: plain loops in double, each written as its formula. Slow on purpose; other backends are held to it.
-struct reference {
+struct reference : host_slices<reference, double> {
     using value_type = double;
     using memory_type = host_memory;
     using linear_map = dense_map<double, host_memory>;
@@ -191,16 +192,10 @@ struct reference {
 
     void copy(double* to, double const* from, std::size_t n) const { std::copy_n(from, n, to); }
 
-    void copy_slices(double* to, double const* from, list<slice_copy> const& slices) const {
-        for (std::size_t i = 0; i < slices.size(); ++i) {
-            auto const s = slices.data()[i];
-            std::copy_n(from + s.from, s.width, to + s.to);
-        }
-    }
-
-    void fill_slices(double* to, double value, list<slice_copy> const& slices) const {
-        for (std::size_t i = 0; i < slices.size(); ++i)
-            std::fill_n(to + slices.data()[i].to, slices.data()[i].width, value);
+    template <class Task>
+    static void each_task(std::size_t count, Task const& task) {
+        for (std::size_t i = 0; i < count; ++i)
+            task(i);
     }
 
     void mean_rows(out_matrix out, in_matrix in, list<std::uint64_t> const& rows, list<row_group> const& groups) const {

@@ -1,0 +1,89 @@
+#pragma once
+
+#include <limits>
+#include <utility>
+#include <vector>
+
+#include <engraft/backend/attention_shape.hpp>
+#include <engraft/intervene/ablate.hpp>
+
+namespace engraft {
+
+/// Blocks attention: see `knockout`.
+template <class Where, class Queries, class Keys>
+struct knockout_policy : touches_nothing {
+    using S = sites::scores;
+    using blocks = site_list<S>;
+    Where where;     ///< layers, heads and examples
+    Queries queries; ///< positions that attend
+    Keys keys;       ///< positions that they no longer see
+
+    knockout_policy(Where w, Queries from, Keys to)
+        : where(std::move(w)), queries(std::move(from)), keys(std::move(to)) {}
+
+    template <description D, class Backend>
+    static constexpr void check() {
+        check_where<D, S, Where>();
+        static_assert(std::is_same_v<typename Where::positions_type, axes::every> && detail::is_place_set<Where>,
+                      "engraft [knockout.where]: the first where of a knockout names layers, heads and examples; the "
+                      "second and third say from which positions to which");
+        static_assert(positions_only<Queries> && positions_only<Keys>,
+                      "engraft [knockout.positions]: from and to name positions only; layers, heads and examples go "
+                      "into the first where");
+    }
+
+    /// throws bad_input when nothing would be left for a query to attend to
+    template <class Binding>
+    auto bind(Binding const& run) const {
+        constexpr auto D = Binding::model;
+        using backend = typename Binding::backend_type;
+        auto chosen = resolve<D, S>(where & queries, run);
+        auto const seen = detail::places_of(keys.positions, run.rows);
+        std::vector<std::vector<std::size_t>> keys_of(run.rows.examples());
+        for (auto const& at : seen)
+            keys_of[at.example].push_back(at.position);
+        activation_layout<D, S> const layout(run.rows);
+        auto const window = [](std::size_t layer) { return shape_of_attention<D>(static_cast<int>(layer)).window; };
+        auto lists = detail::slice_lists<backend>::make(
+            chosen, [&](std::size_t a, std::size_t b) { return window(a) == window(b); },
+            [&](std::vector<row_slice>& slices, std::size_t layer, selection::place const& at, std::size_t head) {
+                auto const first = shape_of_attention<D>(static_cast<int>(layer)).first_visible(at.position);
+                std::size_t blocked = 0;
+                for (auto key : keys_of[at.example])
+                    if (key >= first && key <= at.position) {
+                        slices.push_back({.to = layout.offset(at.example, at.position, head) + key,
+                                          .width = 1,
+                                          .example = static_cast<std::uint32_t>(at.example),
+                                          .position = static_cast<std::uint32_t>(at.position),
+                                          .head = static_cast<std::uint32_t>(head)});
+                        ++blocked;
+                    }
+                if (blocked == at.position + 1 - first)
+                    throw bad_input({"engraft [knockout.everything]: position ", at.position, " of example ",
+                                     at.example, " would see no position at all; leave it one, such as its own"});
+            });
+        return detail::bound_slices<D, backend, S, filled, detail::unconditional>(
+            run.backend, filled(-std::numeric_limits<double>::infinity()), std::move(lists), {}, std::move(chosen));
+    }
+
+private:
+    template <class W>
+    static constexpr bool positions_only =
+        detail::is_product<W>&& std::is_same_v<typename W::layers_type, axes::every>&& std::is_same_v<
+            typename W::heads_type, axes::every>&& std::is_same_v<typename W::examples_type, axes::every>;
+};
+
+/// knockout(where, from, to): in the layers and heads of `where`, the positions `from` no longer attend to the
+/// positions `to`: those scores are minus infinity before the softmax, which renormalises over what is left. Pairs that
+/// the causal mask or the window hides anyway stay hidden and count for nothing.
+///
+///     knockout(layers(4, 12), at(last), at(correct_object))
+///
+/// source Geva et al. 2023, section 3.2 ("attention knockout"); Prakash et al. 2024, appendix
+template <class Where, class Queries, class Keys>
+    requires(detail::is_where<Where>&& detail::is_where<Queries>&& detail::is_where<Keys>)
+auto knockout(Where where, Queries from, Keys to) {
+    return knockout_policy<Where, Queries, Keys>(std::move(where), std::move(from), std::move(to));
+}
+
+} // namespace engraft

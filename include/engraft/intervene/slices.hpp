@@ -1,0 +1,166 @@
+#pragma once
+
+#include <cstddef>
+#include <utility>
+#include <vector>
+
+#include <engraft/core/tensor.hpp>
+#include <engraft/intervene/policy.hpp>
+#include <engraft/intervene/selection.hpp>
+
+namespace engraft {
+
+/// How a policy treats the site it acts on.
+enum class touch { reads, writes, holds, blocks };
+
+namespace detail {
+
+/// Slices to act on at each layer. Layers with the same ones share one list in the backend's memory.
+template <class Backend>
+class slice_lists {
+public:
+    using list = vector_tensor<row_slice, typename Backend::memory_type>;
+
+    /// add(slices, layer, place, head) appends the slices of one head of one row.
+    template <class Same, class Add>
+    static slice_lists make(selection const& chosen, Same const& same_slices, Add const& add) {
+        slice_lists made;
+        std::vector<std::size_t> layer_of_list;
+        for (std::size_t layer = 0; layer < chosen.heads.size(); ++layer) {
+            int same = -1;
+            for (std::size_t i = 0; i < layer_of_list.size() && same < 0; ++i)
+                if (chosen.same(layer_of_list[i], layer) && same_slices(layer_of_list[i], layer))
+                    same = static_cast<int>(i);
+            if (same < 0) {
+                std::vector<row_slice> slices;
+                slices.reserve(chosen.count(layer));
+                chosen.each(layer, [&](selection::place const& at, std::size_t head) { add(slices, layer, at, head); });
+                if (!slices.empty()) {
+                    same = static_cast<int>(made.lists_.size());
+                    layer_of_list.push_back(layer);
+                    auto const count = slices.size();
+                    made.lists_.push_back(list::from_host(slices, extents<dynamic>(count)));
+                }
+            }
+            made.of_layer_.push_back(same);
+        }
+        return made;
+    }
+
+    /// The layer's slices; null when there are none.
+    list const* at(int layer) const {
+        int const i = of_layer_[static_cast<std::size_t>(layer)];
+        return i < 0 ? nullptr : &lists_[static_cast<std::size_t>(i)];
+    }
+
+private:
+    std::vector<list> lists_;
+    std::vector<int> of_layer_;
+};
+
+/// The condition of a `where`; nothing where it has none.
+struct unconditional {};
+template <class Where>
+auto condition_of(Where const& w) {
+    if constexpr (requires { w.holds; })
+        return w.holds;
+    else
+        return unconditional{};
+}
+
+/// A policy of one site, bound: act(backend, elements, layer, slices) at each layer that has slices.
+template <description D, class Backend, site S, class Act, class Condition>
+class bound_slices {
+public:
+    bound_slices(Backend const& backend, Act act, slice_lists<Backend> lists, Condition condition, selection chosen)
+        : backend_(&backend), act_(std::move(act)), lists_(std::move(lists)), condition_(std::move(condition)),
+          chosen_(std::move(chosen)) {}
+
+    void apply(hook_point<D, S> const& point, auto view) {
+        if (auto const* slices = lists_.at(point.layer())) {
+            if constexpr (std::is_same_v<Condition, unconditional>)
+                act(view.data(), point.layer(), *slices);
+            else
+                act(view.data(), point.layer(),
+                    backend_->select_slices(view.data(), point.layer(), *slices, condition_));
+        }
+    }
+
+    std::size_t fired() const { return fired_; }
+    selection const& chosen() const { return chosen_; }
+
+private:
+    void act(auto* elements, int layer, typename slice_lists<Backend>::list const& slices) {
+        if (slices.size() == 0)
+            return;
+        act_(*backend_, elements, layer, slices);
+        fired_ += slices.size();
+    }
+
+    Backend const* backend_;
+    Act act_;
+    slice_lists<Backend> lists_;
+    Condition condition_;
+    selection chosen_;
+    std::size_t fired_ = 0;
+};
+
+} // namespace detail
+
+/// A policy that does one thing to chosen slices of one site. An operation is
+///
+///   Operation::template check<D, Backend, S>()   static_asserts about the site
+///   operation.template bind<S>(binding, where)   made ready for a batch: what it returns has
+///       bound.from(place, head, width)           where a slice's counterpart begins in another activation; 0 for none
+///       bound(backend, elements, layer, slices)  does it, in the backend's memory
+template <touch How, site S, class Where, class Operation>
+struct slice_policy : touches_nothing {
+    template <touch Other>
+    using if_touches = std::conditional_t<How == Other, site_list<S>, site_list<>>;
+    using reads = if_touches<touch::reads>;
+    using writes = if_touches<touch::writes>;
+    using holds = if_touches<touch::holds>;
+    Where where;
+    Operation operation;
+
+    slice_policy(Where w, Operation o) : where(std::move(w)), operation(std::move(o)) {}
+
+    template <description D, class Backend>
+    static constexpr void check() {
+        check_where<D, S, Where>();
+        Operation::template check<D, Backend, S>();
+    }
+
+    template <class Binding>
+    auto bind(Binding const& run) const {
+        constexpr auto D = Binding::model;
+        using backend = typename Binding::backend_type;
+        auto chosen = resolve<D, S>(where, run);
+        auto bound = operation.template bind<S>(run, where, chosen);
+        activation_layout<D, S> const layout(run.rows);
+        auto lists = detail::slice_lists<backend>::make(
+            chosen, [](std::size_t, std::size_t) { return true; },
+            [&](std::vector<row_slice>& slices, std::size_t, selection::place const& at, std::size_t head) {
+                auto const width = layout.slice_width(at.example);
+                slices.push_back({.to = layout.offset(at.example, at.position, head),
+                                  .from = bound.from(at, head, width),
+                                  .width = static_cast<std::uint32_t>(width),
+                                  .example = static_cast<std::uint32_t>(at.example),
+                                  .position = static_cast<std::uint32_t>(at.position),
+                                  .head = static_cast<std::uint32_t>(head)});
+            });
+        auto condition = detail::condition_of(where);
+        return detail::bound_slices<D, backend, S, decltype(bound), decltype(condition)>(
+            run.backend, std::move(bound), std::move(lists), std::move(condition), std::move(chosen));
+    }
+};
+
+/// An operation that needs nothing from another activation.
+struct operation_in_place {
+    template <description D, class Backend, site S>
+    static constexpr void check() {}
+
+    static std::size_t from(selection::place const&, std::size_t, std::size_t) { return 0; }
+};
+
+} // namespace engraft

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include <engraft/intervene/slices.hpp>
+
+namespace engraft {
+
+/// A direction, times a coefficient, is added.
+struct steered {
+    std::vector<double> direction;
+    double coefficient = 1;
+
+    template <description D, class Backend, site S>
+    static constexpr void check() {
+        static_assert(
+            S::kind != site_kind::pattern,
+            "engraft [steer.pattern]: attention patterns are as wide as their prompt is long; a direction has "
+            "one width, so steer at another site");
+    }
+
+    template <class Backend>
+    struct bound {
+        std::shared_ptr<vector_tensor<typename Backend::value_type, typename Backend::memory_type> const> direction;
+        double coefficient;
+        bool per_head;
+
+        std::size_t from(selection::place const&, std::size_t head, std::size_t width) const {
+            return per_head ? head * width : 0;
+        }
+
+        template <class T, class List>
+        void operator()(Backend const& backend, T* elements, int, List const& slices) const {
+            backend.add_slices(elements, direction->data(), coefficient, slices);
+        }
+    };
+
+    /// throws bad_input when the direction is as long as neither a head nor a row
+    template <site S, class Binding, class Where>
+    auto bind(Binding const&, Where const&, selection const&) const {
+        using backend = typename Binding::backend_type;
+        using T = typename backend::value_type;
+        using tensor = vector_tensor<T, typename backend::memory_type>;
+        constexpr auto width = site_width<Binding::model, S>;
+        constexpr auto heads = static_cast<std::size_t>(site_heads<Binding::model, S>);
+        if (direction.size() != width && direction.size() != heads * width)
+            throw bad_input({"engraft [steer.width]: the direction has ", direction.size(), " elements, ", S::name,
+                             " has ", heads, " heads of ", width, "; give as many as one head has, or all"});
+        std::vector<T> const elements(direction.begin(), direction.end());
+        return bound<backend>{
+            std::make_shared<tensor const>(tensor::from_host(elements, extents<dynamic>(elements.size()))), coefficient,
+            direction.size() != width};
+    }
+};
+
+/// steer(site, where, direction, coefficient): activations become a + coefficient * direction. The direction is as long
+/// as one head's activation, or as a whole row's.
+/// source Turner et al. 2023, "Activation addition"; Rimsky et al. 2024
+template <site S, class Where>
+    requires detail::is_where<Where>
+auto steer(S, Where where, std::vector<double> direction, double coefficient = 1) {
+    return slice_policy<touch::writes, S, Where, steered>(std::move(where), steered{std::move(direction), coefficient});
+}
+
+} // namespace engraft
