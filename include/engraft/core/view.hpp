@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <type_traits>
+#include <vector>
 
 #include <engraft/core/extents.hpp>
 #include <engraft/core/memory.hpp>
@@ -60,6 +61,14 @@ template <class T, memory Memory, class Extents>
 matrix<T> as_matrix(view<T, Memory, Extents> all) {
     auto const columns = all.shape().row_size();
     return {all.data(), all.shape()[0], columns, columns};
+}
+
+/// The view's elements on the host, row-major.
+template <class T, memory Memory, class Extents>
+std::vector<std::remove_const_t<T>> to_host(view<T, Memory, Extents> const& all) {
+    std::vector<std::remove_const_t<T>> elements(all.size());
+    Memory::to_host(elements.data(), all.data(), elements.size() * sizeof(T));
+    return elements;
 }
 
 } // namespace engraft

@@ -22,7 +22,7 @@ public:
     }
 
     std::size_t fired() const { return fired_; }
-    selection const& chosen() const { return chosen_; }
+    std::vector<selection const*> chosen() const { return {&chosen_}; }
 
 private:
     Backend const* backend_;

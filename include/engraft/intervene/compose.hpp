@@ -1,10 +1,11 @@
 #pragma once
 
-#include <array>
+#include <algorithm>
 #include <cstddef>
 #include <tuple>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include <engraft/intervene/policy.hpp>
 #include <engraft/intervene/selection.hpp>
@@ -81,6 +82,64 @@ auto may_not_fire(composed<P...> c) {
 }
 
 namespace detail {
+template <class Bound>
+class bound_list {
+public:
+    explicit bound_list(std::vector<Bound> list) : list_(std::move(list)) {}
+
+    template <description D, site S>
+    void apply(hook_point<D, S> const& point, auto view) {
+        for (auto& one : list_)
+            one.apply(point, view);
+    }
+
+    std::size_t fired() const {
+        std::size_t sum = 0;
+        for (auto const& one : list_)
+            sum += one.fired();
+        return sum;
+    }
+
+    std::vector<selection const*> chosen() const {
+        std::vector<selection const*> all;
+        for (auto const& one : list_)
+            for (auto const* chosen : one.chosen())
+                all.push_back(chosen);
+        return all;
+    }
+
+private:
+    std::vector<Bound> list_;
+};
+} // namespace detail
+
+/// As many policies of one type as a program has when it runs: see `all_of`.
+template <policy P>
+struct policy_list : P {
+    std::vector<P> list;
+
+    explicit policy_list(std::vector<P> l) : P(l.front()), list(std::move(l)) {}
+
+    template <class Binding>
+    auto bind(Binding const& run) const {
+        std::vector<decltype(list.front().bind(run))> bound;
+        for (auto const& one : list)
+            bound.push_back(one.bind(run));
+        return detail::bound_list(std::move(bound));
+    }
+};
+
+/// Policies of one type, one after the other as with |, when only the running program knows how many: all groups of a
+/// circuit, all rows of a table. throws bad_input for none
+template <policy P>
+    requires(P::captures::size == 0)
+auto all_of(std::vector<P> list) {
+    if (list.empty())
+        throw bad_input("engraft [all_of.none]: a list of no policies; leave it out if that is meant");
+    return policy_list<P>(std::move(list));
+}
+
+namespace detail {
 
 template <class P, class S>
 inline constexpr bool changes =
@@ -148,15 +207,20 @@ private:
     template <class Holder, class Writer>
     static void require_apart(auto const& holder, auto const& writer) {
         if constexpr (writes_any<typename Holder::holds, Writer>) {
-            auto const &held = holder.chosen(), &written = writer.chosen();
-            for (std::size_t layer = 0; layer < held.heads.size(); ++layer)
-                written.each(layer, [&](selection::place const& at, std::size_t head) {
-                    if (held.contains(layer, at, head))
-                        throw bad_input({"engraft [freeze.overlap]: position ", at.position, " of example ", at.example,
-                                         ", layer ", layer, ", head ", head,
-                                         " is both held and written to; take it out of freeze's where with a minus"});
-                });
+            for (auto const* held : holder.chosen())
+                for (auto const* written : writer.chosen())
+                    for (std::size_t layer = 0; layer < held->heads.size(); ++layer)
+                        require_apart(*held, *written, layer);
         }
+    }
+
+    static void require_apart(selection const& held, selection const& written, std::size_t layer) {
+        written.each(layer, [&](selection::place const& at, std::size_t head) {
+            if (held.contains(layer, at, head))
+                throw bad_input({"engraft [freeze.overlap]: position ", at.position, " of example ", at.example,
+                                 ", layer ", layer, ", head ", head,
+                                 " is both held and written to; take it out of freeze's where with a minus"});
+        });
     }
 
     static void require_fired(bool may_not, std::size_t& i, std::vector<std::size_t> const& counts) {
@@ -169,10 +233,11 @@ private:
 
     template <class Policy>
     static void require_one_reached(auto const& one, std::size_t i, int layers) {
-        auto const& chosen = one.chosen();
-        for (std::size_t layer = 0; layer < chosen.heads.size() && layer < static_cast<std::size_t>(layers); ++layer)
-            if (chosen.count(layer) > 0)
-                return;
+        for (auto const* chosen : one.chosen())
+            for (std::size_t layer = 0; layer < std::min(chosen->heads.size(), static_cast<std::size_t>(layers));
+                 ++layer)
+                if (chosen->count(layer) > 0)
+                    return;
         if (!Policy::may_not_fire)
             throw bad_input({"engraft [policy.after_last_layer]: policy ", i, " (counted from 0) acts only behind the ",
                              layers, " layers that are run"});

@@ -21,7 +21,7 @@ namespace engraft {
 ///                                              checked, index lists in the backend's memory. What it returns has
 ///       bound.apply(hook_point, view)          for each of its sites, called when a forward pass is there
 ///       bound.fired()                          how many slices it has acted on so far
-///       bound.chosen()                         the selection that it acts on
+///       bound.chosen()                         pointers to the selections that it acts on
 /// Derive from `touches_nothing` and say what differs. Most policies are a `slice_policy` with an operation.
 template <class P>
 concept policy = std::move_constructible<P> && requires {

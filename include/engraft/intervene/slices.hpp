@@ -87,7 +87,7 @@ public:
     }
 
     std::size_t fired() const { return fired_; }
-    selection const& chosen() const { return chosen_; }
+    std::vector<selection const*> chosen() const { return {&chosen_}; }
 
 private:
     void act(auto* elements, int layer, typename slice_lists<Backend>::list const& slices) {

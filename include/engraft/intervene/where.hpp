@@ -219,6 +219,11 @@ inline auto nodes(std::vector<node> items) {
     return where<axes::nodes, axes::in_nodes>{{std::move(items)}, {}, {}, {}};
 }
 
+/// Single key/value heads of single layers.
+inline auto kv_nodes(std::vector<node> items) {
+    return where<axes::nodes, axes::in_nodes, axes::every, axes::every, head_kind::kv>{{std::move(items)}, {}, {}, {}};
+}
+
 /// One position per example; some positions of every example, negative ones from its end: at(-1), at({0, -1}).
 inline auto at(role r) { return where<>{}.at(std::move(r)); }
 inline auto at(std::vector<long> items) {

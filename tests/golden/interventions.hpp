@@ -1,0 +1,346 @@
+#pragma once
+
+// Does what a case of data/README.md describes, by the library's policies, and compares with the numbers of an
+// independent implementation: case.json and expected.safetensors.
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <ostream>
+#include <set>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include <engraft/engraft.hpp>
+
+namespace interventions {
+
+namespace eg = engraft;
+using nlohmann::json;
+using numbers = std::vector<double>;
+
+/// Largest difference that a result may have, m being the largest number of the expected tensor.
+template <class Backend>
+double tolerance(std::string const& name, double m) {
+    if constexpr (std::is_same_v<typename Backend::value_type, double>)
+        return 1e-10 * std::max(m, 1.0);
+    auto const ends = [&](char const* with) { return name.ends_with(with); };
+    if (ends("prob"))
+        return 5e-6;
+    if (ends(".score"))
+        return 1e-5;
+    if (name == "mean_z")
+        return 5e-5 * m;
+    return 5e-5 * std::max(m, 1.0);
+}
+
+/// The case as data; throws what the JSON library throws for keys that are missing.
+struct description_of_case {
+    json values;
+    std::vector<std::vector<eg::token>> clean, noise;
+    std::vector<eg::token> answer, other;
+
+    explicit description_of_case(std::filesystem::path const& folder) {
+        std::ifstream file(folder / "case.json");
+        if (!file)
+            throw eg::bad_file((folder / "case.json").string(), "can't be opened");
+        values = json::parse(file);
+        clean = values.at("clean").get<std::vector<std::vector<eg::token>>>();
+        noise = values.at("noise").get<std::vector<std::vector<eg::token>>>();
+        answer = values.at("answer").get<std::vector<eg::token>>();
+        other = values.at("other").get<std::vector<eg::token>>();
+    }
+
+    std::string kind() const { return values.at("kind").get<std::string>(); }
+
+    eg::role role(std::string const& name) const {
+        return {name, values.at("positions").at(name).get<std::vector<long>>(), {}};
+    }
+
+    static std::vector<eg::node> nodes(json const& pairs) {
+        std::vector<eg::node> list;
+        for (auto const& pair : pairs)
+            list.push_back({pair.at(0).get<int>(), pair.at(1).get<int>()});
+        return list;
+    }
+};
+
+template <eg::description D, class Backend>
+class checker {
+public:
+    checker(std::filesystem::path const& folder, Backend const& backend, std::ostream& lines)
+        : folder_(folder), lines_(lines), case_(folder), expected_(folder / "expected.safetensors"),
+          model_(eg::load<D, Backend>(folder / case_.values.at("model").get<std::string>(), backend)),
+          clean_(case_.clean), noise_(case_.noise), last_(case_.role("last")) {
+        for (auto const* of_the_case : {"clean_tokens", "noise_tokens", "lengths", "mean_tokens", "mean_lengths"})
+            compared_.insert(of_the_case);
+    }
+
+    bool run() {
+        if (case_.kind() == "activation_patching")
+            activation_patching();
+        else if (case_.kind() == "attention_knockout")
+            knockout();
+        else if (case_.kind() == "mean_ablation")
+            mean_ablation();
+        else if (case_.kind() == "cross_model")
+            cross_model();
+        else if (case_.kind() == "path_patching")
+            path_patching();
+        else
+            throw eg::bad_input({"this program knows nothing of cases of the kind '", case_.kind(), "'"});
+        for (auto const& name : expected_.names())
+            if (!compared_.contains(name)) {
+                lines_ << name << " not computed FAILED\n";
+                passed_ = false;
+            }
+        return passed_;
+    }
+
+private:
+    using metrics = std::map<std::string, numbers>;
+
+    /// Appends what is read at the last position of each example.
+    template <class Run>
+    void read(metrics& into, Run const& run) const {
+        auto const rows = run.logits_at(last_);
+        auto const append = [&](char const* name, numbers const& more) {
+            into[name].insert(into[name].end(), more.begin(), more.end());
+        };
+        auto const logit = rows.of(case_.answer), others = rows.of(case_.other);
+        numbers difference;
+        for (std::size_t e = 0; e < logit.size(); ++e)
+            difference.push_back(logit[e] - others[e]);
+        append("prob", rows.probability(case_.answer));
+        append("logit", logit);
+        append("logit_diff", difference);
+    }
+
+    template <class Policy = eg::composed<>>
+    void read_under(metrics& into, Policy const& policy = {}) const {
+        read(into, model_.run(clean_, policy));
+    }
+
+    void compare(std::string const& prefix, metrics const& ours) {
+        for (auto const& [name, values] : ours)
+            compare(prefix + "." + name, values);
+    }
+
+    template <class T>
+    void compare(std::string const& name, std::vector<T> const& ours) {
+        compared_.insert(name);
+        auto const theirs = expected_.read<double>(name);
+        double largest = 0, difference = 0;
+        for (auto x : theirs)
+            largest = std::max(largest, std::abs(x));
+        bool good = ours.size() == theirs.size();
+        for (std::size_t i = 0; good && i < ours.size(); ++i) {
+            auto const d = std::abs(static_cast<double>(ours[i]) - theirs[i]);
+            good = std::isfinite(d);
+            difference = std::max(difference, d);
+        }
+        good = good && difference <= tolerance<Backend>(name, largest);
+        passed_ = passed_ && good;
+        lines_ << name << ' ' << difference << ' ' << difference / largest << (good ? "" : " FAILED") << '\n';
+    }
+
+    void compare_clean() {
+        metrics clean;
+        read_under(clean);
+        compare("clean", clean);
+    }
+
+    void activation_patching() {
+        auto const noise = model_.run(noise_, eg::capture(eg::z, eg::attn_out, eg::mlp_out, eg::resid_pre));
+        compare_clean();
+        metrics of_noise, z, attn_out, mlp_out, resid_pre;
+        read(of_noise, noise);
+        compare("noise", of_noise);
+        for (int l = 0; l < D.layers; ++l) {
+            for (int h = 0; h < D.heads; ++h)
+                read_under(z, eg::patch(eg::z, eg::nodes({{l, h}}).at(last_), noise));
+            read_under(attn_out, eg::patch(eg::attn_out, eg::layer(l) & eg::at(last_), noise));
+            read_under(mlp_out, eg::patch(eg::mlp_out, eg::layer(l) & eg::at(last_), noise));
+            for (auto const& role : case_.values.at("roles"))
+                read_under(resid_pre,
+                           eg::patch(eg::resid_pre, eg::layer(l) & eg::at(case_.role(role.get<std::string>())), noise));
+        }
+        compare("z", z);
+        compare("attn_out", attn_out);
+        compare("mlp_out", mlp_out);
+        compare("resid_pre", resid_pre);
+    }
+
+    void knockout() {
+        compare_clean();
+        for (auto const& edge : case_.values.at("edges")) {
+            eg::role const from{"from", edge.at("from").get<std::vector<long>>(), {}};
+            eg::role const to{"to", edge.at("to").get<std::vector<long>>(), {}};
+            metrics found;
+            for (int first = 0; first < D.layers; ++first)
+                read_under(found, eg::knockout(eg::layers(first, D.layers), eg::at(from), eg::at(to)));
+            read_under(found);
+            compare(edge.at("name").get<std::string>(), found);
+        }
+    }
+
+    void mean_ablation() {
+        compare_clean();
+        eg::batch const prompts = case_.values.at("mean_prompts").get<std::vector<std::vector<eg::token>>>();
+        auto const means = eg::mean(model_.run(prompts, eg::capture(eg::z)), eg::z);
+        numbers all, count(means.distances());
+        for (int l = 0; l < D.layers; ++l) {
+            auto const layer = eg::to_host(means.view(l));
+            all.insert(all.end(), layer.begin(), layer.end());
+        }
+        compare("mean_z", all);
+        for (std::size_t e = 0; e < prompts.rows().examples(); ++e)
+            for (std::size_t d = 0; d < prompts.rows().length(e); ++d)
+                ++count[d];
+        compare("mean_count", count);
+
+        using at_role = decltype(eg::ablate(eg::z, eg::nodes({}).at(last_), means));
+        std::vector<at_role> outside;
+        std::vector<std::set<long>> of_roles(case_.clean.size());
+        for (auto const& [name, heads] : case_.values.at("circuit").items()) {
+            auto const role = case_.role(name);
+            auto const inside = description_of_case::nodes(heads);
+            std::vector<eg::node> others;
+            for (int l = 0; l < D.layers; ++l)
+                for (int h = 0; h < D.heads; ++h)
+                    if (std::find(inside.begin(), inside.end(), eg::node{l, h}) == inside.end())
+                        others.push_back({l, h});
+            outside.push_back(eg::ablate(eg::z, eg::nodes(others).at(role), means));
+            for (std::size_t e = 0; e < of_roles.size(); ++e)
+                of_roles[e].insert(role.positions[e]);
+        }
+        std::vector<std::vector<long>> elsewhere(of_roles.size());
+        for (std::size_t e = 0; e < elsewhere.size(); ++e)
+            for (long p = 0; p < static_cast<long>(case_.clean[e].size()); ++p)
+                if (!of_roles[e].contains(p))
+                    elsewhere[e].push_back(p);
+        auto const roles_only = eg::all_of(outside);
+        ablated("role_positions_only", roles_only);
+        ablated("all_positions", roles_only | eg::ablate(eg::z, eg::at_each(elsewhere), means));
+    }
+
+    template <class Policy>
+    void ablated(std::string const& name, Policy const& policy) {
+        auto const run = model_.run(clean_, policy);
+        metrics found;
+        read(found, run);
+        compare(name, found);
+        compare(name + ".logits_last", run.logits_at(last_).values().to_host());
+    }
+
+    void cross_model() {
+        auto const folder = folder_ / case_.values.at("model").get<std::string>();
+        auto const adapter = folder_ / case_.values.at("adapter").get<std::string>();
+        auto const tuned = eg::load<D, Backend>(folder, eg::lora(adapter), model_.backend())
+                               .run(clean_, eg::capture(eg::z, eg::q, eg::k, eg::v));
+        auto const base = model_.run(clean_, eg::capture(eg::z));
+        metrics of_base, of_tuned;
+        read(of_base, base);
+        read(of_tuned, tuned);
+        compare("base", of_base);
+        compare("tuned", of_tuned);
+
+        using group_swap = decltype(eg::swap(eg::z, eg::nodes({}).at(last_), tuned));
+        std::vector<group_swap> groups;
+        for (auto const& group : case_.values.at("groups")) {
+            auto const where = eg::nodes(description_of_case::nodes(group.at("heads")));
+            groups.push_back(eg::swap(eg::z, where.at(case_.role(group.at("role"))), tuned));
+            metrics found;
+            read_under(found, groups.back());
+            compare("z." + group.at("name").get<std::string>(), found);
+        }
+        metrics all;
+        read_under(all, eg::all_of(groups));
+        compare("z.all", all);
+
+        auto const held = eg::freeze(eg::z, eg::positions(0, -1), base);
+        for (auto const& input : case_.values.at("inputs")) {
+            auto const heads = description_of_case::nodes(input.at("heads"));
+            auto const role = case_.role(input.at("role"));
+            std::vector<std::vector<long>> before(role.positions.size());
+            for (std::size_t e = 0; e < before.size(); ++e)
+                for (long p = 0; p < role.positions[e]; ++p)
+                    before[e].push_back(p);
+            metrics found;
+            if (input.at("site") == "q")
+                read_under(found, eg::swap(eg::q, eg::nodes(heads).at(role), tuned) | held);
+            else if (input.at("site") == "k")
+                read_under(found, eg::swap(eg::k, eg::kv_nodes(heads) & eg::at_each(before), tuned) | held);
+            else
+                read_under(found, eg::swap(eg::v, eg::kv_nodes(heads) & eg::at_each(before), tuned) | held);
+            compare("in." + input.at("name").get<std::string>(), found);
+        }
+    }
+
+    void path_patching() {
+        auto const clean = model_.run(clean_, eg::capture(eg::z));
+        auto const noise = model_.run(noise_, eg::capture(eg::z));
+        metrics of_clean;
+        read(of_clean, clean);
+        compare("clean", of_clean);
+        for (auto const& step : case_.values.at("steps")) {
+            eg::role const role = case_.role(step.at("role"));
+            eg::role const there{"there", step.at("noise_positions").get<std::vector<long>>(), {}};
+            auto const receivers = description_of_case::nodes(step.at("heads"));
+            std::vector<std::vector<long>> behind(role.positions.size());
+            for (std::size_t e = 0; e < behind.size(); ++e)
+                for (long p = role.positions[e]; p < static_cast<long>(case_.clean[e].size()); ++p)
+                    behind[e].push_back(p);
+            metrics found;
+            for (int l = 0; l < D.layers; ++l)
+                for (int h = 0; h < D.heads; ++h) {
+                    auto const sender = eg::nodes({{l, h}});
+                    auto const first = eg::freeze(eg::z, eg::at_each(behind) - sender.at(role), clean) |
+                                       eg::patch(eg::z, sender.at(role.from(there)), noise);
+                    if (step.at("site").is_null())
+                        read_under(found, first);
+                    else if (step.at("site") == "q")
+                        read_under(found, eg::patch(eg::q, eg::nodes(receivers).at(role),
+                                                    model_.run(clean_, first | eg::capture(eg::q, eg::at(role)))));
+                    else
+                        read_under(found, eg::patch(eg::v, eg::kv_nodes(receivers).at(role),
+                                                    model_.run(clean_, first | eg::capture(eg::v, eg::at(role)))));
+                }
+            auto const examples = case_.clean.size();
+            numbers score(found["prob"].size() / examples);
+            for (std::size_t i = 0; i < found["prob"].size(); ++i) {
+                double const before = of_clean["prob"][i % examples];
+                score[i / examples] += (found["prob"][i] - before) / before / static_cast<double>(examples);
+            }
+            found["score"] = score;
+            compare(step.at("name").get<std::string>(), found);
+        }
+    }
+
+    std::filesystem::path folder_;
+    std::ostream& lines_;
+    description_of_case case_;
+    eg::checkpoint expected_;
+    eg::model<D, Backend> model_;
+    eg::batch clean_, noise_;
+    eg::role last_;
+    std::set<std::string> compared_;
+    bool passed_ = true;
+};
+
+/// One line per tensor, `name max_abs rel`.
+template <eg::description D, class Backend>
+bool check(std::filesystem::path const& folder, Backend const& backend, std::ostream& lines) {
+    lines << "# " << Backend::name() << ", " << folder.filename().string() << '\n';
+    return checker<D, Backend>(folder, backend, lines).run();
+}
+
+} // namespace interventions
