@@ -11,6 +11,7 @@ namespace engraft {
 struct attention_shape {
     std::size_t heads = 0;
     std::size_t kv_heads = 0; ///< head h reads key/value head h / (heads / kv_heads)
+    std::size_t width = 0;    ///< of one head
     double scale = 1;         ///< of the products of queries and keys
     double softcap = 0;       ///< c: scores become c tanh(scores / c); 0 means they stay
     std::size_t window = 0;   ///< a query sees this many positions, its own included; 0 means all before it
@@ -29,6 +30,7 @@ attention_shape shape_of_attention(int layer) {
     double const scalar = D.attention_scalar > 0 ? D.attention_scalar : D.d_head;
     return {.heads = static_cast<std::size_t>(D.heads),
             .kv_heads = static_cast<std::size_t>(D.kv_heads),
+            .width = static_cast<std::size_t>(D.d_head),
             .scale = 1 / std::sqrt(scalar),
             .softcap = D.attention_softcap,
             .window = layer % D.window_every == 0 ? static_cast<std::size_t>(D.window) : 0};

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <span>
 
+#include <engraft/backend/attention_row.hpp>
 #include <engraft/backend/attention_shape.hpp>
 #include <engraft/backend/slice.hpp>
 #include <engraft/core/ragged.hpp>
@@ -20,6 +21,7 @@ namespace engraft {
 ///
 ///   make_linear(weight, bias)          a linear map from [out, in] and [out] or an empty bias, prepared once
 ///   gather_rows(out, table, index)     out[r] = table[index[r]]
+///   copy_rows(out, to, in, from)       out[to[r]] = in[from[r]]
 ///   linear(out, in, map)               out[r] = in[r] W^T + bias; a row's result depends on that row alone
 ///   head_results(out, in, map, heads)  out[r, h] = in[r, h] times the columns of W that head h has; no bias
 ///   rms_norm(out, in, gain, eps)       out[r] = in[r] / sqrt(mean(in[r]^2) + eps) * gain; `out` may be `in`
@@ -27,12 +29,19 @@ namespace engraft {
 ///   add(to, from)                      to[r] += from[r]
 ///   scale(x, factor)                   in place
 ///   add_difference(to, a, b, parts)    to[r] += sum over p of a[r, p] - b[r, p]; exact differences of 0 change no bit
-///   rotate(x, heads, angles, rows)     in place: rotary embedding of every head by its row's position, of the leading
-///                                      n elements; angles [longest, n], cosines in the first half, sines in the second
+///   rotate(x, heads, angles, positions)   in place: rotary embedding of every head by its row's position, of the
+///                                      leading n elements; angles [longest, n], cosines first, then sines
 ///   scores(out, q, k, shape, rows)     scaled, capped; -infinity where a key is not visible
 ///   softmax(pattern, shape, rows)      in place, each query position over its keys
 ///   mix(z, pattern, v, shape, rows)    z = pattern times v
 ///   attention(z, q, k, v, shape, rows) the three before in one, to the bit, without keeping patterns
+///   attention_rows(z, q, queried, k, v, own_k, own_v, own_positions, shape, rows)
+///                                      attention of single rows beside a clean run: see attention_row; a row whose
+///                                      keys and values have the clean run's bits gets the clean run's bits
+///   score_rows(lines, q, queried, k, own_k, own_positions, shape, rows), softmax_rows(lines),
+///   mix_rows(z, lines, queried, v, own_v, own_positions, shape, rows)
+///                                      the same in three; lines [queried * heads, columns], at least as many columns
+///                                      as the longest example has positions
 ///   activate(x, kind)                  in place: x = f(x), f the nonlinearity of an MLP
 ///   gated(out, gate, kind)             in place: out = f(gate) * out
 ///   softcap(x, cap)                    in place: x = cap tanh(x / cap)
@@ -57,6 +66,8 @@ concept backend = memory<typename B::memory_type> && std::copyable<B> &&
              vector_tensor<typename B::value_type, typename B::memory_type> vector,
              vector_tensor<std::int32_t, typename B::memory_type> const& index,
              vector_tensor<row_slice, typename B::memory_type> const& slices,
+             vector_tensor<attention_row, typename B::memory_type> const& queried,
+             vector_tensor<std::uint32_t, typename B::memory_type> const& own_positions,
              vector_tensor<std::uint64_t, typename B::memory_type> const& list,
              vector_tensor<row_group, typename B::memory_type> const& groups, typename B::linear_map const& map,
              ragged const& rows, attention_shape const& shape, std::size_t n, double number,
@@ -71,11 +82,16 @@ concept backend = memory<typename B::memory_type> && std::copyable<B> &&
     b.scale(out, number);
     b.add(out, in);
     b.add_difference(out, in, in, n);
-    b.rotate(out, n, in, rows);
+    b.rotate(out, n, in, own_positions);
     b.scores(to, in, in, shape, rows);
     b.softmax(to, shape, rows);
     b.mix(out, from, in, shape, rows);
     b.attention(out, in, in, in, shape, rows);
+    b.attention_rows(out, in, queried, in, in, in, in, own_positions, shape, rows);
+    b.score_rows(out, in, queried, in, in, own_positions, shape, rows);
+    b.softmax_rows(out);
+    b.mix_rows(out, in, queried, in, in, own_positions, shape, rows);
+    b.copy_rows(out, index, in, index);
     b.activate(out, mlp::gelu);
     b.gated(out, in, mlp::gated_silu);
     b.softcap(out, number);

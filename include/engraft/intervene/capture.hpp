@@ -55,9 +55,9 @@ struct capture_policy : touches_nothing {
     template <class Binding>
     auto bind(Binding const& run) const {
         constexpr auto D = Binding::model;
-        (run.cache[S{}].prepare(resolve<D, S>(where, run)), ...);
+        (run.cache[S{}].prepare(resolve<D, S>(where, run.rows, run.may_not_fire)), ...);
         using cache = std::remove_reference_t<decltype(run.cache)>;
-        selection chosen[] = {resolve<D, S>(where, run)...};
+        selection chosen[] = {resolve<D, S>(where, run.rows, run.may_not_fire)...};
         return detail::bound_capture<D, typename Binding::backend_type, cache>(run.backend, run.cache,
                                                                                std::move(chosen[0]));
     }

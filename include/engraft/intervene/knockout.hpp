@@ -37,7 +37,7 @@ struct knockout_policy : touches_nothing {
     auto bind(Binding const& run) const {
         constexpr auto D = Binding::model;
         using backend = typename Binding::backend_type;
-        auto chosen = resolve<D, S>(where & queries, run);
+        auto chosen = resolve<D, S>(where & queries, run.rows, run.may_not_fire);
         auto const seen = detail::places_of(keys.positions, run.rows);
         std::vector<std::vector<std::size_t>> keys_of(run.rows.examples());
         for (auto const& at : seen)

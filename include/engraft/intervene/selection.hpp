@@ -74,8 +74,18 @@ struct selection {
                     f(at, h);
     }
 
+    /// Calls f(head) for every chosen head of one of the chosen places.
+    template <class F>
+    void each_head(std::size_t layer, place const& at, F const& f) const {
+        for (auto h : heads[layer])
+            if (!excepted(layer, at, h))
+                f(h);
+    }
+
     bool contains(std::size_t layer, place const& at, std::size_t head) const {
         auto const& h = heads[layer];
+        if (h.empty())
+            return false;
         auto const before = [](place const& a, place const& b) {
             return a.example != b.example ? a.example < b.example : a.position < b.position;
         };
@@ -322,10 +332,10 @@ selection select(Where const& w, ragged const& rows) {
 
 /// As `select`; a `where` that names no place at all would pass for an intervention without effect.
 /// throws as `select`, and bad_input [where.nothing] unless the run's policy may do nothing
-template <description D, site S, class Where, class Binding>
-selection resolve(Where const& w, Binding const& run) {
-    auto s = select<D, S>(w, run.rows);
-    if (!run.may_not_fire && s.empty())
+template <description D, site S, class Where>
+selection resolve(Where const& w, ragged const& rows, bool may_not_fire) {
+    auto s = select<D, S>(w, rows);
+    if (!may_not_fire && s.empty())
         throw bad_input({"engraft [where.nothing]: no layer, head or position of ", S::name,
                          " is chosen; leave the policy out if that is meant, or wrap it in may_not_fire"});
     return s;

@@ -135,7 +135,7 @@ struct slice_policy : touches_nothing {
     auto bind(Binding const& run) const {
         constexpr auto D = Binding::model;
         using backend = typename Binding::backend_type;
-        auto chosen = resolve<D, S>(where, run);
+        auto chosen = resolve<D, S>(where, run.rows, run.may_not_fire);
         auto bound = operation.template bind<S>(run, where, chosen);
         activation_layout<D, S> const layout(run.rows);
         auto lists = detail::slice_lists<backend>::make(

@@ -41,9 +41,9 @@ inline std::string number_text(double value) {
     return text;
 }
 
-/// Watches the parser: too deep nesting stops it at once, so that a deep document never comes into being, and a key that
-/// stands twice when its object ends. (The library's parse with a callback, since its own event interface drags every
-/// binary format along.)
+/// Watches the parser: too deep nesting stops it at once, so that a deep document never comes into being, and a key
+/// that stands twice when its object ends. (The library's parse with a callback, since its own event interface drags
+/// every binary format along.)
 class json_guard {
 public:
     explicit json_guard(std::string const& path) : path_(path) {}

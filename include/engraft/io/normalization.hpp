@@ -19,9 +19,9 @@ inline std::string nfc(std::string_view text) {
         void operator()(utf8proc_uint8_t* p) const { std::free(p); }
     };
     utf8proc_uint8_t* made = nullptr;
-    auto const size = utf8proc_map(reinterpret_cast<utf8proc_uint8_t const*>(text.data()),
-                                   static_cast<utf8proc_ssize_t>(text.size()), &made,
-                                   static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
+    auto const size =
+        utf8proc_map(reinterpret_cast<utf8proc_uint8_t const*>(text.data()), static_cast<utf8proc_ssize_t>(text.size()),
+                     &made, static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
     std::unique_ptr<utf8proc_uint8_t, freed> const owner(made);
     if (size == UTF8PROC_ERROR_NOMEM)
         throw std::bad_alloc();

@@ -13,6 +13,22 @@
 
 namespace engraft::detail {
 
+/// Cosines and sines of all positions before `longest`: what backend `rotate` takes.
+template <description D, backend B>
+auto rotary_angles(std::size_t longest) {
+    using T = typename B::value_type;
+    auto const frequencies = rotary_frequencies<D>();
+    std::vector<T> angles;
+    for (std::size_t p = 0; p < longest; ++p) {
+        for (double f : frequencies)
+            angles.push_back(static_cast<T>(std::cos(static_cast<double>(p) * f)));
+        for (double f : frequencies)
+            angles.push_back(static_cast<T>(std::sin(static_cast<double>(p) * f)));
+    }
+    return matrix_tensor<T, typename B::memory_type>::from_host(angles,
+                                                                extents<dynamic, dynamic>(longest, rotary_width(D)));
+}
+
 /// The forward pass that computes every row of every layer, calling bound hooks at the sites they touch. Sites in the
 /// order of `block_sites`; each holds its activation in a buffer of its own name, used again by the next block.
 template <description D, backend B, class Hooks>
@@ -42,8 +58,14 @@ private:
     using block_type = block_weights<D, B>;
 
     void make_buffers() {
-        if constexpr (D.position == position::rope)
-            angles_ = rotary_angles();
+        if constexpr (D.position == position::rope) {
+            angles_ = rotary_angles<D, B>(rows_.longest());
+            std::vector<std::uint32_t> positions;
+            for (std::size_t e = 0; e < rows_.examples(); ++e)
+                for (std::size_t p = 0; p < rows_.length(e); ++p)
+                    positions.push_back(static_cast<std::uint32_t>(p));
+            positions_ = vector_tensor<std::uint32_t, memory>::from_host(positions, extents<dynamic>(positions.size()));
+        }
         stream_ = make(D.d_model);
         normalized_ = make(D.d_model);
         attn_out_ = make(D.d_model);
@@ -105,9 +127,9 @@ private:
             head_norm(k_, D.kv_heads, w.k_norm);
         }
         if constexpr (D.position == position::rope) {
-            b_.rotate(as_matrix(q_), D.heads, as_matrix(std::as_const(angles_)), rows_);
+            b_.rotate(as_matrix(q_), D.heads, as_matrix(std::as_const(angles_)), positions_);
             at<sites::rot_q>(layer, q_);
-            b_.rotate(as_matrix(k_), D.kv_heads, as_matrix(std::as_const(angles_)), rows_);
+            b_.rotate(as_matrix(k_), D.kv_heads, as_matrix(std::as_const(angles_)), positions_);
             at<sites::rot_k>(layer, k_);
         }
 
@@ -201,24 +223,13 @@ private:
 
     table make(int columns) const { return table(extents<dynamic, dynamic>(rows_.rows(), columns)); }
 
-    table rotary_angles() const {
-        auto const frequencies = rotary_frequencies<D>();
-        std::vector<T> angles;
-        for (std::size_t p = 0; p < rows_.longest(); ++p) {
-            for (double f : frequencies)
-                angles.push_back(static_cast<T>(std::cos(static_cast<double>(p) * f)));
-            for (double f : frequencies)
-                angles.push_back(static_cast<T>(std::sin(static_cast<double>(p) * f)));
-        }
-        return table::from_host(angles, extents<dynamic, dynamic>(rows_.longest(), rotary_width(D)));
-    }
-
     B const& b_;
     weights<D, B> const& w_;
     batch const& tokens_;
     ragged const& rows_;
     Hooks& hooks_;
     table angles_, stream_, normalized_, attn_out_, mlp_out_, q_, k_, v_, z_, gate_, up_, result_;
+    vector_tensor<std::uint32_t, memory> positions_; ///< of all rows
     vector_tensor<T, memory> pattern_;
 };
 

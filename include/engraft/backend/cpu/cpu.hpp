@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <numbers>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include <engraft/backend/backend.hpp>
+#include <engraft/backend/cpu/attention.hpp>
 #include <engraft/backend/cpu/parallel.hpp>
 #include <engraft/backend/cpu/product.hpp>
 #include <engraft/backend/default.hpp>
@@ -50,6 +52,13 @@ public:
     void gather_rows(out_matrix out, in_matrix table, list<std::int32_t> const& index) const {
         each_row(out.rows, [&](std::size_t r) {
             std::copy_n(row(table, static_cast<std::size_t>(index.data()[r])), out.columns, row(out, r));
+        });
+    }
+
+    void copy_rows(out_matrix out, list<std::int32_t> const& to, in_matrix in, list<std::int32_t> const& from) const {
+        each_row(to.size(), [&](std::size_t r) {
+            std::copy_n(row(in, static_cast<std::size_t>(from.data()[r])), in.columns,
+                        row(out, static_cast<std::size_t>(to.data()[r])));
         });
     }
 
@@ -121,18 +130,16 @@ public:
         });
     }
 
-    void rotate(out_matrix x, std::size_t heads, in_matrix angles, ragged const& rows) const {
+    void rotate(out_matrix x, std::size_t heads, in_matrix angles, list<std::uint32_t> const& positions) const {
         std::size_t const width = x.columns / heads, half = angles.columns / 2;
-        detail::parallel_for(threads_, rows.examples(), [&](std::size_t e) {
-            for (std::size_t p = 0; p < rows.length(e); ++p) {
-                auto const cos = row(angles, p), sin = cos + half;
-                for (std::size_t h = 0; h < heads; ++h) {
-                    auto const a = row(x, rows.begin(e) + p) + h * width, b = a + half;
-                    for (std::size_t i = 0; i < half; ++i) {
-                        auto const rotated = a[i] * cos[i] - b[i] * sin[i];
-                        b[i] = b[i] * cos[i] + a[i] * sin[i];
-                        a[i] = rotated;
-                    }
+        each_row(x.rows, [&](std::size_t r) {
+            auto const cos = row(angles, positions.data()[r]), sin = cos + half;
+            for (std::size_t h = 0; h < heads; ++h) {
+                auto const a = row(x, r) + h * width, b = a + half;
+                for (std::size_t i = 0; i < half; ++i) {
+                    auto const rotated = a[i] * cos[i] - b[i] * sin[i];
+                    b[i] = b[i] * cos[i] + a[i] * sin[i];
+                    a[i] = rotated;
                 }
             }
         });
@@ -140,53 +147,88 @@ public:
 
     void scores(value_type* out, in_matrix queries, in_matrix keys, attention_shape const& shape,
                 ragged const& rows) const {
-        each_head(rows, shape.heads, [&](std::size_t e, std::size_t h, std::size_t offset) {
+        each_key_head(rows, shape, keys, keys, [&](std::size_t e, std::size_t kv, seen const& from) {
             auto const n = rows.length(e);
-            head_scores(out_matrix{out + offset, n, n, n}, head(queries, rows, e, h, shape.heads),
-                        head(keys, rows, e, h / shape.group(), shape.kv_heads), shape);
+            auto const lines = out + pattern_begin(rows, shape, e) + kv * shape.group() * n * n;
+            for (std::size_t s = 0; s < n; ++s)
+                score_lines(row(queries, rows.begin(e) + s), kv, s, from, shape, n, lines + s * n, n * n);
         });
     }
 
     void softmax(value_type* lines, attention_shape const& shape, ragged const& rows) const {
-        each_head(rows, shape.heads, [&](std::size_t e, std::size_t, std::size_t offset) {
+        for (std::size_t e = 0; e < rows.examples(); ++e) {
             auto const n = rows.length(e);
-            head_softmax(out_matrix{lines + offset, n, n, n});
-        });
+            each_row(shape.heads * n, [&, first = lines + pattern_begin(rows, shape, e)](std::size_t i) {
+                detail::softmax_line(first + i * n, n);
+            });
+        }
     }
 
     void mix(out_matrix out, value_type const* lines, in_matrix values, attention_shape const& shape,
              ragged const& rows) const {
-        each_head(rows, shape.heads, [&](std::size_t e, std::size_t h, std::size_t offset) {
+        each_key_head(rows, shape, values, values, [&](std::size_t e, std::size_t kv, seen const& from) {
             auto const n = rows.length(e);
-            detail::multiply(head(out, rows, e, h, shape.heads), in_matrix{lines + offset, n, n, n},
-                             head(values, rows, e, h / shape.group(), shape.kv_heads));
+            auto const first = lines + pattern_begin(rows, shape, e) + kv * shape.group() * n * n;
+            for (std::size_t s = 0; s < n; ++s)
+                mix_lines(row(out, rows.begin(e) + s), kv, 0, n - 1, from, shape, first + s * n, n * n);
         });
     }
 
     void attention(out_matrix out, in_matrix queries, in_matrix keys, in_matrix values, attention_shape const& shape,
                    ragged const& rows) const {
-        each_head(rows, shape.heads, [&](std::size_t e, std::size_t h, std::size_t) {
-            auto const n = rows.length(e);
-            auto const lines = scratch(0, n, n);
-            auto const kv = h / shape.group();
-            head_scores(lines, head(queries, rows, e, h, shape.heads), head(keys, rows, e, kv, shape.kv_heads), shape);
-            head_softmax(lines);
-            detail::multiply(head(out, rows, e, h, shape.heads), in_matrix(lines),
-                             head(values, rows, e, kv, shape.kv_heads));
+        each_key_head(rows, shape, keys, values, [&](std::size_t e, std::size_t kv, seen const& from) {
+            for (std::size_t s = 0; s < rows.length(e); ++s)
+                attend(row(out, rows.begin(e) + s), row(queries, rows.begin(e) + s), kv, s, from, shape);
         });
     }
 
+    void attention_rows(out_matrix out, in_matrix queries, list<attention_row> const& queried, in_matrix keys,
+                        in_matrix values, in_matrix own_keys, in_matrix own_values,
+                        list<std::uint32_t> const& own_positions, attention_shape const& shape,
+                        ragged const& rows) const {
+        each_queried(queried, keys, values, own_keys, own_values, own_positions, shape, rows,
+                     [&](std::size_t, attention_row const& r, std::size_t kv, seen const& from) {
+                         attend(row(out, r.out), row(queries, r.query), kv, r.position, from, shape);
+                     });
+    }
+
+    void score_rows(out_matrix lines, in_matrix queries, list<attention_row> const& queried, in_matrix keys,
+                    in_matrix own_keys, list<std::uint32_t> const& own_positions, attention_shape const& shape,
+                    ragged const& rows) const {
+        each_queried(queried, keys, keys, own_keys, own_keys, own_positions, shape, rows,
+                     [&](std::size_t i, attention_row const& r, std::size_t kv, seen const& from) {
+                         score_lines(row(queries, r.query), kv, r.position, from, shape, lines.columns,
+                                     row(lines, i * shape.heads + kv * shape.group()), lines.stride);
+                     });
+    }
+
+    void softmax_rows(out_matrix lines) const {
+        each_row(lines.rows, [&](std::size_t r) { detail::softmax_line(row(lines, r), lines.columns); });
+    }
+
+    void mix_rows(out_matrix out, in_matrix lines, list<attention_row> const& queried, in_matrix values,
+                  in_matrix own_values, list<std::uint32_t> const& own_positions, attention_shape const& shape,
+                  ragged const& rows) const {
+        each_queried(queried, values, values, own_values, own_values, own_positions, shape, rows,
+                     [&](std::size_t i, attention_row const& r, std::size_t kv, seen const& from) {
+                         mix_lines(row(out, r.out), kv, 0, rows.length(r.example) - 1, from, shape,
+                                   row(lines, i * shape.heads + kv * shape.group()), lines.stride);
+                     });
+    }
+
     void activate(out_matrix x, mlp kind) const {
-        with_activation(kind, [&](auto const& f) { each_element(x, f); });
+        with_activation(kind, [&](auto const& f) {
+            each_row(x.rows, [&](std::size_t r) { detail::each_lane(row(x, r), x.columns, f); });
+        });
     }
 
     void gated(out_matrix out, in_matrix gate, mlp kind) const {
         with_activation(kind, [&](auto const& f) {
             each_row(out.rows, [&](std::size_t r) {
-                auto const y = row(out, r);
-                auto const g = row(gate, r);
-                for (std::size_t c = 0; c < out.columns; ++c)
-                    y[c] *= f(g[c]);
+                detail::each_lane(row(out, r), row(gate, r), out.columns, [&](auto& y, auto g) {
+                    f(g);
+                    y *= g;
+                });
             });
         });
     }
@@ -225,13 +267,7 @@ public:
 
     std::vector<double> log_sum_exp(in_matrix in) const {
         std::vector<double> logs(in.rows);
-        each_row(in.rows, [&](std::size_t r) {
-            double const largest = *std::max_element(row(in, r), row(in, r) + in.columns);
-            double sum = 0;
-            for (std::size_t c = 0; c < in.columns; ++c)
-                sum += std::exp(row(in, r)[c] - largest);
-            logs[r] = largest + std::log(sum);
-        });
+        each_row(in.rows, [&](std::size_t r) { logs[r] = detail::log_sum_exp(row(in, r), in.columns); });
         return logs;
     }
 
@@ -257,23 +293,101 @@ private:
         });
     }
 
-    /// task(example, head, offset of the head's part of a flat pattern)
+    using seen = detail::key_value_rows<value_type>;
+
+    /// One example's keys and values of a head.
+    static seen rows_of(ragged const& rows, std::size_t e, std::size_t kv, std::size_t width, in_matrix keys,
+                        in_matrix values) {
+        seen from;
+        for (std::size_t p = 0; p < rows.length(e); ++p) {
+            from.keys.push_back(row(keys, rows.begin(e) + p) + kv * width);
+            from.values.push_back(row(values, rows.begin(e) + p) + kv * width);
+        }
+        return from;
+    }
+
+    /// task(example, key/value head, its rows)
     template <class Task>
-    void each_head(ragged const& rows, std::size_t heads, Task const& task) const {
-        std::vector<std::size_t> offsets(rows.examples());
-        for (std::size_t e = 1; e < offsets.size(); ++e)
-            offsets[e] = offsets[e - 1] + heads * rows.length(e - 1) * rows.length(e - 1);
-        detail::parallel_for(threads_, rows.examples() * heads, [&](std::size_t i) {
-            auto const e = i / heads, h = i % heads;
-            task(e, h, offsets[e] + h * rows.length(e) * rows.length(e));
+    void each_key_head(ragged const& rows, attention_shape const& shape, in_matrix keys, in_matrix values,
+                       Task const& task) const {
+        detail::parallel_for(threads_, rows.examples() * shape.kv_heads, [&](std::size_t i) {
+            auto const e = i / shape.kv_heads, kv = i % shape.kv_heads;
+            task(e, kv, rows_of(rows, e, kv, keys.columns / shape.kv_heads, keys, values));
         });
     }
 
-    /// The rows of an example and the columns of one of its heads.
-    template <class T>
-    static matrix<T> head(matrix<T> m, ragged const& rows, std::size_t e, std::size_t h, std::size_t heads) {
-        auto const width = m.columns / heads;
-        return m.row_range(rows.begin(e), rows.length(e)).column_range(h * width, width);
+    /// task(number, row, key/value head, what the row sees of it)
+    template <class Task>
+    void each_queried(list<attention_row> const& queried, in_matrix keys, in_matrix values, in_matrix own_keys,
+                      in_matrix own_values, list<std::uint32_t> const& own_positions, attention_shape const& shape,
+                      ragged const& rows, Task const& task) const {
+        constexpr std::size_t block = 64;
+        auto const blocks = (queried.size() + block - 1) / block, width = shape.width;
+        detail::parallel_for(threads_, blocks * shape.kv_heads, [&](std::size_t part) {
+            auto const kv = part % shape.kv_heads, begin = part / shape.kv_heads * block;
+            seen from;
+            auto example = static_cast<std::size_t>(-1);
+            for (std::size_t i = begin; i < std::min(begin + block, queried.size()); ++i) {
+                auto const& r = queried.data()[i];
+                if (r.example != example) {
+                    example = r.example;
+                    from = rows_of(rows, example, kv, width, keys, values);
+                }
+                for (std::size_t o = r.own_first; o < r.own_first + r.own_count; ++o) {
+                    from.keys[own_positions.data()[o]] = row(own_keys, o) + kv * width;
+                    from.values[own_positions.data()[o]] = row(own_values, o) + kv * width;
+                }
+                task(i, r, kv, from);
+                for (std::size_t o = r.own_first; o < r.own_first + r.own_count; ++o) {
+                    auto const p = own_positions.data()[o];
+                    from.keys[p] = row(keys, rows.begin(example) + p) + kv * width;
+                    from.values[p] = row(values, rows.begin(example) + p) + kv * width;
+                }
+            }
+        });
+    }
+
+    /// Where an example's lines begin in a flat pattern.
+    static std::size_t pattern_begin(ragged const& rows, attention_shape const& shape, std::size_t example) {
+        std::size_t begin = 0;
+        for (std::size_t e = 0; e < example; ++e)
+            begin += shape.heads * rows.length(e) * rows.length(e);
+        return begin;
+    }
+
+    /// Scores of the query heads that share a key/value head, over a whole line of keys.
+    static void score_lines(value_type const* query, std::size_t kv, std::size_t position, seen const& from,
+                            attention_shape const& shape, std::size_t size, value_type* lines, std::size_t stride) {
+        auto const first = shape.first_visible(position), width = shape.width;
+        detail::in_threes(shape.group(), [&](auto count, std::size_t h) {
+            std::array<value_type const*, count> heads;
+            for (std::size_t m = 0; m < count; ++m)
+                heads[m] = query + (kv * shape.group() + h + m) * width;
+            detail::dots<count>(heads, from.keys.data(), first, position, width, lines + h * stride, stride);
+            for (std::size_t m = h; m < h + count; ++m)
+                detail::finish_scores(lines + m * stride, first, position, size, shape.scale, shape.softcap);
+        });
+    }
+
+    static void mix_lines(value_type* out, std::size_t kv, std::size_t first, std::size_t last, seen const& from,
+                          attention_shape const& shape, value_type const* lines, std::size_t stride) {
+        detail::in_threes(shape.group(), [&](auto count, std::size_t h) {
+            std::array<value_type*, count> heads;
+            for (std::size_t m = 0; m < count; ++m)
+                heads[m] = out + (kv * shape.group() + h + m) * shape.width;
+            detail::mix_values<count>(heads, from.values.data(), first, last, shape.width, lines + h * stride, stride);
+        });
+    }
+
+    /// One row's z of the query heads that share a key/value head.
+    static void attend(value_type* out, value_type const* query, std::size_t kv, std::size_t position, seen const& from,
+                       attention_shape const& shape) {
+        auto const size = position + 1;
+        auto const lines = scratch(0, shape.group(), size);
+        score_lines(query, kv, position, from, shape, size, lines.data, size);
+        for (std::size_t m = 0; m < shape.group(); ++m)
+            detail::softmax_line(lines.data + m * size, size);
+        mix_lines(out, kv, shape.first_visible(position), position, from, shape, lines.data, size);
     }
 
     /// A matrix of this thread's own, overwritten by the next call with the same number.
@@ -308,34 +422,6 @@ private:
         });
     }
 
-    static void head_scores(out_matrix lines, in_matrix queries, in_matrix keys, attention_shape const& shape) {
-        detail::multiply_transposed(lines, queries, keys);
-        auto const factor = static_cast<value_type>(shape.scale), cap = static_cast<value_type>(shape.softcap);
-        for (std::size_t s = 0; s < lines.rows; ++s) {
-            auto const line = row(lines, s), first = line + shape.first_visible(s), last = line + s + 1;
-            for (auto p = first; p != last; ++p)
-                *p *= factor;
-            if (cap > 0)
-                for (auto p = first; p != last; ++p)
-                    *p = cap * std::tanh(*p / cap);
-            std::fill(line, first, -std::numeric_limits<value_type>::infinity());
-            std::fill(last, line + lines.columns, -std::numeric_limits<value_type>::infinity());
-        }
-    }
-
-    static void head_softmax(out_matrix lines) {
-        for (std::size_t s = 0; s < lines.rows; ++s) {
-            auto const line = row(lines, s), end = line + lines.columns;
-            auto const largest = *std::max_element(line, end);
-            value_type sum = 0;
-            for (auto p = line; p != end; ++p)
-                // exp(-infinity) is 0, but asking for it takes as long as any other
-                sum += * p = *p == -std::numeric_limits<value_type>::infinity() ? 0 : std::exp(*p - largest);
-            for (auto p = line; p != end; ++p)
-                *p /= sum;
-        }
-    }
-
     /// f(0) + ... + f(n - 1) in eight sums, which the compiler may keep in one register.
     template <class F>
     static value_type sum_of(std::size_t n, F const& f) {
@@ -360,18 +446,31 @@ private:
         });
     }
 
+    /// use(f), f changing eight numbers in place.
     template <class Use>
     static void with_activation(mlp kind, Use const& use) {
         using T = value_type;
+        using lanes = detail::lanes<T>;
         constexpr T half = 0.5, root = static_cast<T>(0.79788456080286535588), cubic = static_cast<T>(0.044715);
         switch (kind) {
         case mlp::gated_silu:
-            return use([](T x) { return x / (1 + std::exp(-x)); });
+            return use([](lanes& x) {
+                lanes e = -x;
+                detail::exponential(e);
+                x /= 1 + e;
+            });
         case mlp::gelu:
-            return use([](T x) { return half * x * (1 + std::erf(x / std::numbers::sqrt2_v<T>)); });
+            return use([](lanes& x) {
+                for (std::size_t i = 0; i < detail::lane_count; ++i)
+                    x[i] = half * x[i] * (1 + std::erf(x[i] / std::numbers::sqrt2_v<T>));
+            });
         case mlp::gated_gelu_tanh:
-        case mlp::gelu_tanh:
-            return use([](T x) { return half * x * (1 + std::tanh(root * (x + cubic * x * x * x))); });
+        case mlp::gelu_tanh: // x (1 + tanh u) / 2 = x / (1 + exp(-2 u))
+            return use([](lanes& x) {
+                lanes e = -2 * root * (x + cubic * x * x * x);
+                detail::exponential(e);
+                x /= 1 + e;
+            });
         }
     }
 

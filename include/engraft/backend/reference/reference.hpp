@@ -34,6 +34,12 @@ struct reference : host_slices<reference, double> {
                 at(out, r, c) = at(table, index.data()[r], c);
     }
 
+    void copy_rows(out_matrix out, list<std::int32_t> const& to, in_matrix in, list<std::int32_t> const& from) const {
+        for (std::size_t r = 0; r < to.size(); ++r)
+            for (std::size_t c = 0; c < in.columns; ++c)
+                at(out, to.data()[r], c) = at(in, from.data()[r], c);
+    }
+
     void linear(out_matrix out, in_matrix in, linear_map const& map) const {
         auto const w = as_matrix(map.weight);
         for (std::size_t r = 0; r < in.rows; ++r)
@@ -103,19 +109,19 @@ struct reference : host_slices<reference, double> {
                         at(to, r, c) += d;
     }
 
-    void rotate(out_matrix x, std::size_t heads, in_matrix angles, ragged const& rows) const {
+    void rotate(out_matrix x, std::size_t heads, in_matrix angles, list<std::uint32_t> const& positions) const {
         std::size_t const width = x.columns / heads, half = angles.columns / 2;
-        for (std::size_t e = 0; e < rows.examples(); ++e)
-            for (std::size_t p = 0; p < rows.length(e); ++p)
-                for (std::size_t h = 0; h < heads; ++h)
-                    for (std::size_t i = 0; i < half; ++i) {
-                        double const cos = at(angles, p, i), sin = at(angles, p, half + i);
-                        double& a = at(x, rows.begin(e) + p, h * width + i);
-                        double& b = at(x, rows.begin(e) + p, h * width + half + i);
-                        double const rotated = a * cos - b * sin;
-                        b = b * cos + a * sin;
-                        a = rotated;
-                    }
+        for (std::size_t r = 0; r < x.rows; ++r)
+            for (std::size_t h = 0; h < heads; ++h)
+                for (std::size_t i = 0; i < half; ++i) {
+                    auto const p = positions.data()[r];
+                    double const cos = at(angles, p, i), sin = at(angles, p, half + i);
+                    double& a = at(x, r, h * width + i);
+                    double& b = at(x, r, h * width + half + i);
+                    double const rotated = a * cos - b * sin;
+                    b = b * cos + a * sin;
+                    a = rotated;
+                }
     }
 
     void scores(double* out, in_matrix queries, in_matrix keys, attention_shape const& shape,
@@ -139,15 +145,8 @@ struct reference : host_slices<reference, double> {
 
     void softmax(double* lines, attention_shape const& shape, ragged const& rows) const {
         for (std::size_t e = 0; e < rows.examples(); ++e)
-            for (std::size_t line = 0; line < shape.heads * rows.length(e); ++line, lines += rows.length(e)) {
-                auto const end = lines + rows.length(e);
-                double const largest = *std::max_element(lines, end);
-                double sum = 0;
-                for (auto p = lines; p != end; ++p)
-                    sum += * p = std::exp(*p - largest);
-                for (auto p = lines; p != end; ++p)
-                    *p /= sum;
-            }
+            for (std::size_t line = 0; line < shape.heads * rows.length(e); ++line, lines += rows.length(e))
+                softmax_line(lines, rows.length(e));
     }
 
     void mix(out_matrix out, double const* lines, in_matrix values, attention_shape const& shape,
@@ -174,6 +173,57 @@ struct reference : host_slices<reference, double> {
             softmax(lines.data(), shape, one);
             mix(part(out), lines.data(), part(values), shape, one);
         }
+    }
+
+    void attention_rows(out_matrix out, in_matrix queries, list<attention_row> const& queried, in_matrix keys,
+                        in_matrix values, in_matrix own_keys, in_matrix own_values,
+                        list<std::uint32_t> const& own_positions, attention_shape const& shape,
+                        ragged const& rows) const {
+        std::vector<double> lines(queried.size() * shape.heads * rows.longest());
+        out_matrix const table{lines.data(), queried.size() * shape.heads, rows.longest(), rows.longest()};
+        score_rows(table, queries, queried, keys, own_keys, own_positions, shape, rows);
+        softmax_rows(table);
+        mix_rows(out, table, queried, values, own_values, own_positions, shape, rows);
+    }
+
+    void score_rows(out_matrix lines, in_matrix queries, list<attention_row> const& queried, in_matrix keys,
+                    in_matrix own_keys, list<std::uint32_t> const& own_positions, attention_shape const& shape,
+                    ragged const& rows) const {
+        for (std::size_t i = 0; i < queried.size(); ++i)
+            for (std::size_t h = 0; h < shape.heads; ++h) {
+                auto const& r = queried.data()[i];
+                for (std::size_t t = 0; t < lines.columns; ++t)
+                    at(lines, i * shape.heads + h, t) = -std::numeric_limits<double>::infinity();
+                for (std::size_t t = shape.first_visible(r.position); t <= r.position; ++t) {
+                    auto const key = seen_row(r, t, keys, own_keys, own_positions, rows);
+                    double sum = 0;
+                    for (std::size_t c = 0; c < shape.width; ++c)
+                        sum += at(queries, r.query, h * shape.width + c) * key[h / shape.group() * shape.width + c];
+                    sum *= shape.scale;
+                    at(lines, i * shape.heads + h, t) =
+                        shape.softcap > 0 ? shape.softcap * std::tanh(sum / shape.softcap) : sum;
+                }
+            }
+    }
+
+    void softmax_rows(out_matrix lines) const {
+        for (std::size_t r = 0; r < lines.rows; ++r)
+            softmax_line(lines.data + r * lines.stride, lines.columns);
+    }
+
+    void mix_rows(out_matrix out, in_matrix lines, list<attention_row> const& queried, in_matrix values,
+                  in_matrix own_values, list<std::uint32_t> const& own_positions, attention_shape const& shape,
+                  ragged const& rows) const {
+        for (std::size_t i = 0; i < queried.size(); ++i)
+            for (std::size_t h = 0; h < shape.heads; ++h)
+                for (std::size_t c = 0; c < shape.width; ++c) {
+                    auto const& r = queried.data()[i];
+                    double sum = 0;
+                    for (std::size_t t = 0; t < rows.length(r.example); ++t)
+                        sum += at(lines, i * shape.heads + h, t) * seen_row(r, t, values, own_values, own_positions,
+                                                                            rows)[h / shape.group() * shape.width + c];
+                    at(out, r.out, h * shape.width + c) = sum;
+                }
     }
 
     void activate(out_matrix x, mlp kind) const {
@@ -236,6 +286,24 @@ struct reference : host_slices<reference, double> {
     }
 
 private:
+    static void softmax_line(double* line, std::size_t size) {
+        double const largest = *std::max_element(line, line + size);
+        double sum = 0;
+        for (std::size_t t = 0; t < size; ++t)
+            sum += line[t] = std::exp(line[t] - largest);
+        for (std::size_t t = 0; t < size; ++t)
+            line[t] /= sum;
+    }
+
+    /// The key or value that a row sees at a position: its case's own, where there is one.
+    static double const* seen_row(attention_row const& r, std::size_t position, in_matrix clean, in_matrix own,
+                                  list<std::uint32_t> const& own_positions, ragged const& rows) {
+        for (std::size_t o = r.own_first; o < r.own_first + r.own_count; ++o)
+            if (own_positions.data()[o] == position)
+                return own.data + o * own.stride;
+        return clean.data + (rows.begin(r.example) + position) * clean.stride;
+    }
+
     static double activation(double x, mlp kind) {
         switch (kind) {
         case mlp::gated_silu:

@@ -1,0 +1,117 @@
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <bitset>
+#include <cstddef>
+#include <utility>
+#include <vector>
+
+#include <engraft/intervene/policy.hpp>
+#include <engraft/intervene/selection.hpp>
+
+namespace engraft {
+
+namespace detail {
+template <site S, site... All>
+constexpr int index_in(site_list<All...>) {
+    int i = 0, at = -1;
+    ((std::is_same_v<S, All> ? void(at = i++) : void(i++)), ...);
+    return at;
+}
+} // namespace detail
+
+/// The number of a site in `known_sites`.
+template <site S>
+inline constexpr int site_index = detail::index_in<S>(known_sites{});
+
+/// What is done to one row at one site.
+struct site_effect {
+    bool written = false; ///< some of it may change
+    bool held = false;    ///< all of it is at the clean value, whatever comes before
+    bool covered = false; ///< its value is replaced or held whole, whatever comes before
+};
+
+/// What a policy with its values does where: all that the plan knows of it. Made by `footprint_of`.
+class footprint {
+public:
+    /// replaces: the new value does not depend on the old one.
+    void add(int site, touch how, bool replaces, int heads, selection chosen) {
+        if (how != touch::reads)
+            records_.push_back({site, how, replaces, static_cast<std::size_t>(heads), std::move(chosen)});
+    }
+
+    /// What is done to the rows of one example.
+    class of_example {
+    public:
+        of_example(footprint const& all, std::size_t layers, std::size_t example, std::size_t length)
+            : length_(length), first_(length) {
+            for (auto const& r : all.records_)
+                add(r, layers, example);
+            for (auto& cells : cells_)
+                for (auto& c : cells) {
+                    c.effect.covered = c.effect.covered || (c.heads > 0 && c.covered.count() >= c.heads);
+                    c.effect.held = !c.effect.written && c.heads > 0 && c.held.count() >= c.heads;
+                }
+        }
+
+        /// The first position that anything is written to; the example's length when there is none.
+        std::size_t first() const { return first_; }
+
+        site_effect at(int site, int layer, std::size_t position) const {
+            auto const& cells = cells_[static_cast<std::size_t>(site)];
+            return cells.empty() ? site_effect{} : cells[static_cast<std::size_t>(layer) * length_ + position].effect;
+        }
+
+    private:
+        static constexpr std::size_t most_heads = 256; ///< of sites with more, nothing is ever known to be covered
+        struct cell {
+            site_effect effect;
+            std::size_t heads = 0;
+            std::bitset<most_heads> held, covered;
+        };
+
+        void add(auto const& record, std::size_t layers, std::size_t example) {
+            auto const& places = record.chosen.places;
+            auto at = std::lower_bound(places.begin(), places.end(), example,
+                                       [](selection::place const& p, std::size_t e) { return p.example < e; });
+            for (; at != places.end() && at->example == example; ++at)
+                for (std::size_t l = 0; l < record.chosen.heads.size(); ++l)
+                    record.chosen.each_head(l, *at, [&](std::size_t head) {
+                        auto& cells = cells_[static_cast<std::size_t>(record.site)];
+                        cells.resize(layers * length_);
+                        auto& c = cells[l * length_ + at->position];
+                        c.heads = record.heads;
+                        if (record.how == touch::holds)
+                            c.held.set(head % most_heads);
+                        else
+                            c.effect.written = true, first_ = std::min(first_, at->position);
+                        if ((record.how == touch::holds || record.replaces) && record.heads <= most_heads)
+                            c.covered.set(head);
+                    });
+        }
+
+        std::size_t length_, first_;
+        std::array<std::vector<cell>, static_cast<std::size_t>(known_sites::size)> cells_;
+    };
+
+private:
+    struct record {
+        int site;
+        touch how;
+        bool replaces;
+        std::size_t heads; ///< of the site
+        selection chosen;
+    };
+    std::vector<record> records_;
+};
+
+/// What a policy of a described model does to a batch's rows. throws as `resolve`
+template <description D, class Policy>
+footprint footprint_of(Policy const& policy, ragged const& rows) {
+    footprint all;
+    policy.template leave_footprint<D>(all, rows, Policy::may_not_fire);
+    return all;
+}
+
+} // namespace engraft
