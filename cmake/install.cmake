@@ -20,5 +20,6 @@ configure_package_config_file(cmake/engraftConfig.cmake.in engraftConfig.cmake I
 write_basic_package_version_file(engraftConfigVersion.cmake COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
 install(
     FILES ${PROJECT_BINARY_DIR}/engraftConfig.cmake ${PROJECT_BINARY_DIR}/engraftConfigVersion.cmake
-          ${PROJECT_SOURCE_DIR}/cmake/dependencies.cmake
+          ${PROJECT_SOURCE_DIR}/cmake/dependencies.cmake ${PROJECT_SOURCE_DIR}/cmake/describe.cmake
+          ${PROJECT_SOURCE_DIR}/examples/describe.cpp ${PROJECT_SOURCE_DIR}/examples/program.hpp
     DESTINATION ${engraft_package_folder})

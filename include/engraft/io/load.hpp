@@ -145,6 +145,16 @@ private:
     std::set<std::string, std::less<>> read_;
 };
 
+/// All weights of a checkpoint. The description is a value here: a program can read what it was not compiled for.
+/// throws bad_model for tensors that are missing, have another shape or are left over
+template <class Family, class Weights, class Backend, class Adapter>
+Weights read_weights(description const& d, checkpoint const& from, Backend const& backend, Adapter const& adapter) {
+    weight_reader<Backend, Adapter> reader(from, backend, adapter);
+    Weights read = Family::template read<Weights>(d, reader);
+    reader.require_all_read([&](std::string_view name) { return Family::derived(d, name); });
+    return read;
+}
+
 template <description D, class Backend, class Adapter>
 model<D, Backend> load_folder(std::filesystem::path const& folder, Backend backend, Adapter const& adapter) {
     if (!std::filesystem::is_directory(folder))
@@ -153,9 +163,8 @@ model<D, Backend> load_folder(std::filesystem::path const& folder, Backend backe
     auto const config = folder / "config.json";
     require_same(D, read_config(config), config.string());
     checkpoint const from(folder);
-    weight_reader<Backend, Adapter> reader(from, backend, adapter);
-    auto loaded = std::make_shared<weights<D, Backend> const>(family_of<D>::template read<D, Backend>(reader));
-    reader.require_all_read(family_of<D>::template derived<D>);
+    auto loaded = std::make_shared<weights<D, Backend> const>(
+        read_weights<family_of<D>, weights<D, Backend>>(D, from, backend, adapter));
     std::shared_ptr<tokenizer const> words;
     if (std::filesystem::exists(folder / "tokenizer.json"))
         words = std::make_shared<tokenizer const>(tokenizer::load(folder / "tokenizer.json"));

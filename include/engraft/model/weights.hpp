@@ -37,12 +37,13 @@ struct block_weights {
 template <description D, class Backend>
 struct weights {
     using table = matrix_tensor<typename Backend::value_type, typename Backend::memory_type>;
+    using block = block_weights<D, Backend>;
 
     table embedding;          ///< [vocab, d_model]
     table position_embedding; ///< [positions, d_model]
-    std::vector<block_weights<D, Backend>> blocks;
-    typename block_weights<D, Backend>::norm final_norm; ///< [d_model]
-    typename Backend::linear_map unembedding;            ///< [vocab, d_model]
+    std::vector<block> blocks;
+    typename block::norm final_norm;          ///< [d_model]
+    typename Backend::linear_map unembedding; ///< [vocab, d_model]
 };
 
 } // namespace engraft

@@ -38,6 +38,11 @@ inline double positive(nlohmann::json const& object, std::string_view key, std::
     return value;
 }
 
+/// A key that is not there has its family's default, which null can switch off: the two differ.
+inline bool is_missing(nlohmann::json const& config, std::string_view key) {
+    return !config.contains(std::string(key));
+}
+
 /// Refuses a feature that a config switches on: a key that is there, not null and not `off`.
 inline void require_off(nlohmann::json const& config, std::string_view key, nlohmann::json const& off,
                         std::string const& path) {
@@ -101,8 +106,9 @@ inline void read_rope(nlohmann::json const& config, std::string const& path, des
 
 /// Which layers have the sliding window, from `layer_types` where it stands: all of them, or 0, n, 2n, ...
 /// Without that list the window is of every `otherwise`-th layer.
+/// The window is 4096 where a config has no such key, and off where it is null.
 inline void read_window(nlohmann::json const& config, std::string const& path, int otherwise, description& d) {
-    auto const* window = find_value(config, "sliding_window", path);
+    bool const window = is_missing(config, "sliding_window") || find_value(config, "sliding_window", path);
     auto const* types = find_value(config, "layer_types", path);
     std::vector<bool> slides;
     if (types)
@@ -119,7 +125,7 @@ inline void read_window(nlohmann::json const& config, std::string const& path, i
         return;
     if (!window)
         throw bad_file(path, "'layer_types' names sliding_attention, but there is no 'sliding_window'");
-    d.window = dimension(config, "sliding_window", path);
+    d.window = is_missing(config, "sliding_window") ? 4096 : dimension(config, "sliding_window", path);
     d.window_every = otherwise;
     if (!types)
         return;
@@ -139,15 +145,17 @@ inline void require_full_attention(nlohmann::json const& config, std::string con
                 unsupported(path, "layer_types", shown(type), "'full_attention'");
 }
 
-/// What Llama and the families after its pattern share.
-inline description read_llama_like(nlohmann::json const& config, std::string const& path, family f) {
+/// What Llama and the families after its pattern share. `kv_heads` is for configs that do not name them; 0 means as
+/// many as query heads.
+inline description read_llama_like(nlohmann::json const& config, std::string const& path, family f, int kv_heads = 0) {
     description d;
     d.family = f;
     d.layers = dimension(config, "num_hidden_layers", path);
     d.d_model = dimension(config, "hidden_size", path);
     d.heads = dimension(config, "num_attention_heads", path);
-    d.kv_heads =
-        find_value(config, "num_key_value_heads", path) ? dimension(config, "num_key_value_heads", path) : d.heads;
+    d.kv_heads = kv_heads > 0 && is_missing(config, "num_key_value_heads") ? kv_heads
+                 : find_value(config, "num_key_value_heads", path) ? dimension(config, "num_key_value_heads", path)
+                                                                   : d.heads;
     if (find_value(config, "head_dim", path))
         d.d_head = dimension(config, "head_dim", path);
     else if (d.d_model % d.heads == 0)
@@ -182,14 +190,14 @@ inline description read_llama_config(nlohmann::json const& config, std::string c
 }
 
 inline description read_mistral_config(nlohmann::json const& config, std::string const& path) {
-    auto d = read_llama_like(config, path, family::mistral);
+    auto d = read_llama_like(config, path, family::mistral, 8);
     require_activation(config, "hidden_act", path, "silu");
     read_window(config, path, 1, d);
     return d;
 }
 
 inline description read_qwen2_config(nlohmann::json const& config, std::string const& path) {
-    auto d = read_llama_like(config, path, family::qwen2);
+    auto d = read_llama_like(config, path, family::qwen2, 32);
     require_activation(config, "hidden_act", path, "silu");
     d.qkv_bias = true;
     require_off(config, "use_sliding_window", false, path);
@@ -198,7 +206,7 @@ inline description read_qwen2_config(nlohmann::json const& config, std::string c
 }
 
 inline description read_qwen3_config(nlohmann::json const& config, std::string const& path) {
-    auto d = read_llama_like(config, path, family::qwen3);
+    auto d = read_llama_like(config, path, family::qwen3, 32);
     require_activation(config, "hidden_act", path, "silu");
     if (!find_value(config, "head_dim", path))
         d.d_head = 128;
@@ -210,7 +218,7 @@ inline description read_qwen3_config(nlohmann::json const& config, std::string c
 }
 
 inline description read_gemma2_config(nlohmann::json const& config, std::string const& path) {
-    auto d = read_llama_like(config, path, family::gemma2);
+    auto d = read_llama_like(config, path, family::gemma2, 4);
     require_activation(config, find_value(config, "hidden_activation", path) ? "hidden_activation" : "hidden_act", path,
                        "gelu_pytorch_tanh");
     require_off(config, "attention_bias", false, path);
@@ -221,10 +229,11 @@ inline description read_gemma2_config(nlohmann::json const& config, std::string 
     d.tied_unembedding = bool_or(config, "tie_word_embeddings", path, true);
     d.attention_scalar =
         find_value(config, "query_pre_attn_scalar", path) ? positive(config, "query_pre_attn_scalar", path) : 256;
-    if (find_value(config, "attn_logit_softcapping", path))
-        d.attention_softcap = positive(config, "attn_logit_softcapping", path);
-    if (find_value(config, "final_logit_softcapping", path))
-        d.final_softcap = positive(config, "final_logit_softcapping", path);
+    auto const softcap = [&](std::string_view key, double otherwise) {
+        return is_missing(config, key) ? otherwise : find_value(config, key, path) ? positive(config, key, path) : 0;
+    };
+    d.attention_softcap = softcap("attn_logit_softcapping", 50);
+    d.final_softcap = softcap("final_logit_softcapping", 30);
     read_window(config, path, 2, d);
     return d;
 }
