@@ -5,6 +5,11 @@
 #define ENGRAFT_COMPILED_IO
 #endif
 
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+
 #include <engraft/io/source/bpe.ipp>
 #include <engraft/io/source/checkpoint.ipp>
 #include <engraft/io/source/circuit_file.ipp>
@@ -29,3 +34,13 @@ template void read_elements(stored_tensor const&, std::size_t, std::span<double>
 template void read_elements(stored_tensor const&, std::size_t, std::span<std::int64_t>, std::string const&);
 
 } // namespace engraft
+
+// See io/linkage.hpp.
+#ifdef __ELF__
+extern "C" {
+extern char const engraft_io_is_linked;
+[[gnu::visibility("hidden")]] extern char const engraft_io_is_in_headers_or_linked_but_not_both;
+[[gnu::used]] char const engraft_io_is_linked = 0;
+[[gnu::used]] char const engraft_io_is_in_headers_or_linked_but_not_both = 0;
+}
+#endif
