@@ -10,7 +10,9 @@
 #include "parity.hpp"
 
 #define ENGRAFT_TEXT_OF(x) #x
+// clang-format off
 #define ENGRAFT_HEADER_OF(x) ENGRAFT_TEXT_OF(engraft_models/x.hpp)
+// clang-format on
 #include ENGRAFT_HEADER_OF(ENGRAFT_MODEL)
 
 int main(int count, char** arguments) try {
