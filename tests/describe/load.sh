@@ -74,5 +74,7 @@ llama F32 4 false fp32
 must_fit "$work/fp32" 0.95 1.3
 llama BF16 2 false bf16
 must_fit "$work/bf16" 0.95 1.3
+llama F32 4 true tied
+must_fit "$work/tied" 0.95 1.3
 gpt2 gpt2
 must_fit "$work/gpt2" 0.95 1.3

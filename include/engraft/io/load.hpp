@@ -98,22 +98,44 @@ private:
         return vector_tensor<T, memory>::from_host(picked, extents<dynamic>(picked.size()));
     }
 
-    /// A map's rows out of a matrix that is transposed, holds other maps too, or has something added to it.
+    /// A map's rows out of a matrix that is transposed, holds other maps too, or has something added to it. Read line
+    /// by line: a second copy of a large matrix would stay in the heap, in pieces that nothing else fits.
     template <class Added>
     auto picked_rows(stored_map const& map, Added const& added) {
         std::size_t const out(map.out), in(map.in), count(map.outputs());
         require_shape(map.weight, map.transposed ? std::vector{in, out} : std::vector{out, in});
-        auto const stored = from_.read<T>(map.weight);
-        std::vector<T> picked(count * in);
-        for (std::size_t r = 0; r < count; ++r) {
-            std::size_t const row = map.rows.empty() ? r : std::size_t(map.rows[r]);
-            for (std::size_t c = 0; c < in; ++c)
-                picked[r * in + c] = map.transposed ? stored[c * out + row] : stored[row * in + c];
+        auto const stored_row = [&](std::size_t r) { return map.rows.empty() ? r : std::size_t(map.rows[r]); };
+        return written(extents<dynamic, dynamic>(count, in), [&](T* picked) {
+            if (map.transposed) {
+                std::vector<T> line(out);
+                for (std::size_t c = 0; c < in; ++c) {
+                    from_.read(map.weight, c * out, std::span<T>(line));
+                    for (std::size_t r = 0; r < count; ++r)
+                        picked[r * in + c] = line[stored_row(r)];
+                }
+            } else {
+                for (std::size_t r = 0; r < count; ++r)
+                    from_.read(map.weight, stored_row(r) * in, std::span<T>(picked + r * in, in));
+            }
             if constexpr (!std::same_as<Added, no_adapter::nothing>)
                 if (added)
-                    added->add_row(row, &picked[r * in]);
+                    for (std::size_t r = 0; r < count; ++r)
+                        added->add_row(stored_row(r), picked + r * in);
+        });
+    }
+
+    /// A tensor that write(elements) fills on the host.
+    template <class Write>
+    static matrix_tensor<T, memory> written(extents<dynamic, dynamic> shape, Write const& write) {
+        matrix_tensor<T, memory> t(shape);
+        if constexpr (memory::host_accessible) {
+            write(t.data());
+        } else {
+            std::vector<T> staged(t.size());
+            write(staged.data());
+            memory::from_host(t.data(), staged.data(), staged.size() * sizeof(T));
         }
-        return matrix_tensor<T, memory>::from_host(picked, extents<dynamic, dynamic>(count, in));
+        return t;
     }
 
     void require_shape(std::string const& name, std::vector<std::size_t> const& expected) {

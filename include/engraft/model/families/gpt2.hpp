@@ -29,7 +29,8 @@ struct gpt2 {
                                 .rows = std::move(rows)});
         };
         Weights w;
-        w.embedding = read.table(root + "wte.weight", d.vocab, width);
+        if (!(d.tied_unembedding && Weights::shares_tied_embedding))
+            w.embedding = read.table(root + "wte.weight", d.vocab, width);
         w.position_embedding = read.table(root + "wpe.weight", d.positions, width);
         for (int layer = 0; layer < d.layers; ++layer) {
             std::string const at = root + "h." + std::to_string(layer) + ".";

@@ -34,7 +34,8 @@ struct gpt_neox {
             return rows;
         };
         Weights w;
-        w.embedding = read.table("gpt_neox.embed_in.weight", d.vocab, width);
+        if (!(d.tied_unembedding && Weights::shares_tied_embedding))
+            w.embedding = read.table("gpt_neox.embed_in.weight", d.vocab, width);
         for (int layer = 0; layer < d.layers; ++layer) {
             std::string const at = "gpt_neox.layers." + std::to_string(layer) + ".";
             block b;

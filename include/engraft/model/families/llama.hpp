@@ -30,7 +30,8 @@ struct llama {
             return read.linear({.weight = name + ".weight", .bias = bias ? name + ".bias" : "", .out = out, .in = in});
         };
         Weights w;
-        w.embedding = read.table("model.embed_tokens.weight", d.vocab, d.d_model);
+        if (!(d.tied_unembedding && Weights::shares_tied_embedding))
+            w.embedding = read.table("model.embed_tokens.weight", d.vocab, d.d_model);
         for (int layer = 0; layer < d.layers; ++layer) {
             std::string const at = "model.layers." + std::to_string(layer) + ".";
             block b;
