@@ -4,6 +4,8 @@
 #include "catch.hpp"
 #include "golden/models.hpp"
 
+#include <engraft/io/config.hpp>
+
 #include <engraft_models/gemma2.hpp>
 #include <engraft_models/gpt2.hpp>
 #include <engraft_models/gpt_neox.hpp>
