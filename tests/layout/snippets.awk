@@ -1,4 +1,4 @@
-# Prints a page with its blocks of C++ replaced by the regions of code that they name. See snippets.sh.
+# Prints a page with its blocks of C++, and those of CMake that name one, replaced by the regions of code that they name. See snippets.sh.
 
 function complain(text) {
     print page ":" NR ": " text > "/dev/stderr"
@@ -6,11 +6,13 @@ function complain(text) {
 }
 
 # Prints the region NAME of FILE without the indent that all its lines share, and without the marks of other regions.
+# In CMake a mark is `# [NAME]`.
 function print_region(file, name,    line, lines, count, i, inside, found, indent, least) {
     count = 0; inside = 0; found = 0; least = 1000
     while ((status = (getline line < file)) > 0) {
-        if (line ~ /^ *\/\/ \[\/?[a-z0-9_]+\]$/) {
+        if (line ~ /^ *(\/\/|#) \[\/?[a-z0-9_]+\]$/) {
             sub(/^ */, "", line)
+            sub(/^#/, "//", line)
             if (line == "// [" name "]") { inside = 1; found++ }
             else if (line == "// [/" name "]") inside = 0
         } else if (inside) {
@@ -42,6 +44,14 @@ replacing { # the block's old lines go
         else if (split(mark, part, "#") != 2) complain("write <!-- snippet: file.cpp#region -->, not " mark)
         else if (part[1] !~ /^(examples|tests\/(unit|backend|golden|law|docs|static)|tests\/install\/consumer)\/[A-Za-z0-9_.]+\.cpp$/)
             complain(part[1] " is not compiled: a snippet comes from examples, a folder of tests, or tests/install/consumer")
+        else {
+            print
+            print_region(part[1], part[2])
+            replacing = 1; mark = ""
+            next
+        }
+    } else if (fence == "```cmake" && split(mark, part, "#") == 2) {
+        if (part[1] !~ /^tests\/install\/[a-z_]+\/CMakeLists.txt$/) complain(part[1] " is not built by a test of tests/install")
         else {
             print
             print_region(part[1], part[2])

@@ -6,7 +6,8 @@
 #     ...
 #     ```
 #
-# is what stands between the lines `// [region]` and `// [/region]` of that file, less their common indent.
+# is what stands between the lines `// [region]` and `// [/region]` of that file, less their common indent. A block of
+# CMake may name its file in the same way (`# [region]`).
 # usage: snippets.sh ROOT [--update]      compares, or writes the blocks anew
 set -eu
 cd "$1"

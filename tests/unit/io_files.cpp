@@ -5,6 +5,7 @@
 #include <fstream>
 #include <limits>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -468,6 +469,34 @@ TEST_CASE("old and new keys of a config say the same", "[io][config]") {
     }
     CHECK_THROWS_WITH(read_config(f.write("config.json", "[]")), ContainsSubstring("must be a JSON object"));
     CHECK_THROWS_WITH(read_config(f.path / "none"), ContainsSubstring("there is no such file"));
+}
+
+// The defaults are those of transformers 4.53.3: MistralConfig, Gemma2Config, Qwen2Config, Qwen3Config.
+TEST_CASE("a key that is missing has its family's default, and null switches it off", "[io][config]") {
+    folder const f;
+    auto const read = [&](std::string const& base, std::string const& key, std::optional<std::string> const& value) {
+        auto config = read_json(data / base / "config.json");
+        config.erase(key);
+        if (value)
+            config[key] = parse_json(*value, "value");
+        return read_config(f.write("config.json", config.dump()));
+    };
+    CHECK(read("mistral", "sliding_window", std::nullopt).window == 4096);
+    CHECK(read("mistral", "sliding_window", "null").window == 0);
+    CHECK(read("mistral", "sliding_window", "5").window == 5);
+    CHECK(read("mistral", "num_attention_heads", "16").heads == 16);
+    CHECK(read("mistral", "num_key_value_heads", "null").kv_heads == 4);
+    CHECK_THROWS_WITH(read("mistral", "num_key_value_heads", std::nullopt), // 8
+                      ContainsSubstring("kv_heads must divide heads"));
+    CHECK(read("gemma2", "num_key_value_heads", std::nullopt).kv_heads == 4);
+    CHECK(read("gemma2", "attn_logit_softcapping", std::nullopt).attention_softcap == 50);
+    CHECK(read("gemma2", "attn_logit_softcapping", "null").attention_softcap == 0);
+    CHECK(read("gemma2", "final_logit_softcapping", std::nullopt).final_softcap == 30);
+    CHECK(read("gemma2", "final_logit_softcapping", "null").final_softcap == 0);
+    CHECK(read("gemma2", "query_pre_attn_scalar", std::nullopt).attention_scalar == 256);
+    CHECK(read("gemma2", "sliding_window", std::nullopt).window == 4096);
+    CHECK(read("gemma2", "layer_types", std::nullopt).window_every == 2);
+    CHECK(read("qwen3", "head_dim", std::nullopt).d_head == 128);
 }
 
 TEST_CASE("every field that differs from the description is listed", "[io][config]") {

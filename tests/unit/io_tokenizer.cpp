@@ -5,7 +5,9 @@
 
 #include <engraft/io/json.hpp>
 #include <engraft/io/normalization.hpp>
+#include <engraft/io/text_pattern.hpp>
 #include <engraft/io/tokenizer.hpp>
+#include <engraft/io/tokenizer_json.hpp>
 
 #include "../catch.hpp"
 #include "io_attack.hpp"
@@ -22,7 +24,7 @@ std::string const pair_folder = std::string(ENGRAFT_EXAMPLES_DATA) + "/base";
 /// A tokenizer from JSON written in a test.
 tokenizer from(std::string const& json) {
     std::string const path = "a tokenizer";
-    return tokenizer(engraft::detail::tokenizer_reader(path).read(engraft::parse_json(json, path)), path);
+    return tokenizer(engraft::read_tokenizer_json(json, path), path);
 }
 
 std::string const tiny_model = R"({"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2, "c": 7}, "merges": ["a b"]})";

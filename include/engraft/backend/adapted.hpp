@@ -85,11 +85,13 @@ struct weights<D, adapted<Base>> {
     using table = typename weights<D, Base>::table;
 
     explicit weights(std::shared_ptr<weights<D, Base> const> of)
-        : base(std::move(of)), embedding(base->embedding), position_embedding(base->position_embedding),
+        : base(std::move(of)), position_embedding(base->position_embedding),
           blocks(base->blocks.begin(), base->blocks.end()), final_norm(base->final_norm) {}
 
     std::shared_ptr<weights<D, Base> const> base;
-    table const &embedding, &position_embedding;
+    table const& token_embedding() const { return base->token_embedding(); }
+
+    table const& position_embedding;
     std::vector<block_weights<D, adapted<Base>>> blocks;
     typename block_weights<D, Base>::norm const& final_norm;
     adapted_map<Base> unembedding;

@@ -1,33 +1,18 @@
 #pragma once
 
 #include <filesystem>
-#include <string>
 
 #include <engraft/circuit/circuit.hpp>
-#include <engraft/io/json.hpp>
+#include <engraft/io/linkage.hpp>
 
 namespace engraft {
 
 /// Reads a circuit: {"value_fetcher": {"role": "last", "heads": [[layer, head], ...]}, ...}, groups in alphabetical
 /// order. throws bad_file when the file is not of that form
-inline circuit read_circuit(std::filesystem::path const& path) {
-    circuit c;
-    auto const document = read_json(path);
-    for (auto const& [name, entry] : as_object(document, "the circuit", path.string())) {
-        auto const where = path.string() + ": " + name;
-        circuit_group group{name, require_string(entry, "role", where), {}};
-        for (auto const& item : require_array(entry, "heads", where)) {
-            auto const& pair = as_array(item, "heads", where);
-            if (pair.size() != 2)
-                throw bad_file(where, "each head must be a pair [layer, head]");
-            group.heads.push_back({static_cast<int>(as_int(pair[0], "layer", where, 0, 1 << 20)),
-                                   static_cast<int>(as_int(pair[1], "head", where, 0, 1 << 20))});
-        }
-        c.groups.push_back(std::move(group));
-    }
-    if (c.groups.empty())
-        throw bad_file(path.string(), "the circuit has no group");
-    return c;
-}
+circuit read_circuit(std::filesystem::path const& path);
 
 } // namespace engraft
+
+#ifndef ENGRAFT_COMPILED_IO
+#include <engraft/io/source/circuit_file.ipp>
+#endif

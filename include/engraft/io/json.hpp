@@ -1,22 +1,20 @@
 #pragma once
 
-#include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
 #include <filesystem>
 #include <limits>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
 #include <nlohmann/json.hpp>
 
-#include <engraft/core/error.hpp>
-#include <engraft/io/mapped_file.hpp>
+#include <engraft/io/linkage.hpp>
+#include <engraft/io/printable.hpp>
 
+/// For the sources of io, and for programs that read JSON themselves: no header of engraft that a program gets by
+/// engraft.hpp includes this one, unless the bodies are in the headers (io/linkage.hpp).
+///
 /// JSON as an untrusted file: every function here throws `bad_file`, and none lets an exception of the JSON library
 /// out. `path` begins each message; the path of a value inside the file can be appended to it.
 namespace engraft {
@@ -26,219 +24,55 @@ inline constexpr std::size_t json_nesting_limit = 64;
 
 namespace detail {
 
-/// The part of a text from a file that fits in a message: short, and without control or non-ASCII bytes.
-inline std::string printable(std::string_view text, std::size_t limit = 120) {
-    std::string out;
-    for (char const c : text.substr(0, limit))
-        out += c >= ' ' && c <= '~' ? c : '?';
-    return text.size() > limit ? out + "..." : out;
-}
-
-/// A number as short as tells any two floats apart.
-inline std::string number_text(double value) {
-    char text[32];
-    std::snprintf(text, sizeof(text), "%.9g", value);
-    return text;
-}
-
-/// Watches the parser: too deep nesting stops it at once, so that a deep document never comes into being, and a key
-/// that stands twice when its object ends. (The library's parse with a callback, since its own event interface drags
-/// every binary format along.)
-class json_guard {
-public:
-    explicit json_guard(std::string const& path) : path_(path) {}
-
-    void operator()(nlohmann::json::parse_event_t event, nlohmann::json const& value) {
-        using at = nlohmann::json::parse_event_t;
-        if (event == at::object_start || event == at::array_start) {
-            if (keys_.size() == json_nesting_limit)
-                throw bad_file(path_, {"JSON nested deeper than ", json_nesting_limit, " levels is not read"});
-            keys_.emplace_back();
-        } else if (event == at::object_end || event == at::array_end) {
-            if (event == at::object_end && value.size() != keys_.back().size())
-                refuse_twice();
-            keys_.pop_back();
-        } else if (event == at::key) {
-            keys_.back().push_back(value.get_ref<std::string const&>());
-        }
-    }
-
-private:
-    [[noreturn]] void refuse_twice() {
-        auto& keys = keys_.back();
-        std::sort(keys.begin(), keys.end());
-        auto const twice = std::adjacent_find(keys.begin(), keys.end());
-        throw bad_file(path_, {"the key '", printable(twice == keys.end() ? std::string() : *twice),
-                               "' stands twice in one JSON object"});
-    }
-
-    std::string const& path_;
-    std::vector<std::vector<std::string>> keys_; ///< of the objects that are open; none for arrays
-};
-
-[[noreturn]] inline void refuse_json(std::string_view text, std::string const& path,
-                                     nlohmann::json::parse_error const& cause) {
-    std::size_t const end = std::min(cause.byte, text.size());
-    std::size_t line = 1, column = 1;
-    for (char const c : text.substr(0, end ? end - 1 : 0)) {
-        ++column;
-        if (c == '\n')
-            ++line, column = 1;
-    }
-    // The library's text is "[json.exception.parse_error.101] parse error at line 1, column 2: what was expected".
-    std::string_view what = cause.what();
-    if (auto const at = what.find("] "); at != what.npos)
-        what.remove_prefix(at + 2);
-    if (auto const at = what.find(": "); at != what.npos && what.starts_with("parse error"))
-        what.remove_prefix(at + 2);
-    throw bad_file(path, {"not valid JSON at line ", line, ", column ", column, ": ", printable(what, 240)});
-}
-
 /// A JSON value as a message shows it. (The JSON library's own writer is slow to compile.)
-inline std::string shown(nlohmann::json const& value) {
-    if (value.is_string())
-        return '"' + printable(value.get_ref<std::string const&>(), 60) + '"';
-    if (value.is_number_unsigned())
-        return std::to_string(value.get<std::uint64_t>());
-    if (value.is_number_integer())
-        return std::to_string(value.get<std::int64_t>());
-    if (value.is_boolean())
-        return value.get<bool>() ? "true" : "false";
-    if (value.is_null())
-        return "null";
-    if (value.is_array())
-        return "an array of " + std::to_string(value.size());
-    if (value.is_object())
-        return "an object with " + std::to_string(value.size()) + " keys";
-    return number_text(value.get<double>());
-}
+std::string shown(nlohmann::json const& value);
 
 } // namespace detail
 
 /// The document that a text is. Spaces may follow it, nothing else.
 /// throws bad_file, with line and column, for what is not JSON; for a key that stands twice in an object; for nesting
 /// deeper than `json_nesting_limit`
-inline nlohmann::json parse_json(std::string_view text, std::string const& path) {
-    detail::json_guard guard(path);
-    auto const watch = [&guard](int, nlohmann::json::parse_event_t event, nlohmann::json const& value) {
-        guard(event, value);
-        return true;
-    };
-    try {
-        return nlohmann::json::parse(text.begin(), text.end(), watch);
-    } catch (nlohmann::json::parse_error const& cause) {
-        detail::refuse_json(text, path, cause);
-    } catch (nlohmann::json::exception const& cause) { // such as a number that no double can hold
-        throw bad_file(path, {"JSON that can't be read: ", detail::printable(cause.what(), 240)});
-    }
-}
+nlohmann::json parse_json(std::string_view text, std::string const& path);
 
 /// The document that a file holds.
-inline nlohmann::json read_json(std::filesystem::path const& path) {
-    mapped_file const file(path);
-    return parse_json(file.text(), file.path());
-}
+nlohmann::json read_json(std::filesystem::path const& path);
 
 /// The value of a key, or nullptr where the key is missing or its value is null.
-inline nlohmann::json const* find_value(nlohmann::json const& object, std::string_view key, std::string const& path) {
-    if (!object.is_object())
-        throw bad_file(path, {"expected a JSON object, found ", detail::shown(object)});
-    auto const& members = object.get_ref<nlohmann::json::object_t const&>();
-    auto const at = members.find(std::string(key));
-    return at == members.end() || at->second.is_null() ? nullptr : &at->second;
-}
+nlohmann::json const* find_value(nlohmann::json const& object, std::string_view key, std::string const& path);
 
-inline nlohmann::json const& require_value(nlohmann::json const& object, std::string_view key,
-                                           std::string const& path) {
-    if (auto const* value = find_value(object, key, path))
-        return *value;
-    throw bad_file(path, {"'", key, "' is missing"});
-}
+nlohmann::json const& require_value(nlohmann::json const& object, std::string_view key, std::string const& path);
 
 /// A whole number in [least, most]; 2.0 is not one.
-inline std::int64_t as_int(nlohmann::json const& value, std::string_view name, std::string const& path,
-                           std::int64_t least, std::int64_t most) {
-    bool fits = value.is_number_integer();
-    std::int64_t number = 0;
-    if (fits && value.is_number_unsigned()) {
-        auto const n = value.get<std::uint64_t>();
-        fits = n <= static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
-        if (fits)
-            number = static_cast<std::int64_t>(n);
-    } else if (fits) {
-        number = value.get<std::int64_t>();
-    }
-    if (!fits || number < least || number > most)
-        throw bad_file(path, {"'", detail::printable(name), "' must be a whole number from ", least, " to ", most,
-                              ", but is ", detail::shown(value)});
-    return number;
-}
+std::int64_t as_int(nlohmann::json const& value, std::string_view name, std::string const& path, std::int64_t least,
+                    std::int64_t most);
 
-inline std::string const& as_string(nlohmann::json const& value, std::string_view name, std::string const& path) {
-    if (!value.is_string())
-        throw bad_file(path, {"'", detail::printable(name), "' must be a text, but is ", detail::shown(value)});
-    return value.get_ref<std::string const&>();
-}
+std::string const& as_string(nlohmann::json const& value, std::string_view name, std::string const& path);
 
-inline double as_number(nlohmann::json const& value, std::string_view name, std::string const& path) {
-    double const number = value.is_number() ? value.get<double>() : std::numeric_limits<double>::quiet_NaN();
-    if (!std::isfinite(number))
-        throw bad_file(path, {"'", detail::printable(name), "' must be a number, but is ", detail::shown(value)});
-    return number;
-}
+double as_number(nlohmann::json const& value, std::string_view name, std::string const& path);
 
-inline bool as_bool(nlohmann::json const& value, std::string_view name, std::string const& path) {
-    if (!value.is_boolean())
-        throw bad_file(path, {"'", detail::printable(name), "' must be true or false, but is ", detail::shown(value)});
-    return value.get<bool>();
-}
+bool as_bool(nlohmann::json const& value, std::string_view name, std::string const& path);
 
-inline nlohmann::json::array_t const& as_array(nlohmann::json const& value, std::string_view name,
-                                               std::string const& path) {
-    if (!value.is_array())
-        throw bad_file(path, {"'", detail::printable(name), "' must be an array, but is ", detail::shown(value)});
-    return value.get_ref<nlohmann::json::array_t const&>();
-}
+nlohmann::json::array_t const& as_array(nlohmann::json const& value, std::string_view name, std::string const& path);
 
-inline nlohmann::json::object_t const& as_object(nlohmann::json const& value, std::string_view name,
-                                                 std::string const& path) {
-    if (!value.is_object())
-        throw bad_file(path, {"'", detail::printable(name), "' must be an object, but is ", detail::shown(value)});
-    return value.get_ref<nlohmann::json::object_t const&>();
-}
+nlohmann::json::object_t const& as_object(nlohmann::json const& value, std::string_view name, std::string const& path);
 
-inline std::int64_t require_int(nlohmann::json const& object, std::string_view key, std::string const& path,
-                                std::int64_t least = std::numeric_limits<std::int64_t>::min(),
-                                std::int64_t most = std::numeric_limits<std::int64_t>::max()) {
-    return as_int(require_value(object, key, path), key, path, least, most);
-}
-inline double require_number(nlohmann::json const& object, std::string_view key, std::string const& path) {
-    return as_number(require_value(object, key, path), key, path);
-}
-inline std::string const& require_string(nlohmann::json const& object, std::string_view key, std::string const& path) {
-    return as_string(require_value(object, key, path), key, path);
-}
-inline nlohmann::json::array_t const& require_array(nlohmann::json const& object, std::string_view key,
-                                                    std::string const& path) {
-    return as_array(require_value(object, key, path), key, path);
-}
-inline nlohmann::json::object_t const& require_object(nlohmann::json const& object, std::string_view key,
-                                                      std::string const& path) {
-    return as_object(require_value(object, key, path), key, path);
-}
+std::int64_t require_int(nlohmann::json const& object, std::string_view key, std::string const& path,
+                         std::int64_t least = std::numeric_limits<std::int64_t>::min(),
+                         std::int64_t most = std::numeric_limits<std::int64_t>::max());
+double require_number(nlohmann::json const& object, std::string_view key, std::string const& path);
+std::string const& require_string(nlohmann::json const& object, std::string_view key, std::string const& path);
+nlohmann::json::array_t const& require_array(nlohmann::json const& object, std::string_view key,
+                                             std::string const& path);
+nlohmann::json::object_t const& require_object(nlohmann::json const& object, std::string_view key,
+                                               std::string const& path);
 
-inline double number_or(nlohmann::json const& object, std::string_view key, std::string const& path, double otherwise) {
-    auto const* value = find_value(object, key, path);
-    return value ? as_number(*value, key, path) : otherwise;
-}
-inline bool bool_or(nlohmann::json const& object, std::string_view key, std::string const& path, bool otherwise) {
-    auto const* value = find_value(object, key, path);
-    return value ? as_bool(*value, key, path) : otherwise;
-}
-inline std::string string_or(nlohmann::json const& object, std::string_view key, std::string const& path,
-                             std::string const& otherwise) {
-    auto const* value = find_value(object, key, path);
-    return value ? as_string(*value, key, path) : otherwise;
-}
+double number_or(nlohmann::json const& object, std::string_view key, std::string const& path, double otherwise);
+bool bool_or(nlohmann::json const& object, std::string_view key, std::string const& path, bool otherwise);
+std::string string_or(nlohmann::json const& object, std::string_view key, std::string const& path,
+                      std::string const& otherwise);
 
 } // namespace engraft
+
+#ifndef ENGRAFT_COMPILED_IO
+#include <engraft/io/source/json.ipp>
+#endif

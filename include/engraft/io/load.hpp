@@ -98,22 +98,44 @@ private:
         return vector_tensor<T, memory>::from_host(picked, extents<dynamic>(picked.size()));
     }
 
-    /// A map's rows out of a matrix that is transposed, holds other maps too, or has something added to it.
+    /// A map's rows out of a matrix that is transposed, holds other maps too, or has something added to it. Read line
+    /// by line: a second copy of a large matrix would stay in the heap, in pieces that nothing else fits.
     template <class Added>
     auto picked_rows(stored_map const& map, Added const& added) {
         std::size_t const out(map.out), in(map.in), count(map.outputs());
         require_shape(map.weight, map.transposed ? std::vector{in, out} : std::vector{out, in});
-        auto const stored = from_.read<T>(map.weight);
-        std::vector<T> picked(count * in);
-        for (std::size_t r = 0; r < count; ++r) {
-            std::size_t const row = map.rows.empty() ? r : std::size_t(map.rows[r]);
-            for (std::size_t c = 0; c < in; ++c)
-                picked[r * in + c] = map.transposed ? stored[c * out + row] : stored[row * in + c];
+        auto const stored_row = [&](std::size_t r) { return map.rows.empty() ? r : std::size_t(map.rows[r]); };
+        return written(extents<dynamic, dynamic>(count, in), [&](T* picked) {
+            if (map.transposed) {
+                std::vector<T> line(out);
+                for (std::size_t c = 0; c < in; ++c) {
+                    from_.read(map.weight, c * out, std::span<T>(line));
+                    for (std::size_t r = 0; r < count; ++r)
+                        picked[r * in + c] = line[stored_row(r)];
+                }
+            } else {
+                for (std::size_t r = 0; r < count; ++r)
+                    from_.read(map.weight, stored_row(r) * in, std::span<T>(picked + r * in, in));
+            }
             if constexpr (!std::same_as<Added, no_adapter::nothing>)
                 if (added)
-                    added->add_row(row, &picked[r * in]);
+                    for (std::size_t r = 0; r < count; ++r)
+                        added->add_row(stored_row(r), picked + r * in);
+        });
+    }
+
+    /// A tensor that write(elements) fills on the host.
+    template <class Write>
+    static matrix_tensor<T, memory> written(extents<dynamic, dynamic> shape, Write const& write) {
+        matrix_tensor<T, memory> t(shape);
+        if constexpr (memory::host_accessible) {
+            write(t.data());
+        } else {
+            std::vector<T> staged(t.size());
+            write(staged.data());
+            memory::from_host(t.data(), staged.data(), staged.size() * sizeof(T));
         }
-        return matrix_tensor<T, memory>::from_host(picked, extents<dynamic, dynamic>(count, in));
+        return t;
     }
 
     void require_shape(std::string const& name, std::vector<std::size_t> const& expected) {
@@ -145,6 +167,16 @@ private:
     std::set<std::string, std::less<>> read_;
 };
 
+/// All weights of a checkpoint. The description is a value here: a program can read what it was not compiled for.
+/// throws bad_model for tensors that are missing, have another shape or are left over
+template <class Family, class Weights, class Backend, class Adapter>
+Weights read_weights(description const& d, checkpoint const& from, Backend const& backend, Adapter const& adapter) {
+    weight_reader<Backend, Adapter> reader(from, backend, adapter);
+    Weights read = Family::template read<Weights>(d, reader);
+    reader.require_all_read([&](std::string_view name) { return Family::derived(d, name); });
+    return read;
+}
+
 template <description D, class Backend, class Adapter>
 model<D, Backend> load_folder(std::filesystem::path const& folder, Backend backend, Adapter const& adapter) {
     if (!std::filesystem::is_directory(folder))
@@ -153,9 +185,8 @@ model<D, Backend> load_folder(std::filesystem::path const& folder, Backend backe
     auto const config = folder / "config.json";
     require_same(D, read_config(config), config.string());
     checkpoint const from(folder);
-    weight_reader<Backend, Adapter> reader(from, backend, adapter);
-    auto loaded = std::make_shared<weights<D, Backend> const>(family_of<D>::template read<D, Backend>(reader));
-    reader.require_all_read(family_of<D>::template derived<D>);
+    auto loaded = std::make_shared<weights<D, Backend> const>(
+        read_weights<family_of<D>, weights<D, Backend>>(D, from, backend, adapter));
     std::shared_ptr<tokenizer const> words;
     if (std::filesystem::exists(folder / "tokenizer.json"))
         words = std::make_shared<tokenizer const>(tokenizer::load(folder / "tokenizer.json"));

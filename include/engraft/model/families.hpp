@@ -14,4 +14,17 @@ using family_of =
     std::conditional_t<D.family == family::gpt2, families::gpt2,
                        std::conditional_t<D.family == family::gpt_neox, families::gpt_neox, families::llama>>;
 
+/// use(families::gpt2{}) or the like, for a family that is known only when the program runs.
+template <class Use>
+decltype(auto) with_family(family f, Use const& use) {
+    switch (f) {
+    case family::gpt2:
+        return use(families::gpt2{});
+    case family::gpt_neox:
+        return use(families::gpt_neox{});
+    default:
+        return use(families::llama{});
+    }
+}
+
 } // namespace engraft

@@ -35,7 +35,7 @@ using map_layout = weights<D, detail::layout_backend>;
 template <description D>
 map_layout<D> layout_of() {
     detail::layout_reader reader;
-    return family_of<D>::template read<D, detail::layout_backend>(reader);
+    return family_of<D>::template read<map_layout<D>>(D, reader);
 }
 
 /// All linear maps of a layout but an unembedding that is the embedding's own matrix.

@@ -65,7 +65,7 @@ private:
 template <description D, class Backend>
 std::shared_ptr<weights<D, Backend> const> random_weights(std::uint64_t seed, Backend const& backend = Backend{}) {
     detail::random_reader<Backend> reader(backend, seed);
-    return std::make_shared<weights<D, Backend> const>(family_of<D>::template read<D, Backend>(reader));
+    return std::make_shared<weights<D, Backend> const>(family_of<D>::template read<weights<D, Backend>>(D, reader));
 }
 
 } // namespace engraft

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <concepts>
 #include <vector>
 
 #include <engraft/core/tensor.hpp>
@@ -37,12 +38,26 @@ struct block_weights {
 template <description D, class Backend>
 struct weights {
     using table = matrix_tensor<typename Backend::value_type, typename Backend::memory_type>;
+    using block = block_weights<D, Backend>;
+
+    /// Whether a linear map of the backend keeps its matrix as a checkpoint has it. Then an embedding that is the
+    /// unembedding's matrix is there once, in the latter, and `embedding` is empty.
+    static constexpr bool shares_tied_embedding = requires(typename Backend::linear_map const& map) {
+        requires std::same_as<decltype((map.weight)), table const&>;
+    };
+
+    table const& token_embedding() const {
+        if constexpr (shares_tied_embedding)
+            if (embedding.empty())
+                return unembedding.weight;
+        return embedding;
+    }
 
     table embedding;          ///< [vocab, d_model]
     table position_embedding; ///< [positions, d_model]
-    std::vector<block_weights<D, Backend>> blocks;
-    typename block_weights<D, Backend>::norm final_norm; ///< [d_model]
-    typename Backend::linear_map unembedding;            ///< [vocab, d_model]
+    std::vector<block> blocks;
+    typename block::norm final_norm;          ///< [d_model]
+    typename Backend::linear_map unembedding; ///< [vocab, d_model]
 };
 
 } // namespace engraft

@@ -80,7 +80,7 @@ private:
     }
 
     void embed() {
-        b_.gather_rows(as_matrix(stream_), as_matrix(w_.embedding), upload(tokens_.tokens()));
+        b_.gather_rows(as_matrix(stream_), as_matrix(w_.token_embedding()), upload(tokens_.tokens()));
         if constexpr (D.scaled_embedding)
             b_.scale(as_matrix(stream_), std::sqrt(static_cast<double>(D.d_model)));
         at<sites::embed>(0, stream_);

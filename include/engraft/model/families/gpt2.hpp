@@ -12,13 +12,13 @@
 namespace engraft::families {
 
 struct gpt2 {
-    template <description D, class Backend, class Reader>
-    static weights<D, Backend> read(Reader& read) {
-        using block = block_weights<D, Backend>;
+    template <class Weights, class Reader>
+    static Weights read(description const& d, Reader& read) {
+        using block = typename Weights::block;
         std::string const root = read.contains("transformer.wte.weight") ? "transformer." : "";
-        constexpr int d = D.d_model, all_heads = D.heads * D.d_head;
+        int const width = d.d_model, all_heads = d.heads * d.d_head;
         auto const norm = [&](std::string const& name) {
-            return typename block::norm{read.vector(name + ".weight", d), read.vector(name + ".bias", d)};
+            return typename block::norm{read.vector(name + ".weight", width), read.vector(name + ".bias", width)};
         };
         auto const linear = [&](std::string const& name, int out, int in, std::vector<int> rows = {}) {
             return read.linear({.weight = name + ".weight",
@@ -28,33 +28,33 @@ struct gpt2 {
                                 .transposed = true,
                                 .rows = std::move(rows)});
         };
-        weights<D, Backend> w;
-        w.embedding = read.table(root + "wte.weight", D.vocab, d);
-        w.position_embedding = read.table(root + "wpe.weight", D.positions, d);
-        for (int layer = 0; layer < D.layers; ++layer) {
+        Weights w;
+        if (!(d.tied_unembedding && Weights::shares_tied_embedding))
+            w.embedding = read.table(root + "wte.weight", d.vocab, width);
+        w.position_embedding = read.table(root + "wpe.weight", d.positions, width);
+        for (int layer = 0; layer < d.layers; ++layer) {
             std::string const at = root + "h." + std::to_string(layer) + ".";
             block b;
             b.norm1 = norm(at + "ln_1");
-            b.q = linear(at + "attn.c_attn", 3 * all_heads, d, row_range(0, all_heads));
-            b.k = linear(at + "attn.c_attn", 3 * all_heads, d, row_range(all_heads, all_heads));
-            b.v = linear(at + "attn.c_attn", 3 * all_heads, d, row_range(2 * all_heads, all_heads));
-            b.o = linear(at + "attn.c_proj", d, all_heads);
+            b.q = linear(at + "attn.c_attn", 3 * all_heads, width, row_range(0, all_heads));
+            b.k = linear(at + "attn.c_attn", 3 * all_heads, width, row_range(all_heads, all_heads));
+            b.v = linear(at + "attn.c_attn", 3 * all_heads, width, row_range(2 * all_heads, all_heads));
+            b.o = linear(at + "attn.c_proj", width, all_heads);
             b.norm2 = norm(at + "ln_2");
-            b.up = linear(at + "mlp.c_fc", D.d_mlp, d);
-            b.down = linear(at + "mlp.c_proj", d, D.d_mlp);
+            b.up = linear(at + "mlp.c_fc", d.d_mlp, width);
+            b.down = linear(at + "mlp.c_proj", width, d.d_mlp);
             w.blocks.push_back(std::move(b));
         }
         w.final_norm = norm(root + "ln_f");
         w.unembedding = read.linear(
-            {.weight = D.tied_unembedding ? root + "wte.weight" : "lm_head.weight", .out = D.vocab, .in = d});
+            {.weight = d.tied_unembedding ? root + "wte.weight" : "lm_head.weight", .out = d.vocab, .in = width});
         return w;
     }
 
     /// Causal masks, which old checkpoints carry, and the unembedding where it is the embedding.
-    template <description D>
-    static bool derived(std::string_view name) {
+    static bool derived(description const& d, std::string_view name) {
         return name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias") ||
-               (D.tied_unembedding && name == "lm_head.weight");
+               (d.tied_unembedding && name == "lm_head.weight");
     }
 };
 

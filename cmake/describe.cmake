@@ -1,0 +1,70 @@
+# engraft_describe(TARGET FOLDER [NAME name])
+#
+# Gives TARGET the header <engraft_models/name.hpp> with `inline constexpr engraft::description name{...}`: what the
+# config.json of a model's FOLDER (or a file that says it all) describes. It is made when TARGET is built, and again when
+# that file changes. The name is made of the folder's if none is given. A model that engraft does not support stops the
+# build with a sentence that names what is missing.
+#
+# The program that reads the config, examples/describe.cpp, is built when the first target needs it, for which CLI11
+# must be found; `engraft::describe` is its target.
+function(engraft_describe TARGET FOLDER)
+    cmake_parse_arguments(PARSE_ARGV 2 engraft "" "NAME" "")
+    if(engraft_UNPARSED_ARGUMENTS OR engraft_KEYWORDS_MISSING_VALUES)
+        message(FATAL_ERROR "engraft_describe(TARGET FOLDER [NAME name]) does not know: "
+                            "${engraft_UNPARSED_ARGUMENTS}${engraft_KEYWORDS_MISSING_VALUES}")
+    endif()
+    if(NOT TARGET ${TARGET})
+        message(FATAL_ERROR "engraft_describe: there is no target ${TARGET}")
+    endif()
+    cmake_path(ABSOLUTE_PATH FOLDER BASE_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}" NORMALIZE OUTPUT_VARIABLE folder)
+    set(config "${folder}")
+    if(IS_DIRECTORY "${folder}")
+        set(config "${folder}/config.json")
+    endif()
+    if(NOT EXISTS "${config}")
+        message(FATAL_ERROR "engraft_describe: there is no ${config}")
+    endif()
+    set(name "${engraft_NAME}")
+    if(name STREQUAL "")
+        string(REGEX REPLACE "/+$" "" name "${folder}")
+        cmake_path(GET name FILENAME name)
+        string(REGEX REPLACE "[^A-Za-z0-9]+" "_" name "${name}")
+        string(REGEX REPLACE "^_" "" name "${name}")
+        if(name MATCHES "^([0-9]|$)")
+            string(PREPEND name "model_")
+        endif()
+    endif()
+
+    _engraft_describe_program()
+    set(include "${CMAKE_CURRENT_BINARY_DIR}/engraft_describe/${TARGET}")
+    set(header "${include}/engraft_models/${name}.hpp")
+    file(MAKE_DIRECTORY "${include}/engraft_models")
+    add_custom_command(
+        OUTPUT "${header}"
+        COMMAND engraft::describe "${folder}" --name "${name}" --header "${header}"
+        DEPENDS "${config}" engraft::describe
+        COMMENT "Describing ${folder}"
+        VERBATIM)
+    add_custom_target(engraft_describe_${TARGET}_${name} DEPENDS "${header}")
+    add_dependencies(${TARGET} engraft_describe_${TARGET}_${name})
+    get_target_property(type ${TARGET} TYPE)
+    if(type STREQUAL "INTERFACE_LIBRARY")
+        target_include_directories(${TARGET} INTERFACE "${include}")
+    else()
+        target_include_directories(${TARGET} PRIVATE "${include}")
+    endif()
+endfunction()
+
+function(_engraft_describe_program)
+    if(TARGET engraft::describe)
+        return() # the examples are built, or another target came first
+    endif()
+    find_package(CLI11 REQUIRED)
+    set(source "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/describe.cpp") # installed
+    if(NOT EXISTS "${source}")
+        cmake_path(SET source NORMALIZE "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../examples/describe.cpp")
+    endif()
+    add_executable(engraft_describe_program EXCLUDE_FROM_ALL "${source}")
+    target_link_libraries(engraft_describe_program PRIVATE engraft::engraft CLI11::CLI11)
+    add_executable(engraft::describe ALIAS engraft_describe_program)
+endfunction()

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include <engraft/io/linkage.hpp>
+
+namespace engraft::detail {
+
+/// The part of a text from a file that fits in a message: short, and without control or non-ASCII bytes.
+std::string printable(std::string_view text, std::size_t limit = 120);
+
+/// A number as short as tells any two floats apart.
+std::string number_text(double value);
+
+} // namespace engraft::detail
+
+#ifndef ENGRAFT_COMPILED_IO
+#include <engraft/io/source/printable.ipp>
+#endif

@@ -1,0 +1,92 @@
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <vector>
+
+#include <engraft/core/error.hpp>
+#include <engraft/io/checkpoint.hpp>
+#include <engraft/io/json.hpp>
+#include <engraft/io/linkage.hpp>
+
+namespace engraft {
+
+namespace detail {
+
+inline bool plain_name(std::string const& name) {
+    return !name.empty() && name != "." && name != ".." &&
+           name.find_first_of(std::string_view("/\\\0", 3)) == name.npos;
+}
+
+} // namespace detail
+
+ENGRAFT_IO checkpoint::checkpoint(std::filesystem::path const& path) : path_(path.string()) {
+    std::error_code ignored;
+    if (!std::filesystem::is_directory(path, ignored)) {
+        add(path);
+        return;
+    }
+    if (auto const whole = path / "model.safetensors"; std::filesystem::exists(whole, ignored))
+        add(whole);
+    else if (auto const index = path / "model.safetensors.index.json"; std::filesystem::exists(index, ignored))
+        add_shards(path, index);
+    else
+        throw bad_file(path_, "the folder has neither model.safetensors nor model.safetensors.index.json; weights in "
+                              "other formats must be converted to safetensors first");
+}
+
+ENGRAFT_IO std::vector<std::string> checkpoint::names() const {
+    std::vector<std::string> all;
+    for (auto const& [name, tensor] : tensors_)
+        all.push_back(name);
+    return all;
+}
+
+ENGRAFT_IO stored_tensor const& checkpoint::at(std::string_view name) const {
+    if (auto const found = tensors_.find(name); found != tensors_.end())
+        return *found->second;
+    throw bad_model({path_, ": there is no tensor '", name, "'"});
+}
+
+ENGRAFT_IO std::string checkpoint::label(std::string_view name) const {
+    return path_ + ": tensor '" + std::string(name) + "'";
+}
+
+ENGRAFT_IO safetensors_file const& checkpoint::add(std::filesystem::path const& path) {
+    files_.emplace_back(path);
+    for (auto const& [name, tensor] : files_.back().tensors())
+        if (!tensors_.emplace(name, &tensor).second)
+            throw bad_file(path.string(), {"the tensor '", detail::printable(name), "' is in another shard too"});
+    return files_.back();
+}
+
+ENGRAFT_IO void checkpoint::add_shards(std::filesystem::path const& folder, std::filesystem::path const& index) {
+    auto const document = read_json(index);
+    std::string const where = index.string();
+    std::map<std::string, std::set<std::string>> shards;
+    for (auto const& [name, file] : require_object(document, "weight_map", where)) {
+        auto const& shard = as_string(file, name, where);
+        if (!detail::plain_name(shard))
+            throw bad_file(where, {"the shard '", detail::printable(shard), "' must be a file inside the folder"});
+        shards[shard].insert(name);
+    }
+    if (shards.empty())
+        throw bad_file(where, "'weight_map' names no tensor");
+    for (auto const& [shard, expected] : shards) {
+        auto const& tensors = add(folder / shard).tensors();
+        for (auto const& name : expected)
+            if (!tensors.contains(name))
+                throw bad_file(where, {"the tensor '", detail::printable(name), "' is said to be in ", shard,
+                                       ", but is not there"});
+        for (auto const& [name, tensor] : tensors)
+            if (!expected.contains(name))
+                throw bad_file(where,
+                               {"the tensor '", detail::printable(name), "' in ", shard, " is not in the index"});
+    }
+}
+
+} // namespace engraft

@@ -1,0 +1,46 @@
+// The bodies of engraft's functions that are no templates, compiled once: `engraft_io` of the CMake package. A program
+// that defines ENGRAFT_COMPILED_IO links this instead of compiling them in each of its sources.
+
+#ifndef ENGRAFT_COMPILED_IO
+#define ENGRAFT_COMPILED_IO
+#endif
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include <engraft/io/source/bpe.ipp>
+#include <engraft/io/source/checkpoint.ipp>
+#include <engraft/io/source/circuit_file.ipp>
+#include <engraft/io/source/config.ipp>
+#include <engraft/io/source/json.ipp>
+#include <engraft/io/source/lora.ipp>
+#include <engraft/io/source/mapped_file.ipp>
+#include <engraft/io/source/normalization.ipp>
+#include <engraft/io/source/printable.ipp>
+#include <engraft/io/source/require_same.ipp>
+#include <engraft/io/source/safetensors.ipp>
+#include <engraft/io/source/stored_tensor.ipp>
+#include <engraft/io/source/text_pattern.ipp>
+#include <engraft/io/source/tokenizer.ipp>
+#include <engraft/io/source/tokenizer_json.ipp>
+#include <engraft/io/source/utf8.ipp>
+
+namespace engraft {
+
+template void read_elements(stored_tensor const&, std::size_t, std::span<float>, std::string const&);
+template void read_elements(stored_tensor const&, std::size_t, std::span<double>, std::string const&);
+template void read_elements(stored_tensor const&, std::size_t, std::span<std::int64_t>, std::string const&);
+
+} // namespace engraft
+
+// See io/linkage.hpp.
+#ifdef __ELF__
+extern "C" {
+extern char const engraft_io_is_linked;
+[[gnu::visibility("hidden")]] extern char const engraft_io_is_in_headers_or_linked_but_not_both;
+[[gnu::used]] char const engraft_io_is_linked = 0;
+[[gnu::used]] char const engraft_io_is_in_headers_or_linked_but_not_both = 0;
+}
+#endif

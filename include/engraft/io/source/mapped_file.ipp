@@ -1,0 +1,81 @@
+#pragma once
+
+#include <cerrno>
+#include <cstddef>
+#include <filesystem>
+#include <limits>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <engraft/core/error.hpp>
+#include <engraft/io/linkage.hpp>
+#include <engraft/io/mapped_file.hpp>
+
+namespace engraft {
+
+namespace detail {
+
+inline std::string system_message(int reason) { return std::generic_category().message(reason); }
+
+} // namespace detail
+
+ENGRAFT_IO mapped_file::mapped_file(std::filesystem::path const& path) : path_(path.string()) {
+    // Without O_NONBLOCK, opening a pipe that nobody writes to waits for ever.
+    int const descriptor = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (descriptor < 0) {
+        int const reason = errno;
+        if (reason == ENOENT || reason == ENOTDIR)
+            throw bad_file(path_, "there is no such file");
+        throw bad_file(path_, {"the file can't be opened: ", detail::system_message(reason)});
+    }
+    try {
+        map(descriptor);
+    } catch (...) {
+        ::close(descriptor);
+        throw;
+    }
+    ::close(descriptor);
+}
+
+ENGRAFT_IO mapped_file::mapped_file(mapped_file&& other) noexcept
+    : path_(std::move(other.path_)), data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+
+ENGRAFT_IO mapped_file& mapped_file::operator=(mapped_file&& other) noexcept {
+    std::swap(path_, other.path_);
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    return *this;
+}
+
+ENGRAFT_IO mapped_file::~mapped_file() {
+    if (data_)
+        ::munmap(data_, size_);
+}
+
+ENGRAFT_IO void mapped_file::map(int descriptor) {
+    struct ::stat facts {};
+    if (::fstat(descriptor, &facts) != 0)
+        throw bad_file(path_, {"the file can't be examined: ", detail::system_message(errno)});
+    if (S_ISDIR(facts.st_mode))
+        throw bad_file(path_, "this is a folder, not a file");
+    if (!S_ISREG(facts.st_mode))
+        throw bad_file(path_, "this is not a regular file");
+    if (facts.st_size <= 0)
+        throw bad_file(path_, "the file is empty");
+    if (static_cast<unsigned long long>(facts.st_size) > std::numeric_limits<std::size_t>::max())
+        throw bad_file(path_, "the file is larger than the address space of this program");
+    auto const size = static_cast<std::size_t>(facts.st_size);
+    void* const data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, descriptor, 0);
+    if (data == MAP_FAILED)
+        throw bad_file(path_, {"the file can't be mapped into memory: ", detail::system_message(errno)});
+    data_ = data;
+    size_ = size;
+}
+
+} // namespace engraft

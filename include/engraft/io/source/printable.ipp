@@ -1,0 +1,30 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdio>
+#include <string>
+#include <string_view>
+
+#include <engraft/io/linkage.hpp>
+#include <engraft/io/printable.hpp>
+
+namespace engraft {
+
+namespace detail {
+
+ENGRAFT_IO std::string printable(std::string_view text, std::size_t limit) {
+    std::string out;
+    for (char const c : text.substr(0, limit))
+        out += c >= ' ' && c <= '~' ? c : '?';
+    return text.size() > limit ? out + "..." : out;
+}
+
+ENGRAFT_IO std::string number_text(double value) {
+    char text[32];
+    std::snprintf(text, sizeof(text), "%.9g", value);
+    return text;
+}
+
+} // namespace detail
+
+} // namespace engraft

@@ -1,0 +1,141 @@
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <engraft/core/error.hpp>
+#include <engraft/core/token.hpp>
+#include <engraft/io/bpe.hpp>
+#include <engraft/io/linkage.hpp>
+#include <engraft/io/mapped_file.hpp>
+#include <engraft/io/printable.hpp>
+#include <engraft/io/source/added_tokens.ipp>
+#include <engraft/io/source/tokenizer_steps.ipp>
+#include <engraft/io/text_pattern.hpp>
+#include <engraft/io/tokenizer.hpp>
+#include <engraft/io/tokenizer_json.hpp>
+#include <engraft/io/tokenizer_parts.hpp>
+#include <engraft/io/utf8.hpp>
+
+namespace engraft {
+
+/// All that a tokenizer knows; it never changes.
+struct tokenizer::state {
+    tokenizer_steps::parts steps;
+    vocabulary added_texts;
+    std::vector<token> special;
+    detail::added_token_finder verbatim, normalized;
+    text_pattern word; ///< a character of a word, to Unicode
+
+    state(tokenizer_steps::parts parts, std::string const& path)
+        : steps(std::move(parts)),
+          word(text_pattern::regex(R"([\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}])", path)) {
+        for (auto const& entry : steps.added) {
+            auto const known = steps.model.tokens().find(entry.text);
+            auto const* const text = steps.model.tokens().text(entry.id);
+            if (known ? *known != entry.id : text != nullptr)
+                throw bad_file(path, {"the added token '", detail::printable(entry.text), "' has the number ", entry.id,
+                                      ", which disagrees with the vocabulary"});
+            added_texts.add(entry.text, entry.id, path);
+            if (entry.special)
+                special.push_back(entry.id);
+        }
+        std::sort(special.begin(), special.end());
+        for (std::size_t i = 0; i < steps.added.size(); ++i) {
+            auto const& entry = steps.added[i];
+            auto& finds = entry.normalized ? normalized : verbatim;
+            finds.add(entry.normalized ? detail::normalized(steps.normalizers, entry.text) : entry.text, i);
+        }
+        verbatim.sort();
+        normalized.sort();
+    }
+
+    std::string const* text(token id) const {
+        auto const* found = added_texts.text(id);
+        return found ? found : steps.model.tokens().text(id);
+    }
+};
+
+ENGRAFT_IO tokenizer tokenizer::load(std::filesystem::path const& path) {
+    std::error_code ignored;
+    mapped_file const file(std::filesystem::is_directory(path, ignored) ? path / "tokenizer.json" : path);
+    return tokenizer(read_tokenizer_json(file.text(), file.path()), file.path());
+}
+
+ENGRAFT_IO tokenizer::tokenizer(tokenizer_steps::parts parts, std::string const& path)
+    : state_(std::make_shared<state const>(std::move(parts), path)) {}
+
+ENGRAFT_IO std::vector<token> tokenizer::encode(std::string_view utf8, bool special) const {
+    detail::require_reasonable(utf8);
+    require_utf8(utf8);
+    auto const& steps = state_->steps;
+    std::vector<token> out;
+    if (special)
+        out = steps.before;
+    for (auto const& outer : state_->verbatim.cut(utf8, steps.added, state_->word)) {
+        if (outer.found) {
+            out.push_back(outer.found->id);
+            continue;
+        }
+        bool const first = outer.text.data() == utf8.data();
+        auto const normal = detail::normalized(steps.normalizers, outer.text);
+        for (auto const& part : state_->normalized.cut(normal, steps.added, state_->word)) {
+            if (part.found)
+                out.push_back(part.found->id);
+            else
+                for (auto const& word :
+                     detail::words_of(steps.pre_tokenizers, part.text, first && part.text.data() == normal.data()))
+                    steps.model.encode(word.text, out);
+        }
+    }
+    if (special)
+        out.insert(out.end(), steps.after.begin(), steps.after.end());
+    return out;
+}
+
+ENGRAFT_IO std::string tokenizer::decode(std::span<token const> tokens, bool skip_special) const {
+    std::vector<std::string> texts;
+    for (token const id : tokens) {
+        auto const& known = text(id);
+        if (!(skip_special && is_special(id)))
+            texts.push_back(known);
+    }
+    return detail::decoded(state_->steps, std::move(texts));
+}
+
+ENGRAFT_IO std::optional<token> tokenizer::single_token(std::string_view utf8) const {
+    auto const tokens = encode(utf8, false);
+    return tokens.size() == 1 ? std::optional(tokens[0]) : std::nullopt;
+}
+
+ENGRAFT_IO std::size_t tokenizer::size() const {
+    return std::max(state_->steps.model.tokens().size(), state_->added_texts.size());
+}
+
+ENGRAFT_IO bool tokenizer::contains(token id) const { return state_->text(id) != nullptr; }
+
+ENGRAFT_IO std::string const& tokenizer::text(token id) const {
+    if (auto const* found = state_->text(id))
+        return *found;
+    throw bad_input({"there is no token ", id, " in this vocabulary of ", size()});
+}
+
+ENGRAFT_IO std::optional<token> tokenizer::find(std::string_view written) const {
+    auto const found = state_->added_texts.find(written);
+    return found ? found : state_->steps.model.tokens().find(written);
+}
+
+ENGRAFT_IO bool tokenizer::is_special(token id) const {
+    return std::binary_search(state_->special.begin(), state_->special.end(), id);
+}
+
+} // namespace engraft

@@ -1,0 +1,238 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include <engraft/core/error.hpp>
+#include <engraft/io/normalization.hpp>
+#include <engraft/io/text_pattern.hpp>
+#include <engraft/io/tokenizer_parts.hpp>
+#include <engraft/io/utf8.hpp>
+
+namespace engraft {
+
+namespace detail {
+
+/// The character that stands for each byte in a byte-level vocabulary: visible ones of Latin-1 for themselves, the
+/// others in order from U+0100.
+inline constexpr std::array<char32_t, 256> byte_characters = [] {
+    std::array<char32_t, 256> table{};
+    char32_t next = 0x100;
+    for (unsigned b = 0; b < 256; ++b) {
+        bool const visible = (b >= 0x21 && b <= 0x7E) || (b >= 0xA1 && b <= 0xAC) || b >= 0xAE;
+        table[b] = visible ? b : next++;
+    }
+    return table;
+}();
+
+inline constexpr std::array<std::int16_t, 0x144> character_bytes = [] {
+    std::array<std::int16_t, 0x144> table{};
+    for (auto& b : table)
+        b = -1;
+    for (unsigned b = 0; b < 256; ++b)
+        table[byte_characters[b]] = static_cast<std::int16_t>(b);
+    return table;
+}();
+
+/// Steps in a row can multiply a text; no honest file makes a long one of a short one.
+inline constexpr std::size_t largest_text = std::size_t{1} << 28;
+
+inline void require_reasonable(std::string_view text) {
+    if (text.size() > largest_text)
+        throw bad_input({"a text of more than ", largest_text, " bytes is not tokenized"});
+}
+
+inline std::string replaced(std::string_view text, std::string_view from, std::string_view to) {
+    std::string out;
+    for (std::size_t at = 0;;) {
+        auto const found = text.find(from, at);
+        out += text.substr(at, found - at);
+        if (found == text.npos)
+            return out;
+        out += to;
+        require_reasonable(out);
+        at = found + from.size();
+    }
+}
+
+/// A text after all normalizers.
+inline std::string normalized(std::vector<tokenizer_steps::normalizer> const& steps, std::string_view raw) {
+    std::string text(raw);
+    for (auto const& step : steps) {
+        if (auto const* add = std::get_if<tokenizer_steps::prepend>(&step))
+            text = text.empty() ? text : add->text + text;
+        else if (auto const* change = std::get_if<tokenizer_steps::replace>(&step))
+            text = replaced(text, change->from, change->to);
+        else
+            text = nfc(text);
+    }
+    return text;
+}
+
+struct piece {
+    std::string text;
+    bool at_start; ///< of the whole text
+};
+
+inline void put_split(text_pattern const& where, split_behavior behavior, bool invert, piece const& word,
+                      std::vector<piece>& out) {
+    for (auto const part : where.split(word.text, behavior, invert))
+        out.push_back({std::string(part), word.at_start && part.data() == word.text.data()});
+}
+
+inline void apply(tokenizer_steps::split_at const& step, piece&& word, std::vector<piece>& out) {
+    put_split(step.where, step.behavior, step.invert, word, out);
+}
+
+inline void apply(tokenizer_steps::byte_level const& step, piece&& word, std::vector<piece>& out) {
+    if (step.prefix_space && !word.text.starts_with(' '))
+        word.text.insert(0, " ");
+    std::size_t const begin = out.size();
+    if (step.words)
+        put_split(*step.words, split_behavior::isolated, false, word, out);
+    else
+        out.push_back(std::move(word));
+    for (std::size_t i = begin; i < out.size(); ++i) {
+        std::string visible;
+        for (char const c : out[i].text)
+            append_code_point(visible, byte_characters[static_cast<unsigned char>(c)]);
+        require_reasonable(visible);
+        out[i].text = std::move(visible);
+    }
+}
+
+inline void apply(tokenizer_steps::metaspace const& step, piece&& word, std::vector<piece>& out) {
+    using prepending = tokenizer_steps::metaspace::prepending;
+    word.text = replaced(word.text, " ", step.replacement);
+    if (!word.text.starts_with(step.replacement) &&
+        (step.prepend == prepending::always || (step.prepend == prepending::first && word.at_start)))
+        word.text.insert(0, step.replacement);
+    if (step.words)
+        put_split(*step.words, split_behavior::merged_with_next, false, word, out);
+    else
+        out.push_back(std::move(word));
+}
+
+inline std::optional<char> byte_of(std::string_view written) {
+    if (written.size() != 6 || !written.starts_with("<0x") || written[5] != '>')
+        return std::nullopt;
+    int value = 0;
+    for (char const c : written.substr(3, 2)) {
+        int const digit = c >= '0' && c <= '9'   ? c - '0'
+                          : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                          : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                                                 : -1;
+        if (digit < 0)
+            return std::nullopt;
+        value = value * 16 + digit;
+    }
+    return static_cast<char>(static_cast<unsigned char>(value));
+}
+
+/// The words that the model sees of a normalized text.
+inline std::vector<piece> words_of(std::vector<tokenizer_steps::pre_tokenizer> const& steps, std::string_view text,
+                                   bool at_start) {
+    std::vector<piece> words;
+    if (!text.empty())
+        words.push_back({std::string(text), at_start});
+    for (auto const& step : steps) {
+        std::vector<piece> next;
+        for (auto& word : words)
+            std::visit([&](auto const& s) { apply(s, std::move(word), next); }, step);
+        words = std::move(next);
+    }
+    return words;
+}
+
+inline void decode_with(tokenizer_steps::decode_byte_level const&, std::vector<std::string>& texts) {
+    std::string joined;
+    for (auto const& written : texts) {
+        std::string bytes;
+        for (std::size_t i = 0; i < written.size();) {
+            auto const c = code_point_at(written, i);
+            int const byte = c.value < character_bytes.size() ? character_bytes[c.value] : -1;
+            if (byte < 0) { // not written in bytes at all, as an added token may be
+                bytes = written;
+                break;
+            }
+            bytes += static_cast<char>(byte);
+            i += c.length;
+        }
+        joined += bytes;
+    }
+    texts = {valid_utf8(joined)};
+}
+
+inline void decode_with(tokenizer_steps::decode_byte_fallback const&, std::vector<std::string>& texts) {
+    std::vector<std::string> out;
+    std::string bytes;
+    auto const flush = [&] {
+        if (bytes.empty())
+            return;
+        if (is_utf8(bytes))
+            out.push_back(bytes);
+        else
+            for (std::size_t i = 0; i < bytes.size(); ++i)
+                out.push_back("\xEF\xBF\xBD");
+        bytes.clear();
+    };
+    for (auto& written : texts) {
+        if (auto const byte = byte_of(written)) {
+            bytes += *byte;
+            continue;
+        }
+        flush();
+        out.push_back(std::move(written));
+    }
+    flush();
+    texts = std::move(out);
+}
+
+inline void decode_with(tokenizer_steps::fuse const&, std::vector<std::string>& texts) {
+    std::string joined;
+    for (auto const& t : texts)
+        joined += t;
+    texts = {joined};
+}
+
+inline void decode_with(tokenizer_steps::strip const& step, std::vector<std::string>& texts) {
+    if (step.character.empty())
+        return;
+    for (auto& t : texts) {
+        for (std::size_t n = 0; n < step.start && t.starts_with(step.character); ++n)
+            t.erase(0, step.character.size());
+        for (std::size_t n = 0; n < step.stop && t.ends_with(step.character); ++n)
+            t.erase(t.size() - step.character.size());
+    }
+}
+
+inline void decode_with(tokenizer_steps::replace const& step, std::vector<std::string>& texts) {
+    for (auto& t : texts)
+        t = replaced(t, step.from, step.to);
+}
+
+inline void decode_with(tokenizer_steps::decode_metaspace const& step, std::vector<std::string>& texts) {
+    for (std::size_t i = 0; i < texts.size(); ++i)
+        texts[i] = replaced(texts[i], step.replacement, i == 0 && step.drop_first ? "" : " ");
+}
+
+/// The texts of tokens joined to one, by a decoder's steps.
+inline std::string decoded(tokenizer_steps::parts const& parts, std::vector<std::string> texts) {
+    for (auto const& step : parts.decoders)
+        std::visit([&](auto const& s) { decode_with(s, texts); }, step);
+    std::string joined;
+    for (std::size_t i = 0; i < texts.size(); ++i)
+        joined += (i && !parts.has_decoder ? " " : "") + texts[i];
+    return valid_utf8(joined);
+}
+
+} // namespace detail
+
+} // namespace engraft
