@@ -25,4 +25,5 @@
 #include <engraft/io/load.hpp>
 #include <engraft/model/block.hpp>
 #include <engraft/model/random_weights.hpp>
+#include <engraft/run/sweep.hpp>
 #include <engraft/task/boxes.hpp>

@@ -61,6 +61,15 @@ public:
         Base::add(out, matrix<value_type const>{added.data(), out.rows, out.columns, out.columns});
     }
 
+    std::vector<double> map_entries(matrix<value_type const> in, linear_map const& map,
+                                    std::span<token const> outputs) const {
+        if (map.rank == 0)
+            return Base::map_entries(in, *map.base, outputs);
+        table all(extents<dynamic, dynamic>(in.rows, map.base->weight.shape()[0]));
+        linear(as_matrix(all), in, map);
+        return Base::elements(as_matrix(std::as_const(all)), outputs);
+    }
+
 private:
     using table = matrix_tensor<value_type, memory_type>;
 };

@@ -57,6 +57,7 @@ namespace engraft {
 ///   mean_rows(out, in, rows, groups)   out[g] = mean over the group's part of the list `rows` of in[rows[i]]
 ///   argmax(in)                         on the host: the largest column of each row, the first of equals
 ///   log_sum_exp(in)                    on the host: log of the sum over each row's columns of exp
+///   map_entries(in, map, outputs)      on the host: of in[r] W^T + bias the entry outputs[r]
 ///   elements(in, columns)              on the host: in[r, columns[r]]
 template <class B>
 concept backend = memory<typename B::memory_type> && std::copyable<B> &&
@@ -106,6 +107,7 @@ concept backend = memory<typename B::memory_type> && std::copyable<B> &&
     { b.argmax(in) } -> std::same_as<std::vector<token>>;
     { b.log_sum_exp(in) } -> std::same_as<std::vector<double>>;
     { b.elements(in, columns) } -> std::same_as<std::vector<double>>;
+    { b.map_entries(in, map, columns) } -> std::same_as<std::vector<double>>;
 };
 
 } // namespace engraft

@@ -6,6 +6,7 @@ namespace engraft {
 
 /// Every element becomes one number.
 struct filled : operation_in_place {
+    static constexpr bool replaces = true;
     double value = 0;
 
     explicit filled(double number) : value(number) {}

@@ -29,6 +29,12 @@ struct composed : touches_nothing {
     static constexpr void check() {
         (P::template check<D, Backend>(), ...);
     }
+
+    template <description D>
+    void leave_footprint(auto& all, ragged const& rows, bool) const {
+        std::apply([&](auto const&... one) { (one.template leave_footprint<D>(all, rows, P::may_not_fire), ...); },
+                   policies);
+    }
 };
 
 /// The policy that changes nothing.
@@ -119,6 +125,12 @@ struct policy_list : P {
     std::vector<P> list;
 
     explicit policy_list(std::vector<P> l) : P(l.front()), list(std::move(l)) {}
+
+    template <description D>
+    void leave_footprint(auto& all, ragged const& rows, bool may_do_nothing) const {
+        for (auto const& one : list)
+            one.template leave_footprint<D>(all, rows, may_do_nothing);
+    }
 
     template <class Binding>
     auto bind(Binding const& run) const {

@@ -160,6 +160,7 @@ struct resample {
 /// Rule::check<D, Run>() and rule.require(binding, donor).
 template <donor Donor, class Rule>
 struct copied {
+    static constexpr bool replaces = true;
     Donor donor;
     Rule rule{};
 

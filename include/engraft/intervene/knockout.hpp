@@ -32,6 +32,11 @@ struct knockout_policy : touches_nothing {
                       "into the first where");
     }
 
+    template <description D>
+    void leave_footprint(footprint& all, ragged const& rows, bool may_do_nothing) const {
+        all.add(site_index<S>, touch::blocks, false, D.heads, resolve<D, S>(where & queries, rows, may_do_nothing));
+    }
+
     /// throws bad_input when nothing would be left for a query to attend to
     template <class Binding>
     auto bind(Binding const& run) const {
@@ -42,16 +47,19 @@ struct knockout_policy : touches_nothing {
         std::vector<std::vector<std::size_t>> keys_of(run.rows.examples());
         for (auto const& at : seen)
             keys_of[at.example].push_back(at.position);
-        activation_layout<D, S> const layout(run.rows);
+        auto const layout = run.template layout<S>();
         auto const window = [](std::size_t layer) { return shape_of_attention<D>(static_cast<int>(layer)).window; };
         auto lists = detail::slice_lists<backend>::make(
-            chosen, [&](std::size_t a, std::size_t b) { return window(a) == window(b); },
+            chosen, [&](std::size_t a, std::size_t b) { return Binding::layers_alike && window(a) == window(b); },
             [&](std::vector<row_slice>& slices, std::size_t layer, selection::place const& at, std::size_t head) {
+                auto const line = layout.place(layer, at.example, at.position, head);
+                if (line == layout.absent)
+                    return;
                 auto const first = shape_of_attention<D>(static_cast<int>(layer)).first_visible(at.position);
                 std::size_t blocked = 0;
                 for (auto key : keys_of[at.example])
                     if (key >= first && key <= at.position) {
-                        slices.push_back({.to = layout.offset(at.example, at.position, head) + key,
+                        slices.push_back({.to = line + key,
                                           .width = 1,
                                           .example = static_cast<std::uint32_t>(at.example),
                                           .position = static_cast<std::uint32_t>(at.position),

@@ -12,6 +12,7 @@ namespace engraft {
 /// w a + (1 - w) b, a the activation and b a donor's.
 template <donor Donor>
 struct blended {
+    static constexpr bool replaces = false;
     Donor donor;
     std::vector<double> weights;
 

@@ -5,6 +5,7 @@
 
 #include <engraft/core/ragged.hpp>
 #include <engraft/core/token.hpp>
+#include <engraft/intervene/selection.hpp>
 #include <engraft/model/hook_point.hpp>
 
 namespace engraft {
@@ -33,6 +34,9 @@ concept policy = std::move_constructible<P> && requires {
     { P::may_not_fire } -> std::convertible_to<bool>;
 };
 
+/// How a policy treats a site that it acts on.
+enum class touch { reads, writes, holds, blocks };
+
 /// What a policy declares unless it says otherwise.
 struct touches_nothing {
     using reads = site_list<>;
@@ -55,6 +59,13 @@ struct binding {
     Cache& cache;                     ///< of the run that begins; `capture` writes to it
     void const* weights;              ///< identity of the model
     bool may_not_fire = false;        ///< of the policy that is being bound
+    /// A layer's table has the same rows as the next one's.
+    static constexpr bool layers_alike = true;
+
+    template <site S>
+    activation_layout<D, S> layout() const {
+        return activation_layout<D, S>(rows);
+    }
 };
 
 /// A finished run that activations can be taken from.

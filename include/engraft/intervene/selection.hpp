@@ -34,6 +34,11 @@ public:
             return ((rows_->begin(example) + position) * heads + head) * width;
     }
 
+    static constexpr std::size_t absent = static_cast<std::size_t>(-1); ///< no place: here every row has one
+    std::size_t place(std::size_t, std::size_t example, std::size_t position, std::size_t head) const {
+        return offset(example, position, head);
+    }
+
     std::size_t slice_width(std::size_t example) const {
         if constexpr (width == dynamic)
             return rows_->length(example);

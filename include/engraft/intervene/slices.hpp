@@ -5,13 +5,11 @@
 #include <vector>
 
 #include <engraft/core/tensor.hpp>
+#include <engraft/intervene/footprint.hpp>
 #include <engraft/intervene/policy.hpp>
 #include <engraft/intervene/selection.hpp>
 
 namespace engraft {
-
-/// How a policy treats the site it acts on.
-enum class touch { reads, writes, holds, blocks };
 
 namespace detail {
 
@@ -110,6 +108,7 @@ private:
 /// A policy that does one thing to chosen slices of one site. An operation is
 ///
 ///   Operation::template check<D, Backend, S>()   static_asserts about the site
+///   Operation::replaces                          whether the new value never depends on the old one
 ///   operation.template bind<S>(binding, where)   made ready for a batch: what it returns has
 ///       bound.from(place, head, width)           where a slice's counterpart begins in another activation; 0 for none
 ///       bound(backend, elements, layer, slices)  does it, in the backend's memory
@@ -131,18 +130,28 @@ struct slice_policy : touches_nothing {
         Operation::template check<D, Backend, S>();
     }
 
+    template <description D>
+    void leave_footprint(footprint& all, ragged const& rows, bool may_do_nothing) const {
+        constexpr bool always = detail::is_place_set<Where>;
+        all.add(site_index<S>, How, always && Operation::replaces, site_heads<D, S>,
+                resolve<D, S>(where, rows, may_do_nothing));
+    }
+
     template <class Binding>
     auto bind(Binding const& run) const {
         constexpr auto D = Binding::model;
         using backend = typename Binding::backend_type;
         auto chosen = resolve<D, S>(where, run.rows, run.may_not_fire);
         auto bound = operation.template bind<S>(run, where, chosen);
-        activation_layout<D, S> const layout(run.rows);
+        auto const layout = run.template layout<S>();
         auto lists = detail::slice_lists<backend>::make(
-            chosen, [](std::size_t, std::size_t) { return true; },
-            [&](std::vector<row_slice>& slices, std::size_t, selection::place const& at, std::size_t head) {
+            chosen, [](std::size_t, std::size_t) { return Binding::layers_alike; },
+            [&](std::vector<row_slice>& slices, std::size_t layer, selection::place const& at, std::size_t head) {
                 auto const width = layout.slice_width(at.example);
-                slices.push_back({.to = layout.offset(at.example, at.position, head),
+                auto const to = layout.place(layer, at.example, at.position, head);
+                if (to == layout.absent)
+                    return;
+                slices.push_back({.to = to,
                                   .from = bound.from(at, head, width),
                                   .width = static_cast<std::uint32_t>(width),
                                   .example = static_cast<std::uint32_t>(at.example),
@@ -157,6 +166,8 @@ struct slice_policy : touches_nothing {
 
 /// An operation that needs nothing from another activation.
 struct operation_in_place {
+    static constexpr bool replaces = false;
+
     template <description D, class Backend, site S>
     static constexpr void check() {}
 

@@ -10,6 +10,7 @@ namespace engraft {
 
 /// A direction, times a coefficient, is added.
 struct steered {
+    static constexpr bool replaces = false;
     std::vector<double> direction;
     double coefficient = 1;
 

@@ -12,6 +12,7 @@ namespace engraft {
 /// a + (b - a) B^T B: what a donor's activation has in the span of an orthonormal basis B.
 template <donor Donor>
 struct projected {
+    static constexpr bool replaces = false;
     Donor donor;
     std::vector<std::vector<double>> basis;
 

@@ -41,6 +41,13 @@ public:
     Backend const& backend() const { return content_->backend; }
     void const* weights_identity() const { return content_->model_weights.get(); }
 
+    /// The final norm's output at all rows. shape [rows, d_model]
+    auto final_normalized() const {
+        static_assert(Complete, "engraft [first_layers.logits]: only the first layers were run, so there are no "
+                                "logits; run without first_layers to have them");
+        return as_matrix(content_->final_normalized);
+    }
+
     std::vector<token> const& tokens() const { return content_->tokens; }
 
     /// How many slices (heads of rows) each policy acted on, in the order in which they were composed.

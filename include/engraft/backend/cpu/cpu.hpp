@@ -265,6 +265,18 @@ public:
         return best;
     }
 
+    std::vector<double> map_entries(in_matrix in, linear_map const& map, std::span<token const> outputs) const {
+        auto const w = as_matrix(map.weight);
+        std::vector<double> entries(in.rows);
+        each_row(in.rows, [&](std::size_t r) {
+            auto const o = static_cast<std::size_t>(outputs[r]);
+            value_type dot;
+            detail::dot_tile<1, 1, value_type>({row(in, r)}, std::array{row(w, o)}.data(), in.columns, &dot, 1);
+            entries[r] = dot + (map.bias.empty() ? value_type(0) : map.bias.data()[o]);
+        });
+        return entries;
+    }
+
     std::vector<double> log_sum_exp(in_matrix in) const {
         std::vector<double> logs(in.rows);
         each_row(in.rows, [&](std::size_t r) { logs[r] = detail::log_sum_exp(row(in, r), in.columns); });

@@ -266,6 +266,18 @@ struct reference : host_slices<reference, double> {
         return best;
     }
 
+    std::vector<double> map_entries(in_matrix in, linear_map const& map, std::span<token const> outputs) const {
+        auto const w = as_matrix(map.weight);
+        std::vector<double> entries(in.rows);
+        for (std::size_t r = 0; r < in.rows; ++r) {
+            auto const o = static_cast<std::size_t>(outputs[r]);
+            entries[r] = map.bias.empty() ? 0.0 : map.bias.data()[o];
+            for (std::size_t i = 0; i < in.columns; ++i)
+                entries[r] += at(in, r, i) * at(w, o, i);
+        }
+        return entries;
+    }
+
     std::vector<double> log_sum_exp(in_matrix in) const {
         std::vector<double> logs(in.rows);
         for (std::size_t r = 0; r < in.rows; ++r) {

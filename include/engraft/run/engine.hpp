@@ -1,0 +1,607 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include <engraft/backend/backend.hpp>
+#include <engraft/model/weights.hpp>
+#include <engraft/run/forward.hpp>
+#include <engraft/run/plan.hpp>
+
+namespace engraft::detail {
+
+/// Rows of cases, in order: where each stands in a table of the engine.
+class row_list {
+public:
+    static constexpr std::size_t missing = static_cast<std::size_t>(-1);
+
+    void add(planned_row const& r) { keys_.push_back(key(r.owner, r.position)); }
+    std::size_t size() const { return keys_.size(); }
+    std::size_t find(std::size_t owner, std::size_t position) const {
+        auto const at = std::lower_bound(keys_.begin(), keys_.end(), key(owner, position));
+        return at == keys_.end() || *at != key(owner, position) ? missing
+                                                                : static_cast<std::size_t>(at - keys_.begin());
+    }
+    std::uint32_t owner(std::size_t i) const { return static_cast<std::uint32_t>(keys_[i] >> 32); }
+    std::uint32_t position(std::size_t i) const { return static_cast<std::uint32_t>(keys_[i]); }
+
+private:
+    static std::uint64_t key(std::size_t owner, std::size_t position) {
+        return std::uint64_t(owner) << 32 | std::uint64_t(position);
+    }
+    std::vector<std::uint64_t> keys_;
+};
+
+/// One case: an example of the clean run under the policy of one entry of a sweep's table.
+struct sweep_case {
+    std::size_t entry;
+    std::size_t example;
+};
+
+/// The rows of a chunk of cases, layer by layer, and the lists of those that reach each step of a layer.
+struct chunk_rows {
+    struct layer {
+        row_list all, first_norm, keys, query, attention, z, results, onward, neurons;
+        std::vector<planned_row> rows; ///< of `all`
+    };
+    std::vector<sweep_case> cases; ///< by example, then entry
+    std::vector<layer> layers;
+    row_list last; ///< what is read when the layers are done
+
+    /// Appends a case's rows. todo: [layer][position], as `case_planner` gives it
+    void add(sweep_case const& c, std::vector<work> const& todo, std::size_t length,
+             std::vector<std::size_t> const& read_at) {
+        auto const owner = static_cast<std::uint32_t>(cases.size());
+        cases.push_back(c);
+        for (std::size_t l = 0; l < layers.size() && !todo.empty(); ++l)
+            for (std::size_t p = 0; p < length; ++p)
+                if (auto const w = todo[l * length + p]; w != work::none)
+                    add(layers[l], {owner, static_cast<std::uint32_t>(p), w});
+        if (!todo.empty())
+            for (auto p : read_at)
+                last.add({owner, static_cast<std::uint32_t>(p), work::none});
+    }
+
+private:
+    static void add(layer& to, planned_row const& r) {
+        to.rows.push_back(r);
+        to.all.add(r);
+        auto const if_has = [&](work any, row_list& list) {
+            if (has(r.todo, any))
+                list.add(r);
+        };
+        if_has(work::keys | work::query, to.first_norm);
+        if_has(work::keys, to.keys);
+        if_has(work::query, to.query);
+        if_has(work::attention, to.attention);
+        if_has(work::attention | work::clean_z, to.z);
+        if_has(work::results, to.results);
+        if_has(work::onward, to.onward);
+        if_has(work::neurons, to.neurons);
+    }
+};
+
+/// The list of a layer that a site's activation has a row for.
+template <site S>
+row_list const& rows_at(chunk_rows::layer const& l) {
+    if constexpr (std::is_same_v<S, sites::normalized1>)
+        return l.first_norm;
+    else if constexpr (std::is_same_v<S, sites::q> || std::is_same_v<S, sites::rot_q>)
+        return l.query;
+    else if constexpr (std::is_same_v<S, sites::k> || std::is_same_v<S, sites::v> || std::is_same_v<S, sites::rot_k>)
+        return l.keys;
+    else if constexpr (S::kind == site_kind::pattern)
+        return l.attention;
+    else if constexpr (std::is_same_v<S, sites::z>)
+        return l.z;
+    else if constexpr (std::is_same_v<S, sites::result>)
+        return l.results;
+    else if constexpr (std::is_same_v<S, sites::attn_out> || std::is_same_v<S, sites::resid_mid> || std::is_same_v<S, sites::mlp_out> ||
+                       std::is_same_v<S, sites::resid_post>)
+        return l.onward;
+    else if constexpr (S::kind == site_kind::neuron || std::is_same_v<S, sites::normalized2>)
+        return l.neurons;
+    else
+        return l.all;
+}
+
+/// Where the slices of an activation lie in the engine's tables, for the policies of one entry; `absent` for rows that
+/// are not computed.
+template <description D, site S>
+class compact_layout {
+public:
+    static constexpr std::size_t absent = static_cast<std::size_t>(-1);
+
+    /// owners: the number in the chunk of the entry's case of each example, or absent
+    compact_layout(chunk_rows const& chunk, std::vector<std::size_t> const& owners, ragged const& rows)
+        : chunk_(&chunk), owners_(&owners), rows_(&rows) {}
+
+    std::size_t place(std::size_t layer, std::size_t example, std::size_t position, std::size_t head) const {
+        auto const owner = (*owners_)[example];
+        if (owner == absent)
+            return absent;
+        auto const& list = S::in_block || is_before_blocks ? rows_at<S>(chunk_->layers[layer]) : chunk_->last;
+        auto const row = list.find(owner, position);
+        if (row == row_list::missing)
+            return absent;
+        constexpr auto heads = static_cast<std::size_t>(site_heads<D, S>);
+        return (row * heads + head) * (site_width<D, S> == dynamic ? rows_->longest() : site_width<D, S>);
+    }
+
+    std::size_t slice_width(std::size_t example) const {
+        return site_width<D, S> == dynamic ? rows_->length(example) : site_width<D, S>;
+    }
+
+private:
+    static constexpr bool is_before_blocks = std::is_same_v<S, sites::embed> || std::is_same_v<S, sites::pos_embed>;
+
+    chunk_rows const* chunk_;
+    std::vector<std::size_t> const* owners_;
+    ragged const* rows_;
+};
+
+/// What a policy learns of a chunk of a sweep.
+template <description D, class Backend>
+struct sweep_binding {
+    static constexpr description model = D;
+    using backend_type = Backend;
+
+    Backend const& backend;
+    ragged const& rows;
+    std::vector<token> const& tokens;
+    void const* weights;
+    chunk_rows const& chunk;
+    std::vector<std::size_t> const& owners;
+    bool may_not_fire = false;
+    /// The same slices of a layer stand elsewhere in the next: other rows live there.
+    static constexpr bool layers_alike = false;
+
+    template <site S>
+    compact_layout<D, S> layout() const {
+        return {chunk, owners, rows};
+    }
+};
+
+/// Memory that is used again for each layer's table of one kind.
+template <class T, class Memory>
+class workspace {
+public:
+    matrix<T> shaped(std::size_t rows, std::size_t columns) {
+        if (rows * columns > elements_.size())
+            elements_ = vector_tensor<T, Memory>(extents<dynamic>(rows * columns));
+        return {elements_.data(), rows, columns, columns};
+    }
+    bool holds(T const* data) const { return data && data == elements_.data(); }
+    std::size_t bytes() const { return elements_.size() * sizeof(T); }
+
+private:
+    vector_tensor<T, Memory> elements_;
+};
+
+/// Computes the rows of a chunk beside a clean run, layer by layer, each step for the rows that need it.
+/// Clean: a run_output that holds the sites of `sweep_sites`. Hooks: has touched<S>, written<S> and apply(point, view).
+template <description D, backend B, class Clean, class Hooks>
+class engine {
+public:
+    using T = typename B::value_type;
+    using memory = typename B::memory_type;
+    using table = workspace<T, memory>;
+    using keys_site = std::conditional_t<D.position == position::rope, sites::rot_k, sites::k>;
+
+    engine(B const& backend, weights<D, B> const& w, Clean const& clean)
+        : b_(backend), w_(w), clean_(clean), rows_(clean.rows()) {
+        if constexpr (D.position == position::rope)
+            angles_ = rotary_angles<D, B>(rows_.longest());
+    }
+
+    /// The final norm's output at the rows that are read, [last rows, d_model]; valid until the next call.
+    matrix<T> run(chunk_rows const& chunk, Hooks& hooks) {
+        chunk_ = &chunk;
+        hooks_ = &hooks;
+        matrix<T> stream = first_stream();
+        row_list const* carried = &chunk.layers[0].all;
+        for (int l = 0; l < D.layers; ++l) {
+            stream = block(l, stream, *carried);
+            carried = &chunk.layers[static_cast<std::size_t>(l)].onward;
+        }
+        return final(stream, *carried);
+    }
+
+    flop_count const& counted() const { return counted_; }
+    std::size_t bytes() const {
+        std::size_t sum = 0;
+        for (auto const* t : {&streams_[0], &streams_[1], &gathered_, &normalized_, &q_, &k_, &v_, &z_, &out_, &attn_,
+                              &gate_, &up_, &mlp_, &made_, &lines_, &results_, &before_, &last_})
+            sum += t->bytes();
+        return sum;
+    }
+
+private:
+    using indices = vector_tensor<std::int32_t, memory>;
+    using layer_rows = chunk_rows::layer;
+
+    static indices upload(std::vector<std::int32_t> const& list) {
+        return indices::from_host(list, extents<dynamic>(list.size()));
+    }
+    static vector_tensor<std::uint32_t, memory> upload(std::vector<std::uint32_t> const& list) {
+        return vector_tensor<std::uint32_t, memory>::from_host(list, extents<dynamic>(list.size()));
+    }
+
+    std::int32_t clean_row(std::uint32_t owner, std::uint32_t position) const {
+        return static_cast<std::int32_t>(rows_.begin(chunk_->cases[owner].example) + position);
+    }
+
+    /// Pairs of rows (to, from) of a copy.
+    struct pairs {
+        std::vector<std::int32_t> to, from;
+        void add(std::size_t t, std::int64_t f) {
+            to.push_back(static_cast<std::int32_t>(t));
+            from.push_back(static_cast<std::int32_t>(f));
+        }
+    };
+    void copy(matrix<T> out, matrix<T const> in, pairs const& which) const {
+        if (!which.to.empty())
+            b_.copy_rows(out, upload(which.to), in, upload(which.from));
+    }
+
+    /// `in`, whose rows are those of `of`, at the rows of `part`: `in` itself where these are all.
+    matrix<T> part_of(matrix<T> in, row_list const& of, row_list const& part, table& space) {
+        if (of.size() == part.size())
+            return in;
+        pairs p;
+        for (std::size_t i = 0; i < part.size(); ++i)
+            p.add(i, static_cast<std::int64_t>(of.find(part.owner(i), part.position(i))));
+        auto const out = space.shaped(part.size(), in.columns);
+        copy(out, in, p);
+        return out;
+    }
+
+    /// Rows of a clean activation.
+    template <site S>
+    matrix<T const> clean(S, int layer) const {
+        auto const all = clean_[S{}].whole(layer);
+        return as_matrix(all);
+    }
+
+    template <site S>
+    void at(int layer, matrix<T> activation) {
+        if constexpr (Hooks::template touched<S>) {
+            using shape = typename hook_point<D, S>::shape;
+            if (activation.rows > 0) {
+                if constexpr (S::kind == site_kind::pattern)
+                    hooks_->apply(hook_point<D, S>(layer),
+                                  view<T, memory, shape>(activation.data, shape(activation.rows * activation.columns)));
+                else
+                    hooks_->apply(hook_point<D, S>(layer),
+                                  view<T, memory, shape>(activation.data, shape(activation.rows)));
+            }
+        }
+    }
+
+    void linear(matrix<T> out, matrix<T> in, typename B::linear_map const& map) {
+        if (in.rows == 0)
+            return;
+        b_.linear(out, in, map);
+        counted_.linear +=
+            2.0 * static_cast<double>(in.rows) * static_cast<double>(in.columns) * static_cast<double>(out.columns);
+    }
+
+    void norm(matrix<T> out, matrix<T> in, auto const& w) const {
+        if (in.rows == 0)
+            return;
+        if constexpr (D.norm == engraft::norm::rms)
+            b_.rms_norm(out, in, w.gain, D.norm_eps);
+        else
+            b_.layer_norm(out, in, w.gain, w.bias, D.norm_eps);
+    }
+    void head_norm(matrix<T> x, std::size_t heads, auto const& w) const {
+        matrix<T> const each{x.data, x.rows * heads, D.d_head, D.d_head};
+        if (x.rows > 0)
+            b_.rms_norm(each, each, w.gain, D.norm_eps);
+    }
+    void rotate(matrix<T> x, std::size_t heads, row_list const& list) const {
+        if (x.rows == 0)
+            return;
+        std::vector<std::uint32_t> positions;
+        for (std::size_t i = 0; i < list.size(); ++i)
+            positions.push_back(list.position(i));
+        b_.rotate(x, heads, as_matrix(std::as_const(angles_)), upload(positions));
+    }
+
+    /// The stream before the first block, of its rows; only embeddings that a policy touches are made again.
+    matrix<T> first_stream() {
+        auto const& list = chunk_->layers[0].all;
+        auto const out = streams_[1].shaped(list.size(), D.d_model);
+        pairs p;
+        for (std::size_t i = 0; i < list.size(); ++i)
+            p.add(i, clean_row(list.owner(i), list.position(i)));
+        if constexpr (Hooks::template touched<sites::embed> || Hooks::template touched<sites::pos_embed>) {
+            std::vector<std::int32_t> tokens, positions;
+            for (std::size_t i = 0; i < list.size(); ++i) {
+                tokens.push_back(clean_.tokens()[static_cast<std::size_t>(p.from[i])]);
+                positions.push_back(static_cast<std::int32_t>(list.position(i)));
+            }
+            if (list.size() > 0) {
+                b_.gather_rows(out, as_matrix(w_.token_embedding()), upload(tokens));
+                if constexpr (D.scaled_embedding)
+                    b_.scale(out, std::sqrt(static_cast<double>(D.d_model)));
+                at<sites::embed>(0, out);
+                if constexpr (D.position == position::learned) {
+                    auto const positional = gathered_.shaped(list.size(), D.d_model);
+                    b_.gather_rows(positional, as_matrix(w_.position_embedding), upload(positions));
+                    at<sites::pos_embed>(0, positional);
+                    b_.add(out, positional);
+                }
+            }
+        } else {
+            copy(out, clean(resid_pre, 0), p);
+        }
+        return out;
+    }
+
+    /// before: the stream behind the previous layer, of the rows in `carried`.
+    matrix<T> block(int layer, matrix<T> before, row_list const& carried) {
+        auto const& rows = chunk_->layers[static_cast<std::size_t>(layer)];
+        auto const& w = w_.blocks[static_cast<std::size_t>(layer)];
+        auto const x = incoming(layer, rows, before, carried);
+        at<sites::resid_pre>(layer, x);
+        auto const attn = attention(layer, rows, w, x);
+
+        // Rows that leave the layer: their stream, with what attention and the MLP add.
+        auto const& on = rows.onward;
+        auto const stream = part_of(x, rows.all, on, stream_beside(x));
+        auto const added = mlp_.shaped(on.size(), D.d_model);
+        if constexpr (D.residual == residual::sequential) {
+            add(stream, attn);
+            at<sites::resid_mid>(layer, stream);
+        }
+        neurons(layer, rows, w, stream, added);
+        at<sites::mlp_out>(layer, added);
+        if constexpr (D.residual == residual::parallel)
+            add(stream, attn);
+        add(stream, added);
+        at<sites::resid_post>(layer, stream);
+        return stream;
+    }
+
+    /// The stream as it enters a layer: carried on, or the clean run's.
+    matrix<T> incoming(int layer, layer_rows const& rows, matrix<T> before, row_list const& carried) {
+        pairs on, joined;
+        for (std::size_t i = 0; i < rows.rows.size(); ++i) {
+            auto const& r = rows.rows[i];
+            if (has(r.todo, work::carried) || layer == 0)
+                on.add(i, static_cast<std::int64_t>(carried.find(r.owner, r.position)));
+            else
+                joined.add(i, clean_row(r.owner, r.position));
+        }
+        if (joined.to.empty() && on.to.size() == carried.size())
+            return before;
+        auto const x = stream_beside(before).shaped(rows.all.size(), D.d_model);
+        copy(x, before, on);
+        copy(x, clean(resid_pre, layer), joined);
+        return x;
+    }
+
+    /// The one of the two stream tables that a stream is not in.
+    table& stream_beside(matrix<T> stream) { return streams_[streams_[0].holds(stream.data) ? 1 : 0]; }
+
+    void add(matrix<T> to, matrix<T> from) const {
+        if (to.rows > 0)
+            b_.add(to, from);
+    }
+
+    /// attn_out of the rows that leave the layer.
+    matrix<T> attention(int layer, layer_rows const& rows, auto const& w, matrix<T> x) {
+        auto const n = part_of(x, rows.all, rows.first_norm, gathered_);
+        auto const normalized = normalized_.shaped(n.rows, D.d_model);
+        norm(normalized, n, w.norm1);
+        at<sites::normalized1>(layer, normalized);
+
+        constexpr int wide = D.heads * D.d_head, narrow = D.kv_heads * D.d_head;
+        auto const kv = rows.keys.size(), queries = rows.query.size();
+        auto const keys = k_.shaped(kv, narrow), values = v_.shaped(kv, narrow), asked = q_.shaped(queries, wide);
+        auto const for_keys = part_of(normalized, rows.first_norm, rows.keys, gathered_);
+        linear(keys, for_keys, w.k);
+        at<sites::k>(layer, keys);
+        linear(values, for_keys, w.v);
+        at<sites::v>(layer, values);
+        linear(asked, part_of(normalized, rows.first_norm, rows.query, gathered_), w.q);
+        at<sites::q>(layer, asked);
+        if constexpr (D.qk_norm) {
+            head_norm(asked, D.heads, w.q_norm);
+            head_norm(keys, D.kv_heads, w.k_norm);
+        }
+        if constexpr (D.position == position::rope) {
+            rotate(asked, D.heads, rows.query);
+            at<sites::rot_q>(layer, asked);
+            rotate(keys, D.kv_heads, rows.keys);
+            at<sites::rot_k>(layer, keys);
+        }
+
+        auto const mixed = z_.shaped(rows.z.size(), wide);
+        if (rows.z.size() > 0)
+            fill_z(layer, rows, asked, keys, values, mixed);
+        at<sites::z>(layer, mixed);
+        auto const out = out_.shaped(rows.z.size(), D.d_model);
+        linear(out, mixed, w.o);
+        if constexpr (Hooks::template touched<sites::result>)
+            results(layer, rows, w, mixed, out);
+        if constexpr (D.post_norms)
+            norm(out, out, w.attn_out_norm);
+
+        auto const& on = rows.onward;
+        matrix<T> attn = out;
+        if (on.size() != rows.z.size() || !same_rows(on, rows.z)) {
+            attn = attn_.shaped(on.size(), D.d_model);
+            pairs computed, kept;
+            for (std::size_t i = 0; i < on.size(); ++i) {
+                auto const from = rows.z.find(on.owner(i), on.position(i));
+                if (from != row_list::missing)
+                    computed.add(i, static_cast<std::int64_t>(from));
+                else
+                    kept.add(i, clean_row(on.owner(i), on.position(i)));
+            }
+            copy(attn, out, computed);
+            copy(attn, clean(attn_out, layer), kept);
+        }
+        at<sites::attn_out>(layer, attn);
+        return attn;
+    }
+
+    static bool same_rows(row_list const& a, row_list const& b) {
+        for (std::size_t i = 0; i < a.size(); ++i)
+            if (a.owner(i) != b.owner(i) || a.position(i) != b.position(i))
+                return false;
+        return true;
+    }
+
+    void fill_z(int layer, layer_rows const& rows, matrix<T> asked, matrix<T> keys, matrix<T> values, matrix<T> mixed) {
+        auto const shape = shape_of_attention<D>(layer);
+        std::vector<attention_row> queried;
+        std::vector<std::uint32_t> own;
+        for (std::size_t i = 0; i < rows.keys.size(); ++i)
+            own.push_back(rows.keys.position(i));
+        pairs kept;
+        std::size_t first = 0, end = 0; // the owner's rows among the keys
+        std::size_t row = 0;
+        for (auto const& r : rows.rows) {
+            if (!has(r.todo, work::attention | work::clean_z))
+                continue;
+            if (has(r.todo, work::attention)) {
+                while (first < own.size() && rows.keys.owner(first) < r.owner)
+                    ++first;
+                end = std::max(end, first);
+                while (end < own.size() && rows.keys.owner(end) == r.owner)
+                    ++end;
+                queried.push_back({.query = static_cast<std::uint32_t>(rows.query.find(r.owner, r.position)),
+                                   .out = static_cast<std::uint32_t>(row),
+                                   .example = static_cast<std::uint32_t>(chunk_->cases[r.owner].example),
+                                   .position = r.position,
+                                   .own_first = static_cast<std::uint32_t>(first),
+                                   .own_count = static_cast<std::uint32_t>(end - first)});
+                counted_.attention +=
+                    flops_of(D, work::attention, r.position + 1 - shape.first_visible(r.position)).attention;
+            } else {
+                kept.add(row, clean_row(r.owner, r.position));
+            }
+            ++row;
+        }
+        if (!kept.to.empty())
+            copy(mixed, clean(sites::z{}, layer), kept);
+        if (queried.empty())
+            return;
+        auto const count = queried.size();
+        auto const list = vector_tensor<attention_row, memory>::from_host(queried, extents<dynamic>(count));
+        auto const positions = upload(own);
+        matrix<T const> const clean_keys = clean(keys_site{}, layer), clean_values = clean(sites::v{}, layer);
+        if constexpr (Hooks::template touched<sites::scores> || Hooks::template touched<sites::pattern>) {
+            auto const lines = lines_.shaped(count * static_cast<std::size_t>(D.heads), rows_.longest());
+            b_.score_rows(lines, asked, list, clean_keys, keys, positions, shape, rows_);
+            at<sites::scores>(layer, lines);
+            b_.softmax_rows(lines);
+            at<sites::pattern>(layer, lines);
+            b_.mix_rows(mixed, lines, list, clean_values, values, positions, shape, rows_);
+        } else {
+            b_.attention_rows(mixed, asked, list, clean_keys, clean_values, keys, values, positions, shape, rows_);
+        }
+    }
+
+    /// Contributions of single heads, of the rows where a policy touches them: see `forward_pass`.
+    void results(int layer, layer_rows const& rows, auto const& w, matrix<T> all_z, matrix<T> all_out) {
+        if (rows.results.size() == 0)
+            return;
+        auto const in = part_of(all_z, rows.z, rows.results, gathered_);
+        auto const made = part_of(all_out, rows.z, rows.results, mlp_);
+        auto const each = results_.shaped(in.rows, D.heads * D.d_model);
+        b_.head_results(each, in, w.o, D.heads);
+        counted_.linear += 2.0 * static_cast<double>(in.rows) * D.heads * D.d_head * D.d_model;
+        auto const before = before_.shaped(in.rows, D.heads * D.d_model);
+        b_.copy(before.data, each.data, each.rows * each.columns);
+        at<sites::result>(layer, each);
+        b_.add_difference(made, each, before, D.heads);
+        if (made.data == all_out.data)
+            return;
+        pairs back;
+        for (std::size_t i = 0; i < rows.results.size(); ++i)
+            back.add(rows.z.find(rows.results.owner(i), rows.results.position(i)), static_cast<std::int64_t>(i));
+        copy(all_out, made, back);
+    }
+
+    /// added: the MLP's output at the rows that leave the layer; stream: what it reads there.
+    void neurons(int layer, layer_rows const& rows, auto const& w, matrix<T> stream, matrix<T> added) {
+        auto const &on = rows.onward, &computed = rows.neurons;
+        auto const in = part_of(stream, on, computed, gathered_);
+        auto const normalized = normalized_.shaped(computed.size(), D.d_model);
+        norm(normalized, in, w.norm2);
+        at<sites::normalized2>(layer, normalized);
+        auto const gate = is_gated(D.mlp) ? gate_.shaped(computed.size(), D.d_mlp) : matrix<T>{};
+        if constexpr (is_gated(D.mlp)) {
+            linear(gate, normalized, w.gate);
+            at<sites::mlp_gate>(layer, gate);
+        }
+        auto const up = up_.shaped(computed.size(), D.d_mlp);
+        linear(up, normalized, w.up);
+        at<sites::mlp_pre>(layer, up);
+        if (computed.size() > 0) {
+            if constexpr (is_gated(D.mlp))
+                b_.gated(up, gate, D.mlp);
+            else
+                b_.activate(up, D.mlp);
+        }
+        at<sites::mlp_post>(layer, up);
+        bool const all = computed.size() == on.size();
+        auto const out = all ? added : made_.shaped(computed.size(), D.d_model);
+        linear(out, up, w.down);
+        if constexpr (D.post_norms)
+            norm(out, out, w.mlp_out_norm);
+        if (all)
+            return;
+        pairs made, kept;
+        for (std::size_t i = 0; i < on.size(); ++i) {
+            auto const from = computed.find(on.owner(i), on.position(i));
+            if (from != row_list::missing)
+                made.add(i, static_cast<std::int64_t>(from));
+            else
+                kept.add(i, clean_row(on.owner(i), on.position(i)));
+        }
+        copy(added, out, made);
+        copy(added, clean(mlp_out, layer), kept);
+    }
+
+    matrix<T> final(matrix<T> stream, row_list const& carried) {
+        auto const& last = chunk_->last;
+        auto const out = last_.shaped(last.size(), D.d_model);
+        pairs on, kept;
+        for (std::size_t i = 0; i < last.size(); ++i) {
+            auto const from = carried.find(last.owner(i), last.position(i));
+            if (from != row_list::missing)
+                on.add(i, static_cast<std::int64_t>(from));
+            else
+                kept.add(i, clean_row(last.owner(i), last.position(i)));
+        }
+        auto const normalized = normalized_.shaped(stream.rows, D.d_model);
+        norm(normalized, stream, w_.final_norm);
+        copy(out, normalized, on);
+        copy(out, clean_.final_normalized(), kept);
+        at<sites::final_normalized>(0, out);
+        return out;
+    }
+
+    B const& b_;
+    weights<D, B> const& w_;
+    Clean const& clean_;
+    ragged const& rows_;
+    chunk_rows const* chunk_ = nullptr;
+    Hooks* hooks_ = nullptr;
+    matrix_tensor<T, memory> angles_;
+    flop_count counted_;
+    table streams_[2], gathered_, normalized_, q_, k_, v_, z_, out_, attn_, gate_, up_, mlp_, made_, lines_, results_,
+        before_, last_;
+};
+
+} // namespace engraft::detail
