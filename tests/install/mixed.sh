@@ -13,11 +13,11 @@ for name in other main; do
     "$compiler" -std=c++20 -I"$root/include" -c "$name.cpp" -o "$name.headers.o"
     "$compiler" -std=c++20 -I"$root/include" -DENGRAFT_COMPILED_IO -c "$name.cpp" -o "$name.linked.o"
 done
-link() { # link HOW OBJECT...
-    how=$1
+link() { # link PROGRAM OBJECT...
+    program=$1
     shift
     # shellcheck disable=SC2086
-    LC_ALL=C "$compiler" $flag "$@" "$library" -lpcre2-8 -lutf8proc -o "$how" >"$how.txt" 2>&1
+    LC_ALL=C "$compiler" $flag "$@" "$library" -lpcre2-8 -lutf8proc -o "$program" >"$program.txt" 2>&1
 }
 for how in headers linked; do
     link $how other.$how.o main.$how.o || { cat $how.txt; exit 1; }

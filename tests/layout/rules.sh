@@ -37,7 +37,8 @@ refuse "nlohmann-json is included by io/json.hpp and under io/source only, as io
 refuse "PCRE2 and utf8proc are included under io/source only" \
     "$(including '(pcre2|utf8proc)' include | grep -v '^include/engraft/io/source/' || true)"
 refuse "what is under io/source is included there, and by its header at the end, if at all" \
-    "$(including 'engraft/io/source/' include examples tests bench | grep -vE '^include/engraft/io/(source/|[a-z0-9_]+\.hpp:)' || true)"
+    "$(including 'engraft/io/source/' include examples tests bench |
+        grep -vE '^include/engraft/io/(source/|[a-z0-9_]+\.hpp:)' || true)"
 refuse "a header under io includes its source only where ENGRAFT_COMPILED_IO is not defined" \
     "$(find include/engraft/io -maxdepth 1 -name '*.hpp' -exec awk '
         FNR == 1 { open = 0 }
