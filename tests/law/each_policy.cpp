@@ -115,12 +115,14 @@ TEMPLATE_TEST_CASE("freeze holds what it names while everything before it change
 
 TEMPLATE_TEST_CASE("knockout removes pairs and renormalises", "[knockout]", eg::reference, eg::cpu<eg::fp32>) {
     auto const model = random_model<TestType>(63); // 4 query heads share 2 key/value heads
-    auto const clean = model.run(prompts, eg::capture(eg::pattern, eg::scores));
-    auto const run = model.run(prompts, eg::knockout(eg::layer(1) & eg::head(2), eg::at({-1, -2}), eg::at({0, 1})) |
-                                            eg::capture(eg::pattern, eg::scores));
-    CHECK(run.fired()[0] == 3 * 2 * 2); // examples, queries, keys; example 1 has just its own three positions
+    auto const long_prompts = random_prompts(80, {6, 4, 8});
+    auto const clean = model.run(long_prompts, eg::capture(eg::pattern, eg::scores));
+    auto const run =
+        model.run(long_prompts, eg::knockout(eg::layer(1) & eg::head(2), eg::at({-1, -2}), eg::at({0, 1})) |
+                                    eg::capture(eg::pattern, eg::scores));
+    CHECK(run.fired()[0] == 3 * 2 * 2); // examples, queries, keys
     for (std::size_t e = 0; e < 3; ++e)
-        for (std::size_t p = 0; p < prompts.rows().length(e); ++p)
+        for (std::size_t p = 0; p < long_prompts.rows().length(e); ++p)
             for (std::size_t h = 0; h < 4; ++h) {
                 auto const query = static_cast<long>(p);
                 auto const before = doubles(clean[eg::pattern].slice(1, e, query, h)),

@@ -91,14 +91,15 @@ bool check_case(std::uint64_t seed) {
     CHECK(sums);
 
     // Of the run itself: nothing changes. Of another run: ablating first changes nothing of the patched run.
-    auto const patches = [&](auto const& source) {
-        return eg::patch(eg::z, heads, source) | eg::patch(eg::resid_pre, stream, source) |
-               eg::patch(eg::attn_out, stream, source) | eg::patch(eg::mlp_out, stream, source) |
-               eg::patch(eg::pattern, heads, source);
+    auto const nowhere = eg::layers(std::vector<int>{}) & eg::heads({0}) & draw.places(lengths);
+    auto const patches = [&](auto const& source, auto const& ablated) {
+        return eg::may_not_fire(eg::ablate(eg::z, ablated)) | eg::patch(eg::z, heads, source) |
+               eg::patch(eg::resid_pre, stream, source) | eg::patch(eg::attn_out, stream, source) |
+               eg::patch(eg::mlp_out, stream, source) | eg::patch(eg::pattern, heads, source);
     };
-    CHECK(logits_of(model.run(prompts, patches(clean))) == plain);
-    auto const patched = logits_of(model.run(prompts, patches(other)));
-    CHECK(logits_of(model.run(prompts, eg::ablate(eg::z, heads) | patches(other))) == patched);
+    CHECK(logits_of(model.run(prompts, patches(clean, nowhere))) == plain);
+    auto const patched = logits_of(model.run(prompts, patches(other, nowhere)));
+    CHECK(logits_of(model.run(prompts, patches(other, heads))) == patched);
 
     // There and back, and both ways of writing it.
     auto const there = eg::swap(eg::z, heads, abroad) | eg::swap(eg::mlp_out, stream, abroad);
