@@ -1,6 +1,6 @@
 // The code of docs/how_to/write_your_own_policy.md: a policy outside the library.
 
-#include <limits>
+#include <algorithm>
 
 #include "catch.hpp"
 

@@ -1,5 +1,7 @@
 // The code of docs/how_to/ about policies, and checks of what those pages say about it.
 
+#include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "catch.hpp"
@@ -100,8 +102,8 @@ TEST_CASE_METHOD(setting, "how to remove") {
 }
 
 TEST_CASE_METHOD(setting, "how to mix") {
-    auto const noise = model.run(prompts.noise_tokens, eg::capture(eg::z));
     // [mask]
+    auto const noise = model.run(prompts.noise_tokens, eg::capture(eg::z));
     auto const heads = eg::layers({4, 5}) & eg::heads({1, 7}) & eg::at(last);
     std::vector<double> const weights{1, 0.5, 0, 0.25}; // 4.1, 4.7, 5.1, 5.7: layer by layer, head by head
     auto const mixed = model.run(prompts.tokens, eg::mask(eg::z, heads, weights, noise));
@@ -214,4 +216,16 @@ TEST_CASE_METHOD(setting, "how to choose places") {
     CHECK(count(rest) == 6 * 8 * rows - 2 * 21);
     CHECK(count(late) == 5 * 8 * 4 * 21);
     CHECK((count(strong) > 0 && count(strong) < 8 * rows));
+}
+
+TEST_CASE_METHOD(setting, "conditions in a composition") {
+    // [condition_order]
+    auto const positive = eg::when([](auto row) { return row[0] > 0; });
+    auto const zeros = eg::ablate(eg::mlp_out, eg::layer(2)), ones = eg::ablate(eg::mlp_out, eg::layer(2) & positive, 1);
+    auto const some = model.run(prompts.tokens, ones | zeros);                    // `ones` sees the MLP's output
+    auto const none = model.run(prompts.tokens, zeros | eg::may_not_fire(ones)); // `ones` sees zeros: fired()[1] is 0
+    // [/condition_order]
+    CHECK((some.fired()[0] > 0 && some.fired()[0] < some.rows().rows()));
+    CHECK(none.fired()[1] == 0);
+    CHECK(bits(some) == bits(none));
 }
