@@ -221,7 +221,8 @@ TEST_CASE_METHOD(setting, "how to choose places") {
 TEST_CASE_METHOD(setting, "conditions in a composition") {
     // [condition_order]
     auto const positive = eg::when([](auto row) { return row[0] > 0; });
-    auto const zeros = eg::ablate(eg::mlp_out, eg::layer(2)), ones = eg::ablate(eg::mlp_out, eg::layer(2) & positive, 1);
+    auto const zeros = eg::ablate(eg::mlp_out, eg::layer(2));
+    auto const ones = eg::ablate(eg::mlp_out, eg::layer(2) & positive, 1);
     auto const some = model.run(prompts.tokens, ones | zeros);                    // `ones` sees the MLP's output
     auto const none = model.run(prompts.tokens, zeros | eg::may_not_fire(ones)); // `ones` sees zeros: fired()[1] is 0
     // [/condition_order]
