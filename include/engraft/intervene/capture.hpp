@@ -1,5 +1,12 @@
 #pragma once
 
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <iterator>
+#include <type_traits>
+#include <utility>
+
 #include <boost/hana/unpack.hpp>
 
 #include <engraft/intervene/policy.hpp>
@@ -9,25 +16,32 @@ namespace engraft {
 
 namespace detail {
 
-template <description D, class Backend, class Cache>
+template <description D, class Backend, class Cache, site... S>
 class bound_capture {
 public:
-    bound_capture(Backend const& backend, Cache& cache, selection chosen)
+    bound_capture(Backend const& backend, Cache& cache, std::array<selection, sizeof...(S)> chosen)
         : backend_(&backend), cache_(&cache), chosen_(std::move(chosen)) {}
 
     template <site At>
     void apply(hook_point<D, At> const& point, auto view) {
+        constexpr bool is_it[] = {std::is_same_v<At, S>...};
+        constexpr auto i = static_cast<std::size_t>(std::find(std::begin(is_it), std::end(is_it), true) - is_it);
         (*cache_)[At{}].keep(*backend_, point.layer(), view);
-        fired_ += chosen_.count(At::in_block ? static_cast<std::size_t>(point.layer()) : 0);
+        fired_ += chosen_[i].count(static_cast<std::size_t>(point.layer()));
     }
 
     std::size_t fired() const { return fired_; }
-    std::vector<selection const*> chosen() const { return {&chosen_}; }
+    std::vector<selection const*> chosen() const {
+        std::vector<selection const*> all;
+        for (auto const& one : chosen_)
+            all.push_back(&one);
+        return all;
+    }
 
 private:
     Backend const* backend_;
     Cache* cache_;
-    selection chosen_; ///< of the first site
+    std::array<selection, sizeof...(S)> chosen_; ///< of each site
     std::size_t fired_ = 0;
 };
 
@@ -57,17 +71,15 @@ struct capture_policy : touches_nothing {
         constexpr auto D = Binding::model;
         (run.cache[S{}].prepare(resolve<D, S>(where, run.rows, run.may_not_fire)), ...);
         using cache = std::remove_reference_t<decltype(run.cache)>;
-        selection chosen[] = {resolve<D, S>(where, run.rows, run.may_not_fire)...};
-        return detail::bound_capture<D, typename Binding::backend_type, cache>(run.backend, run.cache,
-                                                                               std::move(chosen[0]));
+        return detail::bound_capture<D, typename Binding::backend_type, cache, S...>(
+            run.backend, run.cache, std::array{resolve<D, S>(where, run.rows, run.may_not_fire)...});
     }
 };
 
 /// Keeps the sites' activations of all layers and positions.
 template <site... S>
-auto capture(S...) {
-    return capture_policy<where<>, S...>(everywhere);
-}
+    requires(sizeof...(S) > 0)
+auto capture(S...) { return capture_policy<where<>, S...>(everywhere); }
 
 /// Keeps the site's activations of some layers and positions.
 template <site S, class Where>

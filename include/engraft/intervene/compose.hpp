@@ -1,16 +1,33 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
+#include <engraft/backend/attention_shape.hpp>
 #include <engraft/intervene/policy.hpp>
 #include <engraft/intervene/selection.hpp>
 
 namespace engraft {
+
+namespace detail {
+
+template <class Sites, class P>
+inline constexpr bool alters_any = false;
+template <site... S, class P>
+inline constexpr bool
+    alters_any<site_list<S...>, P> = ((P::writes::template contains<S> || P::blocks::template contains<S>) || ...);
+
+/// The types alone say that one policy holds what another one changes.
+template <class Holder, class... P>
+inline constexpr bool holds_what_others_change = Holder::acts_everywhere &&
+                                                 ((P::acts_everywhere && alters_any<typename Holder::holds, P>) || ...);
+
+} // namespace detail
 
 /// Policies one after the other: left to right at one site, in forward order between sites however they were written.
 /// Always flat, so that (a | b) | c and a | (b | c) are the same value of the same type; without any it does nothing.
@@ -28,6 +45,10 @@ struct composed : touches_nothing {
     template <description D, class Backend>
     static constexpr void check() {
         (P::template check<D, Backend>(), ...);
+        static_assert(
+            !(detail::holds_what_others_change<P, P...> || ...),
+            "engraft [freeze.overlap]: freeze holds all of a site that another policy writes to; leave one of "
+            "the two out, or give each places of its own");
     }
 
     template <description D>
@@ -114,6 +135,15 @@ public:
         return all;
     }
 
+    std::vector<row_slice> slices_of(std::size_t layer) const {
+        std::vector<row_slice> all;
+        for (auto const& one : list_) {
+            auto const more = one.slices_of(layer);
+            all.insert(all.end(), more.begin(), more.end());
+        }
+        return all;
+    }
+
 private:
     std::vector<Bound> list_;
 };
@@ -159,11 +189,6 @@ inline constexpr bool changes =
 template <class P, class S>
 inline constexpr bool touches = P::reads::template contains<S> || changes<P, S>;
 
-template <class Sites, class P>
-inline constexpr bool writes_any = false;
-template <site... S, class P>
-inline constexpr bool writes_any<site_list<S...>, P> = (P::writes::template contains<S> || ...);
-
 /// A composition bound to a run. Sites that no policy touches leave no trace: which those are the compiler knows.
 template <class Policy, class... Bound>
 class bound_hooks;
@@ -181,6 +206,17 @@ public:
     /// throws bad_input when a policy writes to a place that another one holds
     explicit bound_hooks(std::tuple<Bound...> bound) : bound_(std::move(bound)) {
         std::apply([&](auto const&... one) { (require_unwritten<P>(one), ...); }, bound_);
+    }
+
+    /// Each query keeps a key to attend to. throws bad_input when all policies together leave it none
+    template <description D>
+    void require_visible() const {
+        if constexpr (((P::blocks::size > 0) || ...))
+            for (int layer = 0; layer < D.layers; ++layer) {
+                std::vector<row_slice> blocked;
+                std::apply([&](auto const&... one) { (append_blocked<P>(blocked, one, layer), ...); }, bound_);
+                require_key<D>(std::move(blocked), layer);
+            }
     }
 
     template <description D, site S>
@@ -210,6 +246,34 @@ private:
             one.apply(point, view);
     }
 
+    template <class Policy>
+    static void append_blocked(std::vector<row_slice>& blocked, auto const& one, int layer) {
+        if constexpr (Policy::blocks::size > 0) {
+            auto const more = one.slices_of(static_cast<std::size_t>(layer));
+            blocked.insert(blocked.end(), more.begin(), more.end());
+        }
+    }
+
+    template <description D>
+    static void require_key(std::vector<row_slice> blocked, int layer) {
+        // Sorted by where they lie, the blocked keys of a query stand together; two policies may block the same.
+        std::sort(blocked.begin(), blocked.end(), [](auto const& a, auto const& b) { return a.to < b.to; });
+        auto const same = [](auto const& a, auto const& b) { return a.to == b.to; };
+        blocked.erase(std::unique(blocked.begin(), blocked.end(), same), blocked.end());
+        auto const shape = shape_of_attention<D>(layer);
+        std::size_t count = 0;
+        for (std::size_t i = 0; i < blocked.size(); ++i) {
+            auto const &s = blocked[i], &before = blocked[i > 0 ? i - 1 : 0];
+            bool const same_query =
+                i > 0 && s.example == before.example && s.position == before.position && s.head == before.head;
+            count = same_query ? count + 1 : 1;
+            if (count == s.position + 1 - shape.first_visible(s.position))
+                throw bad_input({"engraft [knockout.everything]: position ", s.position, " of example ", s.example,
+                                 " would see no position at all in layer ", layer, ", head ", s.head,
+                                 "; leave it one, such as its own"});
+        }
+    }
+
     template <class Holder>
     void require_unwritten(auto const& holder) const {
         if constexpr (Holder::holds::size > 0)
@@ -218,7 +282,7 @@ private:
 
     template <class Holder, class Writer>
     static void require_apart(auto const& holder, auto const& writer) {
-        if constexpr (writes_any<typename Holder::holds, Writer>) {
+        if constexpr (alters_any<typename Holder::holds, Writer>) {
             for (auto const* held : holder.chosen())
                 for (auto const* written : writer.chosen())
                     for (std::size_t layer = 0; layer < held->heads.size(); ++layer)
@@ -260,12 +324,14 @@ private:
 
 template <class... P, class Binding>
 auto bind_all(composed<P...> const& policy, Binding const& run) {
-    return std::apply(
+    auto hooks = std::apply(
         [&](auto const&... one) {
             return bound_hooks<composed<P...>, decltype(one.bind(run))...>(
                 std::tuple<decltype(one.bind(run))...>(one.bind(run)...));
         },
         policy.policies);
+    hooks.template require_visible<Binding::model>();
+    return hooks;
 }
 
 template <class P, class Binding>

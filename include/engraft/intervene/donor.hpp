@@ -46,9 +46,10 @@ template <site To, site From, source_run Run>
 struct run_donor_check {
     template <description D, class Backend>
     static constexpr void check() {
-        static_assert(To::kind == From::kind,
+        static_assert(To::kind == From::kind && To::in_block == From::in_block,
                       "engraft [patch.kind]: these sites hold different things, such as a contribution and the stream "
-                      "that it is added to; take the activation from a site of the same kind");
+                      "that it is added to, or stand in blocks and outside; take the activation from a site of the "
+                      "same kind");
         static_assert(
             has_site<Run::model, From> && same_shape<hook_point<D, To>, hook_point<Run::model, From>>,
             "engraft [swap.same_shape]: the site has another shape in the source's model than in the target's; "
@@ -155,6 +156,8 @@ struct resample {
     Run run;
     std::uint64_t seed = 0;
 };
+template <class Run>
+resample(Run, std::uint64_t = 0) -> resample<Run>; // clang 14 deduces no arguments of aggregates by itself
 
 /// The operation of every policy that takes a donor's values as they are. `Rule` has what else must be true:
 /// Rule::check<D, Run>() and rule.require(binding, donor).

@@ -30,6 +30,9 @@ struct knockout_policy : touches_nothing {
         static_assert(positions_only<Queries> && positions_only<Keys>,
                       "engraft [knockout.positions]: from and to name positions only; layers, heads and examples go "
                       "into the first where");
+        static_assert(!std::is_same_v<typename Keys::positions_type, axes::every>,
+                      "engraft [knockout.everything]: a position that no longer sees any position has no softmax; name "
+                      "fewer positions in to, or ablate z");
     }
 
     template <description D>
@@ -37,7 +40,7 @@ struct knockout_policy : touches_nothing {
         all.add(site_index<S>, touch::blocks, false, D.heads, resolve<D, S>(where & queries, rows, may_do_nothing));
     }
 
-    /// throws bad_input when nothing would be left for a query to attend to
+    /// That something is left for each query to attend to is checked when all policies are known.
     template <class Binding>
     auto bind(Binding const& run) const {
         constexpr auto D = Binding::model;
@@ -48,7 +51,9 @@ struct knockout_policy : touches_nothing {
         for (auto const& at : seen)
             keys_of[at.example].push_back(at.position);
         auto const layout = run.template layout<S>();
-        auto const window = [](std::size_t layer) { return shape_of_attention<D>(static_cast<int>(layer)).window; };
+        auto const window = [&](std::size_t layer) { // [&] for clang 14
+            return shape_of_attention<D>(static_cast<int>(layer)).window;
+        };
         auto lists = detail::slice_lists<backend>::make(
             chosen, [&](std::size_t a, std::size_t b) { return Binding::layers_alike && window(a) == window(b); },
             [&](std::vector<row_slice>& slices, std::size_t layer, selection::place const& at, std::size_t head) {
@@ -56,19 +61,13 @@ struct knockout_policy : touches_nothing {
                 if (line == layout.absent)
                     return;
                 auto const first = shape_of_attention<D>(static_cast<int>(layer)).first_visible(at.position);
-                std::size_t blocked = 0;
                 for (auto key : keys_of[at.example])
-                    if (key >= first && key <= at.position) {
+                    if (key >= first && key <= at.position)
                         slices.push_back({.to = line + key,
                                           .width = 1,
                                           .example = static_cast<std::uint32_t>(at.example),
                                           .position = static_cast<std::uint32_t>(at.position),
                                           .head = static_cast<std::uint32_t>(head)});
-                        ++blocked;
-                    }
-                if (blocked == at.position + 1 - first)
-                    throw bad_input({"engraft [knockout.everything]: position ", at.position, " of example ",
-                                     at.example, " would see no position at all; leave it one, such as its own"});
             });
         return detail::bound_slices<D, backend, S, filled, detail::unconditional>(
             run.backend, filled(-std::numeric_limits<double>::infinity()), std::move(lists), {}, std::move(chosen));

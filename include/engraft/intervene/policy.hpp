@@ -2,6 +2,7 @@
 
 #include <concepts>
 #include <cstddef>
+#include <vector>
 
 #include <engraft/core/ragged.hpp>
 #include <engraft/core/token.hpp>
@@ -14,15 +15,16 @@ namespace engraft {
 /// engine goes by that alone; its value says where.
 ///
 ///   P::reads, writes, captures, holds, blocks  site_lists: sites whose values it looks at, replaces, keeps in the
-///   run's
 ///                                              cache, holds at another run's values, blocks attention at
 ///   P::may_not_fire                            whether it may turn out to do nothing
+///   P::acts_everywhere                         whether its type says that it acts on every place of its sites
 ///   P::template check<D, Backend>()            static_asserts, one per rule of docs/reference/diagnostics.md
 ///   p.bind(binding)                            the policy made ready for one batch: everything looked up and
 ///                                              checked, index lists in the backend's memory. What it returns has
 ///       bound.apply(hook_point, view)          for each of its sites, called when a forward pass is there
 ///       bound.fired()                          how many slices it has acted on so far
 ///       bound.chosen()                         pointers to the selections that it acts on
+///       bound.slices_of(layer)                 where it blocks attention: one slice per key that a query loses
 /// Derive from `touches_nothing` and say what differs. Most policies are a `slice_policy` with an operation.
 template <class P>
 concept policy = std::move_constructible<P> && requires {
@@ -32,6 +34,7 @@ concept policy = std::move_constructible<P> && requires {
     { P::holds::size } -> std::convertible_to<int>;
     { P::blocks::size } -> std::convertible_to<int>;
     { P::may_not_fire } -> std::convertible_to<bool>;
+    { P::acts_everywhere } -> std::convertible_to<bool>;
 };
 
 /// How a policy treats a site that it acts on.
@@ -45,6 +48,7 @@ struct touches_nothing {
     using holds = site_list<>;
     using blocks = site_list<>;
     static constexpr bool may_not_fire = false;
+    static constexpr bool acts_everywhere = false;
 };
 
 /// What a policy may learn of the run that it is bound to.

@@ -218,7 +218,7 @@ inline std::vector<selection::place> places_of(axes::range const& given, ragged 
         long const last = given.last < 0                          ? given.last + length
                           : given.last == axes::range::to_the_end ? length
                                                                   : given.last;
-        if (first < 0 || last > length)
+        if (first < 0 || last < 0 || last > length)
             throw bad_position({"engraft [where.position]: positions ", first, " to before ", last,
                                 " were asked of example ", e, ", which has ", length});
         for (long p = first; p < last; ++p)

@@ -66,6 +66,15 @@ auto condition_of(Where const& w) {
         return unconditional{};
 }
 
+/// The condition can be called with the backend's rows.
+template <class T, class Where>
+constexpr void check_condition() {
+    if constexpr (requires(Where const& w) { w.holds; })
+        static_assert(row_functor<decltype(Where::holds), T const>,
+                      "engraft [where.condition]: the functor in when(...) can't be called with (activation_row<T "
+                      "const>), nor with (activation_row<T const>, row_place), T being the backend's numbers");
+}
+
 /// A policy of one site, bound: act(backend, elements, layer, slices) at each layer that has slices.
 template <description D, class Backend, site S, class Act, class Condition>
 class bound_slices {
@@ -86,6 +95,12 @@ public:
 
     std::size_t fired() const { return fired_; }
     std::vector<selection const*> chosen() const { return {&chosen_}; }
+
+    /// On the host: the slices of a layer, before any condition.
+    std::vector<row_slice> slices_of(std::size_t layer) const {
+        auto const* slices = lists_.at(static_cast<int>(layer));
+        return slices ? slices->to_host() : std::vector<row_slice>{};
+    }
 
 private:
     void act(auto* elements, int layer, typename slice_lists<Backend>::list const& slices) {
@@ -109,7 +124,8 @@ private:
 ///
 ///   Operation::template check<D, Backend, S>()   static_asserts about the site
 ///   Operation::replaces                          whether the new value never depends on the old one
-///   operation.template bind<S>(binding, where)   made ready for a batch: what it returns has
+///   operation.template bind<S>(binding, where, selection)
+///                                                made ready for a batch: what it returns has
 ///       bound.from(place, head, width)           where a slice's counterpart begins in another activation; 0 for none
 ///       bound(backend, elements, layer, slices)  does it, in the backend's memory
 template <touch How, site S, class Where, class Operation>
@@ -119,6 +135,7 @@ struct slice_policy : touches_nothing {
     using reads = if_touches<touch::reads>;
     using writes = if_touches<touch::writes>;
     using holds = if_touches<touch::holds>;
+    static constexpr bool acts_everywhere = std::is_same_v<Where, engraft::where<>>;
     Where where;
     Operation operation;
 
@@ -127,6 +144,7 @@ struct slice_policy : touches_nothing {
     template <description D, class Backend>
     static constexpr void check() {
         check_where<D, S, Where>();
+        detail::check_condition<typename Backend::value_type, Where>();
         Operation::template check<D, Backend, S>();
     }
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -56,6 +58,18 @@ struct steered {
     }
 };
 
+/// A direction whose length the compiler knows.
+template <std::size_t Length>
+struct steered_by : steered {
+    template <description D, class Backend, site S>
+    static constexpr void check() {
+        steered::check<D, Backend, S>();
+        static_assert(S::kind == site_kind::pattern || Length == site_width<D, S> ||
+                          Length == static_cast<std::size_t>(site_heads<D, S>) * site_width<D, S>,
+                      "engraft [steer.width]: the direction is as long as neither one head nor a row of the site");
+    }
+};
+
 /// steer(site, where, direction, coefficient): activations become a + coefficient * direction. The direction is as long
 /// as one head's activation, or as a whole row's.
 /// source Turner et al. 2023, "Activation addition"; Rimsky et al. 2024
@@ -63,6 +77,14 @@ template <site S, class Where>
     requires detail::is_where<Where>
 auto steer(S, Where where, std::vector<double> direction, double coefficient = 1) {
     return slice_policy<touch::writes, S, Where, steered>(std::move(where), steered{std::move(direction), coefficient});
+}
+
+/// The same; the compiler checks the length.
+template <site S, class Where, std::size_t Length>
+    requires detail::is_where<Where>
+auto steer(S, Where where, std::array<double, Length> const& direction, double coefficient = 1) {
+    return slice_policy<touch::writes, S, Where, steered_by<Length>>(
+        std::move(where), steered_by<Length>{{{direction.begin(), direction.end()}, coefficient}});
 }
 
 } // namespace engraft

@@ -187,6 +187,14 @@ template <class All, class But>
     requires(detail::is_place_set<All>&& detail::is_place_set<But>)
 constexpr auto operator-(All all, But but) { return where_except<All, But>{std::move(all), std::move(but)}; }
 
+/// What is joined to places with an exception is joined to the places; the exception stays.
+template <class All, class But, class B>
+    requires(detail::is_product<B>)
+constexpr auto operator&(where_except<All, But> a, B b) { return (std::move(a.all) & std::move(b)) - std::move(a.but); }
+template <class A, class All, class But>
+    requires(detail::is_product<A>)
+constexpr auto operator&(A a, where_except<All, But> b) { return (std::move(a) & std::move(b.all)) - std::move(b.but); }
+
 template <class Where, class F>
     requires(detail::is_place_set<Where>)
 constexpr auto operator&(Where w, condition<F> c) { return where_when<Where, F>{std::move(w), std::move(c.holds)}; }

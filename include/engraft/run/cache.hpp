@@ -47,7 +47,7 @@ public:
         auto const l = static_cast<std::size_t>(hook_point<D, S>(layer).layer());
         if (layers_.empty() || layers_[l].empty())
             throw missing_activation({"engraft [cache.layer]: ", S::name, " of layer ", layer,
-                                      " was not captured; add the layer to capture's where"});
+                                      " was not captured; add the layer to capture's where, or run more layers"});
     }
 
     value_type const* elements(int layer) const { return layers_[static_cast<std::size_t>(layer)].data(); }

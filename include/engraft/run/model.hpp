@@ -58,9 +58,6 @@ public:
     /// behind them [policy.after_last_layer]
     template <class Policy>
     auto run(batch const& tokens, Policy const& policy, first_layers const& first) const {
-        static_assert(!detail::touches<Policy, sites::final_normalized> && !detail::touches<Policy, sites::logits>,
-                      "engraft [first_layers.site]: a policy acts behind the last layer, which is not run; leave "
-                      "first_layers out");
         if (first.count < 1 || first.count > D.layers)
             throw bad_layer({"engraft [first_layers.count]: the first ", first.count,
                              " layers were asked for; the model has ", D.layers});
@@ -72,6 +69,10 @@ private:
     auto run_layers(batch const& tokens, Policy const& policy, int layers) const {
         static_assert(engraft::policy<Policy>, "engraft [policy.concept]: the second argument of run is not a policy; "
                                                "intervene/policy.hpp says what one must have");
+        if constexpr (!Complete)
+            static_assert(!detail::touches<Policy, sites::final_normalized> && !detail::touches<Policy, sites::logits>,
+                          "engraft [first_layers.site]: a policy acts behind the last layer, which is not run; leave "
+                          "first_layers out");
         Policy::template check<D, Backend>();
         using captures = typename Policy::captures;
         using output = run_output<D, Backend, captures, Complete>;
