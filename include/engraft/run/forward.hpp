@@ -209,7 +209,7 @@ private:
     table make(int columns) const { return table(extents<dynamic, dynamic>(rows_.rows(), columns)); }
 
     table rotary_angles() const {
-        auto const frequencies = rotary_frequencies<D>();
+        auto const frequencies = rotary_frequencies(D);
         std::vector<T> angles;
         for (std::size_t p = 0; p < rows_.longest(); ++p) {
             for (double f : frequencies)
