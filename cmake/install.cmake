@@ -1,23 +1,25 @@
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
-set(engraft_package_folder ${CMAKE_INSTALL_DATADIR}/cmake/engraft) # headers only: the same for every architecture
+set(engraft_package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/engraft)
 
 install(
     DIRECTORY include/engraft
     DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
     FILES_MATCHING
     PATTERN "*.hpp"
-    PATTERN "*.cuh")
+    PATTERN "*.cuh"
+    PATTERN "*.ipp"
+    PATTERN "io.cpp") # for who compiles it without CMake
 
-target_include_directories(engraft INTERFACE $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
-install(TARGETS engraft EXPORT engraft)
+target_include_directories(engraft_header_only INTERFACE $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+install(TARGETS engraft engraft_io engraft_header_only EXPORT engraft ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(EXPORT engraft NAMESPACE engraft:: FILE engraftTargets.cmake DESTINATION ${engraft_package_folder})
 
 configure_package_config_file(cmake/engraftConfig.cmake.in engraftConfig.cmake INSTALL_DESTINATION ${engraft_package_folder}
                               NO_SET_AND_CHECK_MACRO)
 # Before 1.0 a minor version may break source.
-write_basic_package_version_file(engraftConfigVersion.cmake COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
+write_basic_package_version_file(engraftConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(
     FILES ${PROJECT_BINARY_DIR}/engraftConfig.cmake ${PROJECT_BINARY_DIR}/engraftConfigVersion.cmake
           ${PROJECT_SOURCE_DIR}/cmake/dependencies.cmake

@@ -33,7 +33,9 @@ endif()
 must_run("${CMAKE_COMMAND}" -S "${CONSUMER}" -B "${WORK}/build" -G "${GENERATOR}" "-DCMAKE_CXX_COMPILER=${COMPILER}"
          -DCMAKE_BUILD_TYPE=Debug -DCMAKE_EXPORT_COMPILE_COMMANDS=ON ${from})
 must_run("${CMAKE_COMMAND}" --build "${WORK}/build")
-must_run("${WORK}/build/consumer" "${SOURCE}/examples/pair")
+foreach(program consumer consumer_header_only)
+    must_run("${WORK}/build/${program}" "${SOURCE}/examples/pair")
+endforeach()
 
 # Our warnings and our processor are not the user's.
 file(READ "${WORK}/build/compile_commands.json" commands)

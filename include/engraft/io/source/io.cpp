@@ -5,6 +5,11 @@
 #define ENGRAFT_COMPILED_IO
 #endif
 
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+
 #include <engraft/io/source/arranged_tensor.ipp>
 #include <engraft/io/source/bpe.ipp>
 #include <engraft/io/source/checkpoint.ipp>
@@ -40,3 +45,13 @@ template void read_elements(arranged_tensor const&, std::size_t, std::span<doubl
 template void read_elements(arranged_tensor const&, std::size_t, std::span<std::int64_t>, std::string const&);
 
 } // namespace engraft
+
+// See io/linkage.hpp.
+#ifdef __ELF__
+extern "C" {
+extern char const engraft_io_is_linked;
+[[gnu::visibility("hidden")]] extern char const engraft_io_is_in_headers_or_linked_but_not_both;
+[[gnu::used]] char const engraft_io_is_linked = 0;
+[[gnu::used]] char const engraft_io_is_in_headers_or_linked_but_not_both = 0;
+}
+#endif
