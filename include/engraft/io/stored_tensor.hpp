@@ -35,14 +35,14 @@ struct dtype_facts {
 };
 
 inline constexpr dtype_facts dtypes[] = {
-    {dtype::boolean, "BOOL", 1},    {dtype::u8, "U8", 1},           {dtype::i8, "I8", 1},
-    {dtype::u16, "U16", 2},         {dtype::i16, "I16", 2},         {dtype::u32, "U32", 4},
-    {dtype::i32, "I32", 4},         {dtype::u64, "U64", 8},         {dtype::i64, "I64", 8},
-    {dtype::f16, "F16", 2},         {dtype::bf16, "BF16", 2},       {dtype::f32, "F32", 4},
-    {dtype::f64, "F64", 8},         {dtype::f8_e4m3, "F8_E4M3", 1}, {dtype::f8_e5m2, "F8_E5M2", 1},
-    {dtype::f8_e8m0, "F8_E8M0", 1}, {dtype::c64, "C64", 8},
-    {dtype::q4_0, "Q4_0", 18, 32},  {dtype::q4_1, "Q4_1", 20, 32},  {dtype::q8_0, "Q8_0", 34, 32},
-    {dtype::q4_k, "Q4_K", 144, 256}, {dtype::q6_k, "Q6_K", 210, 256},
+    {dtype::boolean, "BOOL", 1},     {dtype::u8, "U8", 1},           {dtype::i8, "I8", 1},
+    {dtype::u16, "U16", 2},          {dtype::i16, "I16", 2},         {dtype::u32, "U32", 4},
+    {dtype::i32, "I32", 4},          {dtype::u64, "U64", 8},         {dtype::i64, "I64", 8},
+    {dtype::f16, "F16", 2},          {dtype::bf16, "BF16", 2},       {dtype::f32, "F32", 4},
+    {dtype::f64, "F64", 8},          {dtype::f8_e4m3, "F8_E4M3", 1}, {dtype::f8_e5m2, "F8_E5M2", 1},
+    {dtype::f8_e8m0, "F8_E8M0", 1},  {dtype::c64, "C64", 8},         {dtype::q4_0, "Q4_0", 18, 32},
+    {dtype::q4_1, "Q4_1", 20, 32},   {dtype::q8_0, "Q8_0", 34, 32},  {dtype::q4_k, "Q4_K", 144, 256},
+    {dtype::q6_k, "Q6_K", 210, 256},
 };
 
 constexpr dtype_facts const& facts_of(dtype type) {
@@ -95,10 +95,10 @@ concept readable_number = std::same_as<T, float> || std::same_as<T, double> || s
 void dequantize(dtype type, std::byte const* block, float* out);
 
 /// Reads elements first .. first + out.size() of a stored tensor, in row-major order. Values that T holds come out
-/// exactly; F64 and large integers are rounded to the nearest float or double, quantised ones are made by `dequantize`. NaN and infinity come through.
-/// `label` begins messages: the file and the tensor's name.
-/// throws bad_input when the tensor has no such elements; bad_file when floating point numbers are asked for as
-/// integers, a value is too large for T, or the dtype is not convertible
+/// exactly; F64 and large integers are rounded to the nearest float or double, quantised ones are made by `dequantize`.
+/// NaN and infinity come through. `label` begins messages: the file and the tensor's name. throws bad_input when the
+/// tensor has no such elements; bad_file when floating point numbers are asked for as integers, a value is too large
+/// for T, or the dtype is not convertible
 template <readable_number T>
 void read_elements(stored_tensor const& tensor, std::size_t first, std::span<T> out, std::string const& label);
 

@@ -30,7 +30,8 @@ inline void dequantize_q4_k(std::byte const* block, float* out) {
         unsigned const last = byte_at(packed, 8 + low);
         bool const first = group < 4;
         unsigned const s = first ? byte_at(packed, low) & 63u : (last & 15u) | ((byte_at(packed, low) >> 6) << 4);
-        unsigned const t = first ? byte_at(packed, 4 + low) & 63u : (last >> 4) | ((byte_at(packed, 4 + low) >> 6) << 4);
+        unsigned const t =
+            first ? byte_at(packed, 4 + low) & 63u : (last >> 4) | ((byte_at(packed, 4 + low) >> 6) << 4);
         float const scale = d * static_cast<float>(s), least = m * static_cast<float>(t);
         for (std::size_t i = 0; i < 32; ++i) {
             unsigned const pair = byte_at(elements, group / 2 * 32 + i);

@@ -35,14 +35,14 @@ struct gguf_tensor_type {
 
 /// Types of tensors that ggml has or had, by their numbers in files.
 inline constexpr gguf_tensor_type gguf_tensor_types[] = {
-    {0, "F32", dtype::f32},    {1, "F16", dtype::f16},     {2, "Q4_0", dtype::q4_0},  {3, "Q4_1", dtype::q4_1},
-    {6, "Q5_0", {}},           {7, "Q5_1", {}},            {8, "Q8_0", dtype::q8_0},  {9, "Q8_1", {}},
-    {10, "Q2_K", {}},          {11, "Q3_K", {}},           {12, "Q4_K", dtype::q4_k}, {13, "Q5_K", {}},
-    {14, "Q6_K", dtype::q6_k}, {15, "Q8_K", {}},           {16, "IQ2_XXS", {}},       {17, "IQ2_XS", {}},
-    {18, "IQ3_XXS", {}},       {19, "IQ1_S", {}},          {20, "IQ4_NL", {}},        {21, "IQ3_S", {}},
-    {22, "IQ2_S", {}},         {23, "IQ4_XS", {}},         {24, "I8", dtype::i8},     {25, "I16", dtype::i16},
-    {26, "I32", dtype::i32},   {27, "I64", dtype::i64},    {28, "F64", dtype::f64},   {29, "IQ1_M", {}},
-    {30, "BF16", dtype::bf16}, {34, "TQ1_0", {}},          {35, "TQ2_0", {}},         {39, "MXFP4", {}},
+    {0, "F32", dtype::f32},    {1, "F16", dtype::f16},  {2, "Q4_0", dtype::q4_0},  {3, "Q4_1", dtype::q4_1},
+    {6, "Q5_0", {}},           {7, "Q5_1", {}},         {8, "Q8_0", dtype::q8_0},  {9, "Q8_1", {}},
+    {10, "Q2_K", {}},          {11, "Q3_K", {}},        {12, "Q4_K", dtype::q4_k}, {13, "Q5_K", {}},
+    {14, "Q6_K", dtype::q6_k}, {15, "Q8_K", {}},        {16, "IQ2_XXS", {}},       {17, "IQ2_XS", {}},
+    {18, "IQ3_XXS", {}},       {19, "IQ1_S", {}},       {20, "IQ4_NL", {}},        {21, "IQ3_S", {}},
+    {22, "IQ2_S", {}},         {23, "IQ4_XS", {}},      {24, "I8", dtype::i8},     {25, "I16", dtype::i16},
+    {26, "I32", dtype::i32},   {27, "I64", dtype::i64}, {28, "F64", dtype::f64},   {29, "IQ1_M", {}},
+    {30, "BF16", dtype::bf16}, {34, "TQ1_0", {}},       {35, "TQ2_0", {}},         {39, "MXFP4", {}},
     {40, "NVFP4", {}},
 };
 
@@ -121,8 +121,8 @@ private:
     gguf_type take_type(std::string const& key) {
         auto const number = take<std::uint32_t>("the type of '" + printable(key) + "'");
         if (number > static_cast<std::uint32_t>(gguf_type::f64))
-            throw bad_file(path_, {"'", printable(key), "' has a value of type ", number,
-                                   ", which is none of GGUF's (0 to 12)"});
+            throw bad_file(
+                path_, {"'", printable(key), "' has a value of type ", number, ", which is none of GGUF's (0 to 12)"});
         return static_cast<gguf_type>(number);
     }
 
@@ -132,7 +132,8 @@ private:
                 take_text("a text of '" + printable(key) + "'");
         } else if (type == gguf_type::array) {
             if (depth == gguf_nesting_limit)
-                throw bad_file(path_, {"'", printable(key), "' has arrays in arrays, deeper than ", gguf_nesting_limit});
+                throw bad_file(path_,
+                               {"'", printable(key), "' has arrays in arrays, deeper than ", gguf_nesting_limit});
             for (std::size_t i = 0; i < count; ++i) {
                 auto const inner = take_type(key);
                 skip(inner, take_count("the number of elements of '" + printable(key) + "'", least_bytes(inner)), key,
@@ -194,9 +195,10 @@ inline gguf_listed take_listed(gguf_reader& from, std::string const& where) {
     for (std::uint32_t i = 0; i < dimensions; ++i) {
         auto const n = from.take<std::uint64_t>("a tensor's dimension");
         if (n == 0 || n > most / size)
-            throw bad_file(where, {"its dimension ", i, " is ", n, n == 0 ? ", so that it has no elements"
-                                                                         : ", so that it has more elements than can "
-                                                                           "be counted"});
+            throw bad_file(where, {"its dimension ", i, " is ", n,
+                                   n == 0 ? ", so that it has no elements"
+                                          : ", so that it has more elements than can "
+                                            "be counted"});
         size *= n;
         listed.tensor.shape.push_back(static_cast<std::size_t>(n));
     }
@@ -214,7 +216,7 @@ inline gguf_listed take_listed(gguf_reader& from, std::string const& where) {
 
 /// throws bad_file where tensors overlap or leave more unused bytes than the alignment asks for
 inline void check_places(std::vector<gguf_place>& places, std::size_t size, std::size_t alignment,
-                             std::string const& path) {
+                         std::string const& path) {
     std::sort(places.begin(), places.end(), [](gguf_place const& a, gguf_place const& b) { return a.begin < b.begin; });
     std::size_t next = 0;
     for (auto const& place : places) {
@@ -275,9 +277,7 @@ inline double gguf_number_at(gguf_value const& value, std::size_t i) {
 inline bool is_number(gguf_type type) {
     return type != gguf_type::text && type != gguf_type::array && type != gguf_type::boolean;
 }
-inline bool is_whole(gguf_type type) {
-    return is_number(type) && type != gguf_type::f32 && type != gguf_type::f64;
-}
+inline bool is_whole(gguf_type type) { return is_number(type) && type != gguf_type::f32 && type != gguf_type::f64; }
 
 } // namespace detail
 

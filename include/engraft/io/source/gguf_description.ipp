@@ -27,8 +27,7 @@ public:
             throw bad_file(file_.path(), "unsupported: this file is one part of a model; join the parts first "
                                          "(llama-gguf-split --merge)");
         auto d = read_architecture();
-        d.name = short_text(
-            std::string_view(std::filesystem::path(file_.path()).lexically_normal().stem().string()));
+        d.name = short_text(std::string_view(std::filesystem::path(file_.path()).lexically_normal().stem().string()));
         require_nothing_else();
         if (auto const wrong = what_is_wrong(d); !wrong.empty())
             throw bad_file(file_.path(), wrong);
@@ -68,8 +67,8 @@ private:
         return value;
     }
     [[noreturn]] void unsupported(std::string const& whole, std::string_view supported) const {
-        throw bad_file(file_.path(), {"unsupported: '", printable(whole), "' is ", file_.shown(whole),
-                                      "; supported: ", supported});
+        throw bad_file(file_.path(),
+                       {"unsupported: '", printable(whole), "' is ", file_.shown(whole), "; supported: ", supported});
     }
 
     bool has(std::string_view tensor) const { return file_.tensors().find(tensor) != file_.tensors().end(); }
@@ -90,9 +89,8 @@ private:
         key("context_length"); // of the training; rotary embedding has no end
         auto const& embedding = tensor("token_embd.weight");
         if (embedding.shape.size() != 2 || embedding.shape[0] > (1u << 24))
-            throw bad_file(file_.path(),
-                           {"the tensor 'token_embd.weight' has the shape ", shape_text(embedding.shape),
-                            ", which is no table of embeddings"});
+            throw bad_file(file_.path(), {"the tensor 'token_embd.weight' has the shape ", shape_text(embedding.shape),
+                                          ", which is no table of embeddings"});
         d.vocab = static_cast<int>(embedding.shape[0]);
         if (int const said = dimension_or("vocab_size", d.vocab); said != d.vocab)
             throw bad_file(file_.path(), {"'", arch_, ".vocab_size' is ", said, ", but the table of embeddings has ",
@@ -211,10 +209,9 @@ private:
         d.mlp = mlp::gated_gelu_tanh;
         d.post_norms = d.scaled_embedding = true;
         constexpr int layers_of_27b = 46;
-        d.attention_scalar = expects(family::gemma2) ? expected_->attention_scalar
-                             : d.layers == layers_of_27b && d.d_model % d.heads == 0
-                                 ? d.d_model / d.heads
-                                 : d.d_head;
+        d.attention_scalar = expects(family::gemma2)                                 ? expected_->attention_scalar
+                             : d.layers == layers_of_27b && d.d_model % d.heads == 0 ? d.d_model / d.heads
+                                                                                     : d.d_head;
         double const none = 0;
         for (auto const& [name, cap] : {std::pair{"attn_logit_softcapping", &d.attention_softcap},
                                         std::pair{"final_logit_softcapping", &d.final_softcap}})

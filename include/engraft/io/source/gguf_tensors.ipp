@@ -17,11 +17,11 @@ using gguf_names = std::pair<std::string_view, std::string_view>;
 inline constexpr gguf_names llama_outside[] = {
     {"token_embd", "model.embed_tokens"}, {"output_norm", "model.norm"}, {"output", "lm_head"}};
 inline constexpr gguf_names llama_inside[] = {
-    {"attn_norm", "input_layernorm"},     {"attn_q", "self_attn.q_proj"},
-    {"attn_k", "self_attn.k_proj"},       {"attn_v", "self_attn.v_proj"},
-    {"attn_output", "self_attn.o_proj"},  {"attn_q_norm", "self_attn.q_norm"},
-    {"attn_k_norm", "self_attn.k_norm"},  {"ffn_norm", "post_attention_layernorm"},
-    {"ffn_gate", "mlp.gate_proj"},        {"ffn_up", "mlp.up_proj"},
+    {"attn_norm", "input_layernorm"},    {"attn_q", "self_attn.q_proj"},
+    {"attn_k", "self_attn.k_proj"},      {"attn_v", "self_attn.v_proj"},
+    {"attn_output", "self_attn.o_proj"}, {"attn_q_norm", "self_attn.q_norm"},
+    {"attn_k_norm", "self_attn.k_norm"}, {"ffn_norm", "post_attention_layernorm"},
+    {"ffn_gate", "mlp.gate_proj"},       {"ffn_up", "mlp.up_proj"},
     {"ffn_down", "mlp.down_proj"}};
 // First in line for Gemma 2, then Llama's.
 inline constexpr gguf_names gemma2_inside[] = {{"post_attention_norm", "post_attention_layernorm"},
@@ -32,15 +32,12 @@ inline constexpr gguf_names gpt2_outside[] = {
 inline constexpr gguf_names gpt2_inside[] = {{"attn_norm", "ln_1"},          {"attn_qkv", "attn.c_attn"},
                                              {"attn_output", "attn.c_proj"}, {"ffn_norm", "ln_2"},
                                              {"ffn_up", "mlp.c_fc"},         {"ffn_down", "mlp.c_proj"}};
-inline constexpr gguf_names gpt_neox_outside[] = {{"token_embd", "gpt_neox.embed_in"},
-                                                  {"output_norm", "gpt_neox.final_layer_norm"},
-                                                  {"output", "embed_out"}};
-inline constexpr gguf_names gpt_neox_inside[] = {{"attn_norm", "input_layernorm"},
-                                                 {"attn_qkv", "attention.query_key_value"},
-                                                 {"attn_output", "attention.dense"},
-                                                 {"ffn_norm", "post_attention_layernorm"},
-                                                 {"ffn_up", "mlp.dense_h_to_4h"},
-                                                 {"ffn_down", "mlp.dense_4h_to_h"}};
+inline constexpr gguf_names gpt_neox_outside[] = {
+    {"token_embd", "gpt_neox.embed_in"}, {"output_norm", "gpt_neox.final_layer_norm"}, {"output", "embed_out"}};
+inline constexpr gguf_names gpt_neox_inside[] = {
+    {"attn_norm", "input_layernorm"},   {"attn_qkv", "attention.query_key_value"},
+    {"attn_output", "attention.dense"}, {"ffn_norm", "post_attention_layernorm"},
+    {"ffn_up", "mlp.dense_h_to_4h"},    {"ffn_down", "mlp.dense_4h_to_h"}};
 
 /// A tensor's name in parts: "blk.", the layer, a dot; the map; ".weight" or ".bias".
 struct gguf_name_parts {

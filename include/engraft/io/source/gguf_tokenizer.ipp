@@ -68,9 +68,8 @@ public:
                                    "'; supported: 'gpt2' (byte-level BPE), 'llama' (SentencePiece BPE)"});
         for (std::size_t i = 0; i < texts_.size(); ++i)
             if (is(i, kind::control) || is(i, kind::unknown) || is(i, kind::user_defined))
-                parts_.added.push_back({.text = texts_[i],
-                                        .id = static_cast<token>(i),
-                                        .special = !is(i, kind::user_defined)});
+                parts_.added.push_back(
+                    {.text = texts_[i], .id = static_cast<token>(i), .special = !is(i, kind::user_defined)});
         return std::move(parts_);
     }
 
@@ -87,8 +86,8 @@ private:
             return;
         kinds_ = file_.numbers(key("token_type"));
         if (kinds_.size() != texts_.size())
-            throw bad_file(path_, {"'tokenizer.ggml.token_type' has ", kinds_.size(), " entries for ", texts_.size(),
-                                   " tokens"});
+            throw bad_file(
+                path_, {"'tokenizer.ggml.token_type' has ", kinds_.size(), " entries for ", texts_.size(), " tokens"});
     }
 
     std::optional<token> special(std::string_view name) const {
@@ -104,8 +103,8 @@ private:
                 return;
             auto const id = special(name);
             if (!id)
-                throw bad_file(path_, {"each text has a '", name, "' around it, but 'tokenizer.ggml.", name,
-                                       "' is missing"});
+                throw bad_file(path_,
+                               {"each text has a '", name, "' around it, but 'tokenizer.ggml.", name, "' is missing"});
             to.push_back(*id);
         };
         put("add_bos_token", begin_by_default, "bos_token_id", parts_.before);
@@ -137,9 +136,9 @@ private:
         for (auto const& text : file_.texts(key("merges"))) {
             auto const space = text.find(' ');
             if (space == text.npos || text.find(' ', space + 1) != text.npos)
-                throw bad_file(path_, {"'tokenizer.ggml.merges'[", merges.size(),
-                                       "] must be two tokens with a space between them, but is '", printable(text),
-                                       "'"});
+                throw bad_file(path_,
+                               {"'tokenizer.ggml.merges'[", merges.size(),
+                                "] must be two tokens with a space between them, but is '", printable(text), "'"});
             merges.emplace_back(text.substr(0, space), text.substr(space + 1));
         }
         parts_.model = bpe(words(), merges, {.ignore_merges = how.ignore_merges}, path_ + ": tokenizer.ggml.merges");
@@ -159,8 +158,8 @@ private:
     std::vector<std::pair<std::string, std::string>> merges_of_pieces(vocabulary const& all) const {
         auto const ranks = file_.numbers(key("scores"));
         if (ranks.size() != texts_.size())
-            throw bad_file(path_, {"'tokenizer.ggml.scores' has ", ranks.size(), " entries for ", texts_.size(),
-                                   " tokens"});
+            throw bad_file(path_,
+                           {"'tokenizer.ggml.scores' has ", ranks.size(), " entries for ", texts_.size(), " tokens"});
         struct cut {
             double whole, left, right;
             std::size_t id, at;
