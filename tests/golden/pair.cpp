@@ -6,6 +6,7 @@
 #include "catch.hpp"
 
 #include <engraft/engraft.hpp>
+#include <engraft/io/json.hpp>
 
 #include "../../examples/pair/pair.hpp"
 

@@ -31,8 +31,19 @@ fi
 
 refuse "Eigen is included under backend/cpu only" \
     "$(including '(unsupported/)?Eigen/' include | grep -v '^include/engraft/backend/cpu/' || true)"
-refuse "nlohmann-json is included under io only" \
-    "$(including nlohmann/ include | grep -v '^include/engraft/io/' || true)"
+# Programs that link engraft_io must not pay for these.
+refuse "nlohmann-json is included by io/json.hpp and under io/source only, as io/json.hpp is" \
+    "$(including '(nlohmann/|engraft/io/json.hpp)' include | grep -vE '^include/engraft/io/(json.hpp:|source/)' || true)"
+refuse "PCRE2 and utf8proc are included under io/source only" \
+    "$(including '(pcre2|utf8proc)' include | grep -v '^include/engraft/io/source/' || true)"
+refuse "what is under io/source is included there, and by its header at the end, if at all" \
+    "$(including 'engraft/io/source/' . | grep -vE '^\./include/engraft/io/(source/|[a-z0-9_]+\.hpp:)' || true)"
+refuse "a header under io includes its source only where ENGRAFT_COMPILED_IO is not defined" \
+    "$(find include/engraft/io -maxdepth 1 -name '*.hpp' -exec awk '
+        FNR == 1 { open = 0 }
+        /^#ifndef ENGRAFT_COMPILED_IO$/ { open = 1 }
+        /^#endif/ { open = 0 }
+        /^ *# *include *<engraft\/io\/source\// && !open { print FILENAME ":" FNR ":" $0 }' {} +)"
 refuse "CLI11 is for the examples" "$(including CLI/ include tests bench)"
 refuse "Catch2 is included in tests/catch.hpp only" \
     "$(including catch2/ include examples bench tests | grep -v '^tests/catch.hpp:' || true)"
@@ -40,7 +51,7 @@ refuse "Google Benchmark is for bench" "$(including benchmark/ include examples 
 refuse "a header includes another as <engraft/...>, so that it works from every folder" \
     "$(grep -rnE '^ *# *include *"' include || true)"
 refuse "every header begins with #pragma once (after comments)" \
-    "$(find include tests examples bench \( -name '*.hpp' -o -name '*.cuh' \) -exec sh -c '
+    "$(find include tests examples bench \( -name '*.hpp' -o -name '*.ipp' -o -name '*.cuh' \) -exec sh -c '
         for header; do
             first=$(grep -vE "^ *(//.*)?$" "$header" | head -n 1)
             [ "$first" = "#pragma once" ] || echo "$header"

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <numeric>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -31,12 +32,19 @@ public:
             entries_.push_back({std::move(text), index});
     }
     void sort() {
-        std::sort(entries_.begin(), entries_.end(), [](entry const& a, entry const& b) {
-            auto const first_a = static_cast<unsigned char>(a.text[0]), first_b = static_cast<unsigned char>(b.text[0]);
+        std::vector<std::size_t> order(entries_.size()); // which is quicker to compile a sort for than texts
+        std::iota(order.begin(), order.end(), std::size_t{0});
+        std::sort(order.begin(), order.end(), [&](std::size_t i, std::size_t j) {
+            auto const &a = entries_[i].text, &b = entries_[j].text;
+            auto const first_a = static_cast<unsigned char>(a[0]), first_b = static_cast<unsigned char>(b[0]);
             if (first_a != first_b)
                 return first_a < first_b;
-            return a.text.size() != b.text.size() ? a.text.size() > b.text.size() : a.index < b.index;
+            return a.size() != b.size() ? a.size() > b.size() : i < j;
         });
+        std::vector<entry> sorted;
+        for (auto const i : order)
+            sorted.push_back(std::move(entries_[i]));
+        entries_ = std::move(sorted);
         begins_.fill(0);
         for (auto const& e : entries_)
             ++begins_[static_cast<unsigned char>(e.text[0]) + 1u];

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <limits>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -64,11 +65,11 @@ public:
 
 private:
     [[noreturn]] void refuse_twice() {
-        auto& keys = keys_.back();
-        std::sort(keys.begin(), keys.end());
-        auto const twice = std::adjacent_find(keys.begin(), keys.end());
-        throw bad_file(path_, {"the key '", printable(twice == keys.end() ? std::string() : *twice),
-                               "' stands twice in one JSON object"});
+        std::set<std::string> seen;
+        for (auto const& key : keys_.back())
+            if (!seen.insert(key).second)
+                throw bad_file(path_, {"the key '", printable(key), "' stands twice in one JSON object"});
+        throw bad_file(path_, "a key stands twice in one JSON object");
     }
 
     std::string const& path_;

@@ -113,25 +113,6 @@ private:
 /// What adapter_config.json says.
 class lora_settings {
 public:
-    lora_settings(std::filesystem::path const& file, nlohmann::json const& config)
-        : config_(file.string()),
-          ranks_(config, "rank_pattern", config_, [&](auto const& number) { return as_rank(number); }),
-          alphas_(config, "alpha_pattern", config_,
-                  [&](auto const& number) { return as_number(number, "alpha_pattern", config_); }) {
-        if (auto const& type = require_string(config, "peft_type", config_); type != "LORA")
-            throw bad_file(config_, {"'peft_type' is ", printable(type), ", and only LORA is read"});
-        refuse_unknown(config);
-        if (auto const bias = string_or(config, "bias", config_, "none"); bias != "none")
-            throw bad_file(config_, {"'bias' is ", printable(bias),
-                                     ", but biases that were trained are not read; only \"none\" is"});
-        refuse_changed_base(config);
-        rank_ = as_rank(require_value(config, "r", config_));
-        alpha_ = require_number(config, "lora_alpha", config_);
-        rank_stabilized_ = bool_or(config, "use_rslora", config_, false);
-        bool_or(config, "fan_in_fan_out", config_, false); // the base model's layout says it, as it does in PEFT
-        read_targets(config);
-    }
-
     explicit lora_settings(std::filesystem::path const& file) : lora_settings(file, read_json(file)) {}
 
     std::string const& path() const { return config_; }
@@ -161,6 +142,25 @@ public:
     }
 
 private:
+    lora_settings(std::filesystem::path const& file, nlohmann::json const& config)
+        : config_(file.string()),
+          ranks_(config, "rank_pattern", config_, [&](auto const& number) { return as_rank(number); }),
+          alphas_(config, "alpha_pattern", config_,
+                  [&](auto const& number) { return as_number(number, "alpha_pattern", config_); }) {
+        if (auto const& type = require_string(config, "peft_type", config_); type != "LORA")
+            throw bad_file(config_, {"'peft_type' is ", printable(type), ", and only LORA is read"});
+        refuse_unknown(config);
+        if (auto const bias = string_or(config, "bias", config_, "none"); bias != "none")
+            throw bad_file(config_, {"'bias' is ", printable(bias),
+                                     ", but biases that were trained are not read; only \"none\" is"});
+        refuse_changed_base(config);
+        rank_ = as_rank(require_value(config, "r", config_));
+        alpha_ = require_number(config, "lora_alpha", config_);
+        rank_stabilized_ = bool_or(config, "use_rslora", config_, false);
+        bool_or(config, "fan_in_fan_out", config_, false); // the base model's layout says it, as it does in PEFT
+        read_targets(config);
+    }
+
     std::int64_t as_rank(nlohmann::json const& value) const { return as_int(value, "r", config_, 1, 1 << 20); }
 
     void refuse_unknown(nlohmann::json const& config) const {
