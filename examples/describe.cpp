@@ -45,7 +45,7 @@ nlohmann::ordered_json load(std::string const& folder, eg::description const& d)
     double const before = memory_of_this_program("VmRSS:");
     std::size_t elements = 0, stored = 0, tensors = 0;
     auto const read = eg::with_family(d.family, [&](auto family) {
-        eg::checkpoint const from(folder);
+        auto const from = eg::detail::open_model(folder, d).tensors;
         for (auto const& name : from.names()) {
             if (family.derived(d, name))
                 continue; // which is not read

@@ -43,8 +43,8 @@ private:
 struct bpe_options {
     bool byte_fallback = false; ///< a character without a token becomes the tokens <0x00> to <0xFF> of its bytes
     bool ignore_merges = false; ///< a word that is a token is that token, whether or not merges lead to it
-    std::optional<std::string> unknown; ///< the token of characters that have none
-    bool fuse_unknown = false;          ///< neighbouring unknown characters are one token
+    std::optional<std::string> unknown{}; ///< the token of characters that have none
+    bool fuse_unknown = false;            ///< neighbouring unknown characters are one token
 };
 
 /// Byte-pair encoding of a word: its characters are joined pair by pair, always the pair of the lowest rank, the

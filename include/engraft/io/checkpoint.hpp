@@ -4,20 +4,27 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include <engraft/core/error.hpp>
+#include <engraft/io/arranged_tensor.hpp>
 #include <engraft/io/linkage.hpp>
 #include <engraft/io/safetensors.hpp>
 #include <engraft/io/stored_tensor.hpp>
 
 namespace engraft {
 
+class gguf_file;
+struct description;
+
 /// The named tensors of a model, wherever they lie: a folder with model.safetensors, a folder with shards and their
-/// model.safetensors.index.json, or one .safetensors file. Nothing is read before it is asked for.
+/// model.safetensors.index.json, one .safetensors file, or a GGUF file, whose tensors have the names and the order of
+/// rows that Hugging Face's checkpoints of the same family have. Nothing is read before it is asked for, and what was
+/// read does not stay in memory.
 ///
 ///     checkpoint const weights(folder);
 ///     std::vector<float> w(weights.size("lm_head.weight"));
@@ -28,6 +35,9 @@ class checkpoint {
 public:
     explicit checkpoint(std::filesystem::path const& path);
 
+    /// A GGUF file whose description (io/gguf_model.hpp) is known.
+    checkpoint(gguf_file file, description const& d);
+
     std::string const& path() const { return path_; }
 
     /// In alphabetical order.
@@ -35,13 +45,12 @@ public:
 
     bool contains(std::string_view name) const { return tensors_.find(name) != tensors_.end(); }
 
-    /// The tensor as it is stored, for those who want its bytes.
     /// throws bad_model when there is none of that name
-    stored_tensor const& at(std::string_view name) const;
+    arranged_tensor const& at(std::string_view name) const;
 
-    std::vector<std::size_t> shape(std::string_view name) const { return at(name).shape; }
+    std::vector<std::size_t> shape(std::string_view name) const { return at(name).shape(); }
     std::size_t size(std::string_view name) const { return at(name).size(); }
-    engraft::dtype dtype(std::string_view name) const { return at(name).dtype; }
+    engraft::dtype dtype(std::string_view name) const { return at(name).stored->dtype; }
 
     /// Reads a whole tensor, row-major; `out` must have exactly its number of elements.
     /// throws bad_model, bad_input or bad_file as `at` and `read_elements`
@@ -49,7 +58,7 @@ public:
     void read(std::string_view name, std::span<T> out) const {
         auto const& tensor = at(name);
         if (out.size() != tensor.size())
-            throw bad_input({label(name), ": the tensor of shape ", shape_text(tensor.shape), " has ", tensor.size(),
+            throw bad_input({label(name), ": the tensor of shape ", shape_text(tensor.shape()), " has ", tensor.size(),
                              " elements, but space was given for ", out.size()});
         read_elements(tensor, 0, out, label(name));
     }
@@ -77,8 +86,9 @@ private:
 
     std::string path_;
     std::vector<safetensors_file> files_;
-    // Nodes of the files' maps, which stay where they are when the files move.
-    std::map<std::string, stored_tensor const*, std::less<>> tensors_;
+    std::shared_ptr<gguf_file const> gguf_;
+    // Of nodes of the files' maps, which stay where they are when the files move.
+    std::map<std::string, arranged_tensor, std::less<>> tensors_;
 };
 
 } // namespace engraft

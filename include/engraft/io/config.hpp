@@ -9,8 +9,9 @@
 namespace engraft {
 
 /// What a Hugging Face config.json says about a model; `path` is that file or the folder it is in. The description's
-/// name is the folder's. Keys that are missing have the values that the transformers library gives them.
-/// throws bad_file when the file can't be read or is incomplete, when its numbers don't fit together, and, naming it,
+/// name is the folder's. For a GGUF file, what its metadata say (io/gguf_model.hpp). Keys that are missing have the
+/// values that the transformers library gives them. throws bad_file when the file can't be read or is incomplete, when
+/// its numbers don't fit together, and, naming it,
 ///        for every feature that changes what the model computes and is not supported
 description read_config(std::filesystem::path const& path);
 

@@ -177,36 +177,39 @@ Weights read_weights(description const& d, checkpoint const& from, Backend const
     return read;
 }
 
+/// A model's files, checked against its description.
+struct model_files {
+    checkpoint tensors;
+    std::shared_ptr<tokenizer const> words; ///< nothing where none came with the weights
+};
+
+/// throws bad_file, bad_model
+model_files open_model(std::filesystem::path const& path, description const& described);
+
 template <description D, class Backend, class Adapter>
-model<D, Backend> load_folder(std::filesystem::path const& folder, Backend backend, Adapter const& adapter) {
-    if (!std::filesystem::is_directory(folder))
-        throw bad_file(folder.string(),
-                       "this is not a folder; a model is a folder with config.json and model.safetensors");
-    auto const config = folder / "config.json";
-    require_same(D, read_config(config), config.string());
-    checkpoint const from(folder);
+model<D, Backend> load_model(std::filesystem::path const& path, Backend backend, Adapter const& adapter) {
+    auto files = open_model(path, D);
     auto loaded = std::make_shared<weights<D, Backend> const>(
-        read_weights<family_of<D>, weights<D, Backend>>(D, from, backend, adapter));
-    std::shared_ptr<tokenizer const> words;
-    if (std::filesystem::exists(folder / "tokenizer.json"))
-        words = std::make_shared<tokenizer const>(tokenizer::load(folder / "tokenizer.json"));
-    return {std::move(loaded), std::move(backend), std::move(words)};
+        read_weights<family_of<D>, weights<D, Backend>>(D, files.tensors, backend, adapter));
+    return {std::move(loaded), std::move(backend), std::move(files.words)};
 }
 
 } // namespace detail
 
 /// Loads a Hugging Face folder: config.json, which must agree with the description in every field, the weights as
 /// safetensors, of which every tensor must be there with its shape and none be left over, and tokenizer.json if
-/// present.
+/// present. A GGUF file, too: what it says must agree with the description, its weights are dequantised while they are
+/// read, and its tokenizer is read.
 ///
 ///     auto llama = load<llama_7b>("llama-7b");                          // fp32 on the CPU
+///     auto small = load<smollm2>("SmolLM2-135M-Instruct.Q4_1.gguf");
 ///     auto oracle = load<llama_7b>("llama-7b", reference{});            // double, slowly
 ///
 /// throws bad_file for files that can't be read, bad_model for those of another model
 template <description D, class Backend = default_backend>
     requires(!std::same_as<Backend, lora>)
-model<D, Backend> load(std::filesystem::path const& folder, Backend backend = Backend{}) {
-    return detail::load_folder<D>(folder, std::move(backend), detail::no_adapter{});
+model<D, Backend> load(std::filesystem::path const& path, Backend backend = Backend{}) {
+    return detail::load_model<D>(path, std::move(backend), detail::no_adapter{});
 }
 
 /// The same with a low-rank adapter merged into the weights, W + s B A computed in double; the model's type, and what a
@@ -216,8 +219,12 @@ model<D, Backend> load(std::filesystem::path const& folder, Backend backend = Ba
 ///
 /// throws also bad_model, naming the module, when the adapter is of another model
 template <description D, class Backend = default_backend>
-model<D, Backend> load(std::filesystem::path const& folder, lora const& adapter, Backend backend = Backend{}) {
-    return detail::load_folder<D>(folder, std::move(backend), detail::fit<D>(adapter, layout_of<D>()));
+model<D, Backend> load(std::filesystem::path const& path, lora const& adapter, Backend backend = Backend{}) {
+    return detail::load_model<D>(path, std::move(backend), detail::fit<D>(adapter, layout_of<D>()));
 }
 
 } // namespace engraft
+
+#ifndef ENGRAFT_COMPILED_IO
+#include <engraft/io/source/load.ipp>
+#endif

@@ -25,6 +25,9 @@ public:
     std::string const& path() const { return path_; }
     std::size_t size() const { return size_; }
     std::span<std::byte const> bytes() const { return {static_cast<std::byte const*>(data_), size_}; }
+    /// Lets the system take the memory of some of a mapped file's bytes back; they come from the disk again when they
+    /// are looked at again.
+    static void release(std::span<std::byte const> part);
     std::string_view text() const { return {static_cast<char const*>(data_), size_}; }
 
 private:

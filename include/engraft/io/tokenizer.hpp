@@ -27,7 +27,7 @@ struct parts;
 ///     tokens.single_token(" apple");                             // its number, or nothing if it takes more than one
 class tokenizer {
 public:
-    /// `path` is a tokenizer.json or the folder it is in.
+    /// `path` is a tokenizer.json, the folder it is in, or a GGUF file.
     /// throws bad_file when the file is missing, malformed or of a kind that is not read
     static tokenizer load(std::filesystem::path const& path);
 

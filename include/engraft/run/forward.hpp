@@ -17,7 +17,7 @@ namespace engraft::detail {
 template <description D, backend B>
 auto rotary_angles(std::size_t longest) {
     using T = typename B::value_type;
-    auto const frequencies = rotary_frequencies<D>();
+    auto const frequencies = rotary_frequencies(D);
     std::vector<T> angles;
     for (std::size_t p = 0; p < longest; ++p) {
         for (double f : frequencies)

@@ -6,10 +6,13 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include <engraft/core/error.hpp>
 #include <engraft/io/checkpoint.hpp>
+#include <engraft/io/gguf.hpp>
+#include <engraft/io/gguf_model.hpp>
 #include <engraft/io/json.hpp>
 #include <engraft/io/linkage.hpp>
 
@@ -26,6 +29,11 @@ inline bool plain_name(std::string const& name) {
 
 ENGRAFT_IO checkpoint::checkpoint(std::filesystem::path const& path) : path_(path.string()) {
     std::error_code ignored;
+    if (is_gguf(path)) {
+        gguf_ = std::make_shared<gguf_file const>(path);
+        tensors_ = family_tensors(*gguf_, read_config(*gguf_));
+        return;
+    }
     if (!std::filesystem::is_directory(path, ignored)) {
         add(path);
         return;
@@ -36,8 +44,13 @@ ENGRAFT_IO checkpoint::checkpoint(std::filesystem::path const& path) : path_(pat
         add_shards(path, index);
     else
         throw bad_file(path_, "the folder has neither model.safetensors nor model.safetensors.index.json; weights in "
-                              "other formats must be converted to safetensors first");
+                              "other formats must be converted to safetensors first (a .gguf file is loaded by its own "
+                              "path)");
 }
+
+ENGRAFT_IO checkpoint::checkpoint(gguf_file file, description const& d)
+    : path_(file.path()), gguf_(std::make_shared<gguf_file const>(std::move(file))),
+      tensors_(family_tensors(*gguf_, d)) {}
 
 ENGRAFT_IO std::vector<std::string> checkpoint::names() const {
     std::vector<std::string> all;
@@ -46,9 +59,9 @@ ENGRAFT_IO std::vector<std::string> checkpoint::names() const {
     return all;
 }
 
-ENGRAFT_IO stored_tensor const& checkpoint::at(std::string_view name) const {
+ENGRAFT_IO arranged_tensor const& checkpoint::at(std::string_view name) const {
     if (auto const found = tensors_.find(name); found != tensors_.end())
-        return *found->second;
+        return found->second;
     throw bad_model({path_, ": there is no tensor '", name, "'"});
 }
 
@@ -59,7 +72,7 @@ ENGRAFT_IO std::string checkpoint::label(std::string_view name) const {
 ENGRAFT_IO safetensors_file const& checkpoint::add(std::filesystem::path const& path) {
     files_.emplace_back(path);
     for (auto const& [name, tensor] : files_.back().tensors())
-        if (!tensors_.emplace(name, &tensor).second)
+        if (!tensors_.emplace(name, arranged_tensor{.stored = &tensor}).second)
             throw bad_file(path.string(), {"the tensor '", detail::printable(name), "' is in another shard too"});
     return files_.back();
 }

@@ -10,6 +10,8 @@
 
 #include <engraft/core/error.hpp>
 #include <engraft/io/config.hpp>
+#include <engraft/io/gguf.hpp>
+#include <engraft/io/gguf_model.hpp>
 #include <engraft/io/json.hpp>
 #include <engraft/io/linkage.hpp>
 #include <engraft/io/printable.hpp>
@@ -344,6 +346,8 @@ inline config_family const& config_family_of(nlohmann::json const& config, std::
 } // namespace detail
 
 ENGRAFT_IO description read_config(std::filesystem::path const& path) {
+    if (is_gguf(path))
+        return read_config(gguf_file(path));
     std::error_code ignored;
     auto const file = std::filesystem::is_directory(path, ignored) ? path / "config.json" : path;
     std::string const where = file.string();

@@ -10,11 +10,18 @@
 #include <span>
 #include <string>
 
+#include <engraft/io/source/arranged_tensor.ipp>
 #include <engraft/io/source/bpe.ipp>
 #include <engraft/io/source/checkpoint.ipp>
 #include <engraft/io/source/circuit_file.ipp>
 #include <engraft/io/source/config.ipp>
+#include <engraft/io/source/dequantize.ipp>
+#include <engraft/io/source/gguf.ipp>
+#include <engraft/io/source/gguf_description.ipp>
+#include <engraft/io/source/gguf_tensors.ipp>
+#include <engraft/io/source/gguf_tokenizer.ipp>
 #include <engraft/io/source/json.ipp>
+#include <engraft/io/source/load.ipp>
 #include <engraft/io/source/lora.ipp>
 #include <engraft/io/source/mapped_file.ipp>
 #include <engraft/io/source/normalization.ipp>
@@ -32,6 +39,10 @@ namespace engraft {
 template void read_elements(stored_tensor const&, std::size_t, std::span<float>, std::string const&);
 template void read_elements(stored_tensor const&, std::size_t, std::span<double>, std::string const&);
 template void read_elements(stored_tensor const&, std::size_t, std::span<std::int64_t>, std::string const&);
+
+template void read_elements(arranged_tensor const&, std::size_t, std::span<float>, std::string const&);
+template void read_elements(arranged_tensor const&, std::size_t, std::span<double>, std::string const&);
+template void read_elements(arranged_tensor const&, std::size_t, std::span<std::int64_t>, std::string const&);
 
 } // namespace engraft
 

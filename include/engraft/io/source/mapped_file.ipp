@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <limits>
 #include <string>
@@ -56,6 +57,16 @@ ENGRAFT_IO mapped_file& mapped_file::operator=(mapped_file&& other) noexcept {
 ENGRAFT_IO mapped_file::~mapped_file() {
     if (data_)
         ::munmap(data_, size_);
+}
+
+ENGRAFT_IO void mapped_file::release(std::span<std::byte const> part) {
+    static auto const page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+    auto const begin = reinterpret_cast<std::uintptr_t>(part.data()) / page * page;
+    auto const end = (reinterpret_cast<std::uintptr_t>(part.data()) + part.size() + page - 1) / page * page;
+    // Whole pages, their neighbours' bytes included: nobody has written to them, so nothing is lost. A refusal only
+    // costs memory.
+    if (!part.empty())
+        ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
 }
 
 ENGRAFT_IO void mapped_file::map(int descriptor) {

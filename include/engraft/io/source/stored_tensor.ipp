@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <concepts>
 #include <cstddef>
@@ -49,6 +50,21 @@ std::size_t convert_elements(std::byte const* from, std::span<T> out, Decode dec
     }
 }
 
+/// Elements first .. first + out.size() of blocks; returns how many.
+template <class T>
+std::size_t dequantize_elements(dtype_facts const& facts, std::byte const* from, std::size_t first, std::span<T> out) {
+    float block[256];
+    for (std::size_t done = 0; done < out.size();) {
+        std::size_t const at = (first + done) % facts.elements;
+        std::size_t const count = std::min(facts.elements - at, out.size() - done);
+        dequantize(facts.dtype, from + (first + done) / facts.elements * facts.bytes, block);
+        for (std::size_t i = 0; i < count; ++i)
+            out[done + i] = static_cast<T>(block[at + i]);
+        done += count;
+    }
+    return out.size();
+}
+
 } // namespace detail
 
 ENGRAFT_IO std::string shape_text(std::span<std::size_t const> shape) {
@@ -66,11 +82,12 @@ void read_elements(stored_tensor const& tensor, std::size_t first, std::span<T> 
                          " were asked for, but the tensor of shape ", shape_text(tensor.shape), " has ", size});
     if (std::same_as<T, std::int64_t> && (tensor.dtype >= dtype::f16))
         throw bad_file(label, {"the tensor holds ", to_string(tensor.dtype), ", and integers were asked for"});
-    if (tensor.dtype > dtype::f64)
+    if (tensor.dtype > dtype::q6_k)
         throw bad_file(label, {"numbers of type ", to_string(tensor.dtype), " are not converted; ",
                                "store the tensor as F32, F16 or BF16"});
 
-    std::byte const* const from = tensor.bytes.data() + first * facts_of(tensor.dtype).bytes;
+    auto const& facts = facts_of(tensor.dtype);
+    std::byte const* const from = tensor.bytes.data() + (facts.elements == 1 ? first * facts.bytes : 0);
     auto const same = [](auto value) { return value; };
     std::size_t done = 0;
     switch (tensor.dtype) {
@@ -112,6 +129,13 @@ void read_elements(stored_tensor const& tensor, std::size_t first, std::span<T> 
         break;
     case dtype::f64:
         done = detail::convert_elements<double>(from, out, same);
+        break;
+    case dtype::q4_0:
+    case dtype::q4_1:
+    case dtype::q8_0:
+    case dtype::q4_k:
+    case dtype::q6_k:
+        done = detail::dequantize_elements(facts, from, first, out);
         break;
     case dtype::f8_e4m3:
     case dtype::f8_e5m2:

@@ -15,6 +15,8 @@
 #include <engraft/core/error.hpp>
 #include <engraft/core/token.hpp>
 #include <engraft/io/bpe.hpp>
+#include <engraft/io/gguf.hpp>
+#include <engraft/io/gguf_tokenizer.hpp>
 #include <engraft/io/linkage.hpp>
 #include <engraft/io/mapped_file.hpp>
 #include <engraft/io/printable.hpp>
@@ -66,6 +68,10 @@ struct tokenizer::state {
 };
 
 ENGRAFT_IO tokenizer tokenizer::load(std::filesystem::path const& path) {
+    if (is_gguf(path)) {
+        gguf_file const file(path);
+        return tokenizer(read_tokenizer(file), file.path());
+    }
     std::error_code ignored;
     mapped_file const file(std::filesystem::is_directory(path, ignored) ? path / "tokenizer.json" : path);
     return tokenizer(read_tokenizer_json(file.text(), file.path()), file.path());
