@@ -51,7 +51,7 @@ nlohmann::ordered_json load(std::string const& folder, eg::description const& d)
                 continue; // which is not read
             ++tensors;
             elements += from.size(name);
-            stored += from.at(name).bytes.size();
+            stored += from.at(name).stored->bytes.size();
         }
         return eg::detail::read_weights<decltype(family), weights>(d, from, backend(1), eg::detail::no_adapter{});
     });

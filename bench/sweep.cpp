@@ -1,0 +1,200 @@
+// Sweeps beside whole forward passes, in SmolLM2-135M's shape: seconds, the share of the machine's matrix-product speed
+// at the same shapes, and how much faster than one forward pass per case (last logits only, all examples in one batch;
+// a few entries are run and the time is scaled to all). Before anything is timed, some cases are compared with their
+// forward pass, which they equal to the bit.
+//
+//     bench_sweep [--prompts 50] [--positions-prompts 8] [--only NAME]
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "smollm2.hpp"
+
+namespace eg = engraft;
+
+namespace {
+
+using backend = eg::cpu<eg::fp32>;
+constexpr auto D = smollm2;
+
+double seconds_of(std::function<void()> const& work) {
+    auto const begin = std::chrono::steady_clock::now();
+    work();
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+/// FLOP/s of products of `rows` rows with a map, the best of five.
+double product_speed(backend const& b, std::size_t rows, backend::linear_map const& map) {
+    using table = eg::matrix_tensor<float, eg::host_memory>;
+    auto const outputs = map.weight.shape()[0], inputs = map.weight.shape()[1];
+    table in(eg::extents<eg::dynamic, eg::dynamic>(rows, inputs)),
+        out(eg::extents<eg::dynamic, eg::dynamic>(rows, outputs));
+    std::fill_n(in.data(), in.size(), 0.5f);
+    double best = 1e30;
+    for (int i = 0; i < 5; ++i)
+        best = std::min(best, seconds_of([&] { b.linear(as_matrix(out), as_matrix(std::as_const(in)), map); }));
+    return 2.0 * static_cast<double>(rows) * static_cast<double>(inputs) * static_cast<double>(outputs) / best;
+}
+
+struct speeds {
+    double block, unembedding; ///< FLOP/s
+};
+
+/// The speed of a block's products, weighted by their FLOPs, and of the unembedding.
+speeds measure(eg::model<D> const& model) {
+    auto const& b = model.backend();
+    auto const& w = model.shared_weights()->blocks[0];
+    double flops = 0, time = 0;
+    for (auto const* map : {&w.q, &w.k, &w.v, &w.o, &w.gate, &w.up, &w.down}) {
+        double const size = static_cast<double>(map->weight.size());
+        flops += size;
+        time += size / product_speed(b, 4096, *map);
+    }
+    return {flops / time, product_speed(b, 512, model.shared_weights()->unembedding)};
+}
+
+struct line {
+    eg::model<D> const& model;
+    speeds product;
+
+    /// `by_runs(entry)`: the metric of each example by whole forward passes.
+    template <class Sweep, class ByRuns>
+    void operator()(char const* name, std::size_t entries, Sweep const& sweep, ByRuns const& by_runs) const {
+        eg::sweep_result found = sweep(1e9);
+        double const seconds = seconds_of([&] { found = sweep(1e9); });
+        std::size_t const examples = found.of().size() / entries;
+        std::size_t const tried[] = {entries / 7, entries / 2};
+        double whole = 0;
+        for (auto const entry : tried) {
+            std::vector<double> expected;
+            whole += seconds_of([&] { expected = by_runs(entry); });
+            for (std::size_t e = 0; e < examples; ++e)
+                if (expected[e] != found.of()[entry * examples + e]) {
+                    std::fprintf(stderr, "%s: entry %zu, example %zu: the sweep has %.9g, a whole run %.9g\n", name,
+                                 entry, e, found.of()[entry * examples + e], expected[e]);
+                    std::exit(1);
+                }
+        }
+        if (!(found.planned.flops == found.counted)) {
+            std::fprintf(stderr, "%s: planned and counted FLOPs differ\n", name);
+            std::exit(1);
+        }
+        double const naive = whole / 2 * static_cast<double>(entries);
+        double const flops = found.counted.total();
+        double const possible = (found.counted.linear + found.counted.attention) / product.block +
+                                found.counted.readings / product.unembedding;
+        std::printf(
+            "%-22s %8.3f TFLOP %8.2f s %7.1f GFLOP/s  %5.1f %% of product speed  %6.1f x faster than whole runs "
+            "(FLOPs: %.1f x)\n",
+            name, flops / 1e12, seconds, flops / seconds / 1e9, 100 * possible / seconds, naive / seconds,
+            found.planned.naive_flops / flops);
+        std::fflush(stdout);
+    }
+};
+
+} // namespace
+
+int main(int argc, char** argv) try {
+    CLI::App app("Sweeps beside whole forward passes, in SmolLM2-135M's shape.", "bench_sweep");
+    std::size_t prompts = 50, few = 8;
+    std::string only;
+    app.add_option("--prompts", prompts, "examples of the sweeps over heads");
+    app.add_option("--positions-prompts", few, "examples of the sweep over layers and positions");
+    app.add_option("--only", only, "name of one sweep");
+    CLI11_PARSE(app, argc, argv);
+
+    constexpr std::size_t length = 53;
+    eg::model<D> const model(eg::random_weights<D, backend>(1));
+    line const report{model, measure(model)};
+    std::printf("product speed: %.1f GFLOP/s in blocks (4096 rows), %.1f in the unembedding (512 rows)\n",
+                report.product.block / 1e9, report.product.unembedding / 1e9);
+    auto const wanted = [&](char const* name) { return only.empty() || only == name; };
+    auto const answers = [](std::size_t n) { return std::vector<eg::token>(n, 123); };
+    std::vector<eg::node> const receivers{{12, 3}, {14, 5}, {15, 1}, {17, 7}, {18, 2},
+                                          {20, 0}, {21, 4}, {22, 8}, {24, 6}, {26, 2}};
+    auto const probability = [&](auto const& run, std::size_t n) { return run.logits_at(-1).probability(answers(n)); };
+
+    {
+        auto const tokens = random_prompts(2, prompts, length), others = random_prompts(3, prompts, length);
+        auto const clean = model.run(tokens, eg::capture_for_sweeps<D>() | eg::capture(eg::q));
+        auto const noise = model.run(others, eg::capture(eg::z));
+        auto const heads = eg::each_head<D>();
+        auto const at = [&](long p) {
+            return eg::role{"place", std::vector<long>(prompts, static_cast<long>(length) + p), {}};
+        };
+        auto const patched = [&](eg::node n) { return eg::patch(eg::z, eg::nodes({n}) & eg::at(-1), noise); };
+        if (wanted("z"))
+            report(
+                "z", heads.entries.size(),
+                [&](double memory) {
+                    return eg::sweep(model, clean, heads, patched, {eg::probability(answers(prompts))},
+                                     {.memory = memory});
+                },
+                [&](std::size_t i) { return probability(model.run(tokens, patched(heads.entries[i])), prompts); });
+
+        auto const sender = [&](long p) {
+            return [&, p](eg::node n) {
+                auto const one = eg::nodes({n}) & eg::at(p);
+                return eg::freeze(eg::z, eg::positions(p) - one, clean) | eg::patch(eg::z, one, noise);
+            };
+        };
+        if (wanted("paths_to_logits"))
+            report(
+                "paths_to_logits", heads.entries.size(),
+                [&](double memory) {
+                    return eg::sweep(model, clean, heads, sender(-1), {eg::probability(answers(prompts))},
+                                     {.memory = memory});
+                },
+                [&](std::size_t i) { return probability(model.run(tokens, sender(-1)(heads.entries[i])), prompts); });
+        if (wanted("paths_to_q"))
+            report(
+                "paths_to_q", heads.entries.size(),
+                [&](double memory) {
+                    return eg::sweep(model, clean, heads, sender(-1), eg::receivers(eg::q, receivers, at(-1)),
+                                     {eg::probability(answers(prompts))}, {.memory = memory});
+                },
+                [&](std::size_t i) {
+                    auto const first = model.run(tokens, sender(-1)(heads.entries[i]) | eg::capture(eg::q));
+                    return probability(model.run(tokens, eg::patch(eg::q, eg::nodes(receivers).at(at(-1)), first)),
+                                       prompts);
+                });
+        std::vector<eg::node> values;
+        for (auto const& n : receivers)
+            values.push_back({n.layer, n.head / (D.heads / D.kv_heads)});
+        if (wanted("paths_to_v"))
+            report(
+                "paths_to_v", heads.entries.size(),
+                [&](double memory) {
+                    return eg::sweep(model, clean, heads, sender(-3), eg::receivers(eg::v, values, at(-3)),
+                                     {eg::probability(answers(prompts))}, {.memory = memory});
+                },
+                [&](std::size_t i) {
+                    auto const first = model.run(tokens, sender(-3)(heads.entries[i]) | eg::capture(eg::v));
+                    return probability(model.run(tokens, eg::patch(eg::v, eg::kv_nodes(values).at(at(-3)), first)),
+                                       prompts);
+                });
+    }
+    if (wanted("resid_pre")) {
+        auto const tokens = random_prompts(2, few, length), others = random_prompts(3, few, length);
+        auto const clean = model.run(tokens, eg::capture_for_sweeps<D>());
+        auto const noise = model.run(others, eg::capture(eg::resid_pre));
+        auto const cells = eg::each_layer_position<D>(length);
+        auto const patched = [&](eg::layer_position c) {
+            return eg::patch(eg::resid_pre, eg::layer(c.layer) & eg::at(static_cast<long>(c.position)), noise);
+        };
+        report(
+            "resid_pre", cells.entries.size(),
+            [&](double memory) {
+                return eg::sweep(model, clean, cells, patched, {eg::probability(answers(few))}, {.memory = memory});
+            },
+            [&](std::size_t i) { return probability(model.run(tokens, patched(cells.entries[i])), few); });
+    }
+} catch (eg::error const& e) {
+    std::fprintf(stderr, "%s\n", e.what());
+    return 2;
+}
