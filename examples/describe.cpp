@@ -51,7 +51,7 @@ nlohmann::ordered_json load(std::string const& folder, eg::description const& d)
                 continue; // which is not read
             ++tensors;
             elements += from.size(name);
-            stored += from.at(name).bytes.size();
+            stored += from.at(name).stored->bytes.size();
         }
         return eg::detail::read_weights<decltype(family), weights>(d, from, backend(1), eg::detail::no_adapter{});
     });
@@ -74,7 +74,7 @@ int main(int argc, char** argv) {
     CLI::App app("Prints the description of the model in a folder as C++.", "describe");
     std::string folder, name, header;
     bool load_too = false;
-    app.add_option("folder", folder, "Folder with config.json and, for --load, the weights")->required();
+    app.add_option("folder", folder, "Folder with config.json and, for --load, the weights; or a GGUF file")->required();
     app.add_option("--name", name, "Name of the variable and of the description; otherwise made of the folder's name");
     app.add_option("--header", header, "Write a header with the description to this file instead of printing it");
     app.add_flag("--load", load_too, "Load the weights, and say how much memory they take");
