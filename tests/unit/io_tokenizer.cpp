@@ -237,7 +237,7 @@ TEST_CASE("a file can't make a long text of a short one", "[io][tokenizer]") {
     };
     CHECK_THROWS_WITH(steps("normalizer", "normalizers").encode("a"), ContainsSubstring("more than 65600 bytes"));
     auto const decoded = steps("decoder", "decoders");
-    CHECK_THROWS_WITH(decoded.decode(decoded.encode("a")), ContainsSubstring("more than 65600 bytes"));
+    CHECK_THROWS_WITH(decoded.decode(decoded.encode("a")), ContainsSubstring("more than 84736 bytes")); // of 300
     std::string many;
     for (int i = 0; i < 40; ++i)
         many += std::string(i ? "," : "") + R"({"type": "ByteLevel", "add_prefix_space": true, "use_regex": false})";
