@@ -312,6 +312,23 @@ TEST_CASE("parts of a tensor are read, and nothing outside it", "[io][checkpoint
     CHECK_FALSE(c.contains("b"));
 }
 
+TEST_CASE("a tensor without rows is read as nothing", "[io][checkpoint]") {
+    folder const f;
+    checkpoint const c(f.write("x", safetensors(R"({"a":{"dtype":"F32","shape":[0,4],"data_offsets":[0,0]}})", "")));
+    CHECK(c.read<float>("a").empty());
+    float element = 0;
+    CHECK_THROWS_AS(c.read("a", 0, std::span(&element, 1)), bad_input);
+}
+
+TEST_CASE("a file's names and shapes don't fill messages", "[io][checkpoint]") {
+    folder const f;
+    std::string const name(5000, 'w'), file = R"({"dtype":"F8_E4M3","shape":[1],"data_offsets":[0,1]}})";
+    checkpoint const c(f.write("x", safetensors("{\"\\u001b" + name + "\":" + file, "x")));
+    CHECK_THROWS_WITH(c.read<float>(c.names()[0]), ContainsSubstring("tensor '?www") && !ContainsSubstring(name));
+    CHECK(shape_text(std::vector<std::size_t>(8, 1)) == "1 x 1 x 1 x 1 x 1 x 1 x 1 x 1");
+    CHECK(shape_text(std::vector<std::size_t>(9, 1)) == "1 x 1 x 1 x 1 x 1 x 1 x 1 x 1 x ... (9 dimensions)");
+}
+
 TEST_CASE("a checkpoint is a folder, its shards or one file", "[io][checkpoint]") {
     checkpoint const whole(data / "llama_gqa");
     checkpoint const file(data / "llama_gqa" / "model.safetensors");

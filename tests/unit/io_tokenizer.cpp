@@ -229,6 +229,32 @@ TEST_CASE("a hostile expression ends in an error, not in a hang", "[io][tokenize
     CHECK_THROWS_AS(t.encode(std::string(60, 'a') + "b"), engraft::bad_input);
 }
 
+TEST_CASE("a file can't make a long text of a short one", "[io][tokenizer]") {
+    auto const steps = [](std::string const& key, std::string const& list) {
+        std::string const much(300, 'a');
+        std::string const grow = R"({"type": "Replace", "pattern": {"String": "a"}, "content": ")" + much + "\"}";
+        return from(tiny("\"" + key + R"(": {"type": "Sequence", ")" + list + "\": [" + grow + ", " + grow + "]}"));
+    };
+    CHECK_THROWS_WITH(steps("normalizer", "normalizers").encode("a"), ContainsSubstring("more than 65600 bytes"));
+    auto const decoded = steps("decoder", "decoders");
+    CHECK_THROWS_WITH(decoded.decode(decoded.encode("a")), ContainsSubstring("more than 84736 bytes")); // of 300
+    std::string many;
+    for (int i = 0; i < 40; ++i)
+        many += std::string(i ? "," : "") + R"({"type": "ByteLevel", "add_prefix_space": true, "use_regex": false})";
+    CHECK_THROWS_WITH(
+        from(tiny(R"("pre_tokenizer": {"type": "Sequence", "pretokenizers": [)" + many + "]}")).encode("ab"),
+        ContainsSubstring("more than 65664 bytes"));
+}
+
+TEST_CASE("messages show no control characters", "[io][tokenizer]") {
+    CHECK_THROWS_WITH(from(tiny("")).encode("ab\n\x1B[2J"), ContainsSubstring("the character '?' of 'ab??[2J'"));
+    auto const split = [](std::string const& expression) {
+        from(tiny(R"j("pre_tokenizer": {"type": "Split", "pattern": {"Regex": ")j" + expression +
+                  R"j("}, "behavior": "Isolated"})j"));
+    };
+    CHECK_THROWS_WITH(split("(?\\u001b)"), ContainsSubstring("(??"));
+}
+
 TEST_CASE("texts are cut up by patterns", "[io][tokenizer]") {
     using engraft::split_behavior;
     using engraft::text_pattern;

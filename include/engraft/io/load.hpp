@@ -13,6 +13,7 @@
 #include <engraft/io/adapt.hpp>
 #include <engraft/io/checkpoint.hpp>
 #include <engraft/io/config.hpp>
+#include <engraft/io/printable.hpp>
 #include <engraft/io/tokenizer.hpp>
 #include <engraft/model/families.hpp>
 #include <engraft/run/model.hpp>
@@ -82,7 +83,7 @@ public:
         int count = 0;
         for (auto const& name : from_.names())
             if (!read_.contains(name) && !derived(name) && ++count <= 5)
-                left += (left.empty() ? "" : ", ") + name;
+                left += (left.empty() ? "" : ", ") + printable(name);
         if (count > 0)
             throw bad_model({from_.path(), ": ", count, " tensors are not part of the described model (", left,
                              (count > 5 ? ", ..." : ""), "); the description is not of this checkpoint"});

@@ -38,11 +38,12 @@ public:
     /// Tokens of a text; with `special`, the special tokens that the file puts around every text are there too. Special
     /// tokens written out in the text are found in either case.
     /// throws bad_input when the text is not valid UTF-8, has a character for which there is no token, or is too long
-    ///        (256 MiB, after normalization too)
+    ///        (256 MiB); when the tokenizer's steps make more than 64 times its bytes and 64 KiB of it
     std::vector<token> encode(std::string_view utf8, bool special = true) const;
 
     /// The text of tokens, valid UTF-8: bytes that make no character become U+FFFD.
-    /// throws bad_input when there is no such token
+    /// throws bad_input when there is no such token, or when the tokenizer's steps make more than 64 times their bytes
+    ///        and 64 KiB of them
     std::string decode(std::span<token const> tokens, bool skip_special = false) const;
 
     /// The token that a text alone becomes, without special tokens around it; nothing when it becomes none or several.

@@ -34,6 +34,8 @@ void read_elements(arranged_tensor const& tensor, std::size_t first, std::span<T
     if (first > size || out.size() > size - first)
         throw bad_input({label, ": elements ", first, " to ", first + out.size(),
                          " were asked for, but the tensor of shape ", shape_text(tensor.shape()), " has ", size});
+    if (out.empty())
+        return; // a tensor without elements may have no rows to divide them by
     std::size_t const columns = stored.shape.empty() ? 1 : stored.shape.size() == 1 ? 1 : size / stored.shape[0];
     if (tensor.transposed) {
         std::size_t const stored_rows = size / columns, step = std::max<std::size_t>(1, piece / columns);

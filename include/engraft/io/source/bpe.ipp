@@ -14,6 +14,7 @@
 #include <engraft/core/token.hpp>
 #include <engraft/io/bpe.hpp>
 #include <engraft/io/linkage.hpp>
+#include <engraft/io/printable.hpp>
 #include <engraft/io/utf8.hpp>
 
 namespace engraft {
@@ -126,8 +127,9 @@ ENGRAFT_IO std::vector<bpe::symbol> bpe::characters(std::string_view word) const
             continue;
         }
         if (!unknown_)
-            throw bad_input({"the vocabulary has no token for the character '", text, "' of '",
-                             valid_utf8(word.substr(0, 80)), "'"});
+            throw bad_input({"the vocabulary has no token for the character '",
+                             detail::without_controls(std::string(text)), "' of '",
+                             detail::without_controls(valid_utf8(word.substr(0, 80))), "'"});
         if (waiting && !options_.fuse_unknown)
             put(*unknown_);
         waiting = true;

@@ -15,6 +15,7 @@
 #include <engraft/io/gguf_model.hpp>
 #include <engraft/io/json.hpp>
 #include <engraft/io/linkage.hpp>
+#include <engraft/io/printable.hpp>
 
 namespace engraft {
 
@@ -62,11 +63,11 @@ ENGRAFT_IO std::vector<std::string> checkpoint::names() const {
 ENGRAFT_IO arranged_tensor const& checkpoint::at(std::string_view name) const {
     if (auto const found = tensors_.find(name); found != tensors_.end())
         return found->second;
-    throw bad_model({path_, ": there is no tensor '", name, "'"});
+    throw bad_model({path_, ": there is no tensor '", detail::printable(name), "'"});
 }
 
 ENGRAFT_IO std::string checkpoint::label(std::string_view name) const {
-    return path_ + ": tensor '" + std::string(name) + "'";
+    return path_ + ": tensor '" + detail::printable(name) + "'";
 }
 
 ENGRAFT_IO safetensors_file const& checkpoint::add(std::filesystem::path const& path) {
@@ -93,12 +94,12 @@ ENGRAFT_IO void checkpoint::add_shards(std::filesystem::path const& folder, std:
         auto const& tensors = add(folder / shard).tensors();
         for (auto const& name : expected)
             if (!tensors.contains(name))
-                throw bad_file(where, {"the tensor '", detail::printable(name), "' is said to be in ", shard,
-                                       ", but is not there"});
+                throw bad_file(where, {"the tensor '", detail::printable(name), "' is said to be in ",
+                                       detail::printable(shard), ", but is not there"});
         for (auto const& [name, tensor] : tensors)
             if (!expected.contains(name))
-                throw bad_file(where,
-                               {"the tensor '", detail::printable(name), "' in ", shard, " is not in the index"});
+                throw bad_file(where, {"the tensor '", detail::printable(name), "' in ", detail::printable(shard),
+                                       " is not in the index"});
     }
 }
 

@@ -2,6 +2,8 @@
 
 #include <array>
 #include <charconv>
+#include <cstddef>
+#include <limits>
 #include <string_view>
 #include <utility>
 
@@ -121,13 +123,18 @@ ENGRAFT_IO std::map<std::string, arranged_tensor, std::less<>> family_tensors(gg
             continue; // it became part of the description
         auto const parts = detail::name_parts(name);
         arranged_tensor tensor{.stored = &stored};
-        if (llama && !parts.layer.empty() && (parts.map == "attn_q" || parts.map == "attn_k"))
-            tensor.rows = detail::rows_of_halves(parts.map == "attn_q" ? d.heads : d.kv_heads, d.d_head);
-        if (d.family == family::gpt_neox && parts.map == "attn_qkv")
+        // A shape that does not fit is the reader's to refuse, who says what it must be. The metadata alone may name
+        // more rows than memory holds.
+        auto const has_rows = [&d, &shape = stored.shape](int heads) {
+            auto const rows = static_cast<std::size_t>(heads) * static_cast<std::size_t>(d.d_head);
+            return !shape.empty() && shape[0] == rows && rows <= std::numeric_limits<int>::max();
+        };
+        if (int const heads = parts.map == "attn_q" ? d.heads : d.kv_heads;
+            llama && !parts.layer.empty() && (parts.map == "attn_q" || parts.map == "attn_k") && has_rows(heads) &&
+            d.d_head % 2 == 0)
+            tensor.rows = detail::rows_of_halves(heads, d.d_head);
+        if (d.family == family::gpt_neox && parts.map == "attn_qkv" && has_rows(3 * d.heads))
             tensor.rows = detail::rows_of_heads(d.heads, d.d_head);
-        // A shape that does not fit is the reader's to refuse, who says what it must be.
-        if (!tensor.rows.empty() && (stored.shape.empty() || stored.shape[0] != tensor.rows.size()))
-            tensor.rows.clear();
         tensor.transposed = d.family == family::gpt2 && !parts.layer.empty() && stored.shape.size() == 2;
         tensor.one_added = d.family == family::gemma2 && name.ends_with("norm.weight");
         auto known = detail::family_name(parts, d.family);

@@ -129,7 +129,7 @@ ENGRAFT_IO nlohmann::json const& require_value(nlohmann::json const& object, std
                                                std::string const& path) {
     if (auto const* value = find_value(object, key, path))
         return *value;
-    throw bad_file(path, {"'", key, "' is missing"});
+    throw bad_file(path, {"'", detail::printable(key), "' is missing"});
 }
 
 ENGRAFT_IO std::int64_t as_int(nlohmann::json const& value, std::string_view name, std::string const& path,

@@ -155,9 +155,9 @@ ENGRAFT_IO lora::fitted lora::fit(std::vector<stored_map> const& maps, std::stri
         auto const out = static_cast<std::size_t>(map->out), in = static_cast<std::size_t>(map->in);
         auto const require = [&](std::string const& name, std::vector<std::size_t> const& shape) {
             if (tensors.shape(name) != shape)
-                throw bad_model({file, ": the tensor ", name, " has the shape ", shape_text(tensors.shape(name)),
-                                 ", but rank ", rank, " and the base model's map of ", in, " to ", out, " imply ",
-                                 shape_text(shape)});
+                throw bad_model({file, ": the tensor ", detail::printable(name), " has the shape ",
+                                 shape_text(tensors.shape(name)), ", but rank ", rank, " and the base model's map of ",
+                                 in, " to ", out, " imply ", shape_text(shape)});
         };
         auto const& [down, up] = found->second;
         require(down, {rank, in});

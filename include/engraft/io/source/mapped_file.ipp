@@ -14,6 +14,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#if defined(__SANITIZE_ADDRESS__)
+#define ENGRAFT_ADDRESS_SANITIZER
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define ENGRAFT_ADDRESS_SANITIZER
+#endif
+#endif
+#ifdef ENGRAFT_ADDRESS_SANITIZER
+#include <sanitizer/asan_interface.h>
+#endif
+
 #include <engraft/core/error.hpp>
 #include <engraft/io/linkage.hpp>
 #include <engraft/io/mapped_file.hpp>
@@ -23,6 +34,19 @@ namespace engraft {
 namespace detail {
 
 inline std::string system_message(int reason) { return std::generic_category().message(reason); }
+
+/// The address sanitizer is told whether what follows a mapped file in its last page may be read: the system has zeros
+/// there, so that a read behind the file's end would not be seen.
+inline void guard_end([[maybe_unused]] void* data, [[maybe_unused]] std::size_t size, [[maybe_unused]] bool guarded) {
+#ifdef ENGRAFT_ADDRESS_SANITIZER
+    auto const page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+    auto* const end = static_cast<std::byte*>(data) + size;
+    if (std::size_t const rest = (page - size % page) % page; guarded)
+        ASAN_POISON_MEMORY_REGION(end, rest);
+    else
+        ASAN_UNPOISON_MEMORY_REGION(end, rest);
+#endif
+}
 
 } // namespace detail
 
@@ -55,8 +79,10 @@ ENGRAFT_IO mapped_file& mapped_file::operator=(mapped_file&& other) noexcept {
 }
 
 ENGRAFT_IO mapped_file::~mapped_file() {
-    if (data_)
-        ::munmap(data_, size_);
+    if (!data_)
+        return;
+    detail::guard_end(data_, size_, false);
+    ::munmap(data_, size_);
 }
 
 ENGRAFT_IO void mapped_file::release(std::span<std::byte const> part) {
@@ -87,6 +113,9 @@ ENGRAFT_IO void mapped_file::map(int descriptor) {
         throw bad_file(path_, {"the file can't be mapped into memory: ", detail::system_message(errno)});
     data_ = data;
     size_ = size;
+    detail::guard_end(data_, size_, true);
 }
 
 } // namespace engraft
+
+#undef ENGRAFT_ADDRESS_SANITIZER

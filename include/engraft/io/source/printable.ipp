@@ -19,6 +19,13 @@ ENGRAFT_IO std::string printable(std::string_view text, std::size_t limit) {
     return text.size() > limit ? out + "..." : out;
 }
 
+ENGRAFT_IO std::string without_controls(std::string text) {
+    for (char& c : text)
+        if (static_cast<unsigned char>(c) < ' ' || c == '\x7F')
+            c = '?';
+    return text;
+}
+
 ENGRAFT_IO std::string number_text(double value) {
     char text[32];
     std::snprintf(text, sizeof(text), "%.9g", value);

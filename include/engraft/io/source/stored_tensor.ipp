@@ -68,9 +68,12 @@ std::size_t dequantize_elements(dtype_facts const& facts, std::byte const* from,
 } // namespace detail
 
 ENGRAFT_IO std::string shape_text(std::span<std::size_t const> shape) {
+    constexpr std::size_t shown = 8; // no honest file has more, a dishonest one could fill a message with them
     std::string text;
-    for (auto const s : shape)
+    for (auto const s : shape.first(std::min(shape.size(), shown)))
         text += (text.empty() ? "" : " x ") + std::to_string(s);
+    if (shape.size() > shown)
+        text += " x ... (" + std::to_string(shape.size()) + " dimensions)";
     return text.empty() ? "scalar" : text;
 }
 

@@ -18,6 +18,7 @@
 
 #include <engraft/core/error.hpp>
 #include <engraft/io/linkage.hpp>
+#include <engraft/io/printable.hpp>
 #include <engraft/io/text_pattern.hpp>
 
 static_assert(PCRE2_CODE_UNIT_WIDTH == 8, "engraft reads UTF-8: PCRE2_CODE_UNIT_WIDTH must be 8");
@@ -43,7 +44,7 @@ inline std::string pcre2_message(int code) {
 /// White space and word characters are properties of Unicode in Oniguruma and slightly different sets in PCRE2.
 inline std::string translated(std::string_view source, std::string const& path) {
     auto const refuse = [&](std::string const& what) {
-        throw bad_file(path, {"unsupported in a regular expression: ", what});
+        throw bad_file(path, {"unsupported in a regular expression: ", printable(what)});
     };
     // The superscripts and fractions of Latin-1 are word characters to Oniguruma, those behind Latin-1 are not.
     constexpr std::string_view word = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\x{B2}\\x{B3}\\x{B9}\\x{BC}-\\x{BE}";

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -41,7 +42,6 @@ inline constexpr std::array<std::int16_t, 0x144> character_bytes = [] {
     return table;
 }();
 
-/// Steps in a row can multiply a text; no honest file makes a long one of a short one.
 inline constexpr std::size_t largest_text = std::size_t{1} << 28;
 
 inline void require_reasonable(std::string_view text) {
@@ -49,7 +49,16 @@ inline void require_reasonable(std::string_view text) {
         throw bad_input({"a text of more than ", largest_text, " bytes is not tokenized"});
 }
 
-inline std::string replaced(std::string_view text, std::string_view from, std::string_view to) {
+/// Steps in a row can multiply a text; no honest file makes a long one of a short one. Composing characters or writing
+/// bytes as visible ones makes at most three bytes of one.
+inline std::size_t most_made_of(std::size_t bytes) { return std::min(largest_text, 65536 + 64 * bytes); }
+
+inline void require_at_most(std::size_t most, std::size_t bytes) {
+    if (bytes > most)
+        throw bad_input({"the tokenizer's steps make more than ", most, " bytes of a text, which is not read"});
+}
+
+inline std::string replaced(std::string_view text, std::string_view from, std::string_view to, std::size_t most) {
     std::string out;
     for (std::size_t at = 0;;) {
         auto const found = text.find(from, at);
@@ -57,7 +66,7 @@ inline std::string replaced(std::string_view text, std::string_view from, std::s
         if (found == text.npos)
             return out;
         out += to;
-        require_reasonable(out);
+        require_at_most(most, out.size());
         at = found + from.size();
     }
 }
@@ -65,13 +74,15 @@ inline std::string replaced(std::string_view text, std::string_view from, std::s
 /// A text after all normalizers.
 inline std::string normalized(std::vector<tokenizer_steps::normalizer> const& steps, std::string_view raw) {
     std::string text(raw);
+    auto const most = most_made_of(raw.size());
     for (auto const& step : steps) {
         if (auto const* add = std::get_if<tokenizer_steps::prepend>(&step))
             text = text.empty() ? text : add->text + text;
         else if (auto const* change = std::get_if<tokenizer_steps::replace>(&step))
-            text = replaced(text, change->from, change->to);
+            text = replaced(text, change->from, change->to, most);
         else
             text = nfc(text);
+        require_at_most(most, text.size());
     }
     return text;
 }
@@ -103,14 +114,13 @@ inline void apply(tokenizer_steps::byte_level const& step, piece&& word, std::ve
         std::string visible;
         for (char const c : out[i].text)
             append_code_point(visible, byte_characters[static_cast<unsigned char>(c)]);
-        require_reasonable(visible);
         out[i].text = std::move(visible);
     }
 }
 
 inline void apply(tokenizer_steps::metaspace const& step, piece&& word, std::vector<piece>& out) {
     using prepending = tokenizer_steps::metaspace::prepending;
-    word.text = replaced(word.text, " ", step.replacement);
+    word.text = replaced(word.text, " ", step.replacement, largest_text);
     if (!word.text.starts_with(step.replacement) &&
         (step.prepend == prepending::always || (step.prepend == prepending::first && word.at_start)))
         word.text.insert(0, step.replacement);
@@ -142,11 +152,16 @@ inline std::vector<piece> words_of(std::vector<tokenizer_steps::pre_tokenizer> c
     std::vector<piece> words;
     if (!text.empty())
         words.push_back({std::string(text), at_start});
+    auto const most = most_made_of(text.size());
     for (auto const& step : steps) {
         std::vector<piece> next;
         for (auto& word : words)
             std::visit([&](auto const& s) { apply(s, std::move(word), next); }, step);
         words = std::move(next);
+        std::size_t bytes = 0;
+        for (auto const& word : words)
+            bytes += word.text.size();
+        require_at_most(most, bytes);
     }
     return words;
 }
@@ -206,27 +221,43 @@ inline void decode_with(tokenizer_steps::strip const& step, std::vector<std::str
     if (step.character.empty())
         return;
     for (auto& t : texts) {
-        for (std::size_t n = 0; n < step.start && t.starts_with(step.character); ++n)
-            t.erase(0, step.character.size());
-        for (std::size_t n = 0; n < step.stop && t.ends_with(step.character); ++n)
-            t.erase(t.size() - step.character.size());
+        std::string_view left = t;
+        for (std::size_t n = 0; n < step.start && left.starts_with(step.character); ++n)
+            left.remove_prefix(step.character.size());
+        for (std::size_t n = 0; n < step.stop && left.ends_with(step.character); ++n)
+            left.remove_suffix(step.character.size());
+        t = std::string(left);
     }
 }
 
 inline void decode_with(tokenizer_steps::replace const& step, std::vector<std::string>& texts) {
-    for (auto& t : texts)
-        t = replaced(t, step.from, step.to);
+    std::size_t before = 0, after = 0;
+    for (auto const& t : texts)
+        before += t.size();
+    for (auto& t : texts) {
+        t = replaced(t, step.from, step.to, most_made_of(before));
+        require_at_most(most_made_of(before), after += t.size());
+    }
 }
 
 inline void decode_with(tokenizer_steps::decode_metaspace const& step, std::vector<std::string>& texts) {
     for (std::size_t i = 0; i < texts.size(); ++i)
-        texts[i] = replaced(texts[i], step.replacement, i == 0 && step.drop_first ? "" : " ");
+        texts[i] = replaced(texts[i], step.replacement, i == 0 && step.drop_first ? "" : " ", largest_text);
 }
 
 /// The texts of tokens joined to one, by a decoder's steps.
 inline std::string decoded(tokenizer_steps::parts const& parts, std::vector<std::string> texts) {
-    for (auto const& step : parts.decoders)
+    auto const bytes = [&] {
+        std::size_t sum = 0;
+        for (auto const& t : texts)
+            sum += t.size();
+        return sum;
+    };
+    auto const most = most_made_of(bytes());
+    for (auto const& step : parts.decoders) {
         std::visit([&](auto const& s) { decode_with(s, texts); }, step);
+        require_at_most(most, bytes());
+    }
     std::string joined;
     for (std::size_t i = 0; i < texts.size(); ++i)
         joined += (i && !parts.has_decoder ? " " : "") + texts[i];
