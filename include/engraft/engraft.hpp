@@ -6,7 +6,12 @@
 
 #include <engraft/backend/cpu/cpu.hpp>
 #include <engraft/backend/reference/reference.hpp>
+#include <engraft/circuit/chosen_heads.hpp>
 #include <engraft/circuit/circuit.hpp>
+#include <engraft/circuit/discovery.hpp>
+#include <engraft/circuit/minimality.hpp>
+#include <engraft/circuit/overlap.hpp>
+#include <engraft/core/summary.hpp>
 #include <engraft/intervene/ablate.hpp>
 #include <engraft/intervene/capture.hpp>
 #include <engraft/intervene/compose.hpp>
@@ -23,6 +28,8 @@
 #include <engraft/io/adapt.hpp>
 #include <engraft/io/circuit_file.hpp>
 #include <engraft/io/load.hpp>
+#include <engraft/io/npy.hpp>
+#include <engraft/io/results.hpp>
 #include <engraft/model/block.hpp>
 #include <engraft/model/random_weights.hpp>
 #include <engraft/run/sweep.hpp>

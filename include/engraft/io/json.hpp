@@ -6,6 +6,7 @@
 #include <limits>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -31,11 +32,12 @@ std::string shown(nlohmann::json const& value);
 
 /// The document that a text is. Spaces may follow it, nothing else.
 /// throws bad_file, with line and column, for what is not JSON; for a key that stands twice in an object; for nesting
-/// deeper than `json_nesting_limit`
-nlohmann::json parse_json(std::string_view text, std::string const& path);
+/// deeper than `json_nesting_limit`. `keys` gets the keys of an outermost object in the order of the text, which the
+/// document itself does not keep
+nlohmann::json parse_json(std::string_view text, std::string const& path, std::vector<std::string>* keys = nullptr);
 
 /// The document that a file holds.
-nlohmann::json read_json(std::filesystem::path const& path);
+nlohmann::json read_json(std::filesystem::path const& path, std::vector<std::string>* keys = nullptr);
 
 /// The value of a key, or nullptr where the key is missing or its value is null.
 nlohmann::json const* find_value(nlohmann::json const& object, std::string_view key, std::string const& path);

@@ -1,35 +1,94 @@
 #pragma once
 
+#include <algorithm>
+#include <cstdio>
 #include <filesystem>
+#include <set>
 #include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include <engraft/circuit/circuit.hpp>
 #include <engraft/core/error.hpp>
 #include <engraft/io/circuit_file.hpp>
 #include <engraft/io/json.hpp>
 #include <engraft/io/linkage.hpp>
+#include <engraft/io/whole_file.hpp>
 
 namespace engraft {
 
-ENGRAFT_IO circuit read_circuit(std::filesystem::path const& path) {
-    circuit c;
-    auto const document = read_json(path);
-    for (auto const& [name, entry] : as_object(document, "the circuit", path.string())) {
-        auto const where = path.string() + ": " + name;
-        circuit_group group{name, require_string(entry, "role", where), {}};
-        for (auto const& item : require_array(entry, "heads", where)) {
-            auto const& pair = as_array(item, "heads", where);
-            if (pair.size() != 2)
-                throw bad_file(where, "each head must be a pair [layer, head]");
-            group.heads.push_back({static_cast<int>(as_int(pair[0], "layer", where, 0, 1 << 20)),
-                                   static_cast<int>(as_int(pair[1], "head", where, 0, 1 << 20))});
+namespace detail {
+
+/// A text between quotation marks, as JSON has it.
+inline std::string quoted(std::string_view text) {
+    std::string out = "\"";
+    for (char const c : text) {
+        if (c == '"' || c == '\\') {
+            (out += '\\') += c;
+        } else if (static_cast<unsigned char>(c) < 0x20) {
+            char code[8];
+            std::snprintf(code, sizeof(code), "\\u%04x", static_cast<unsigned>(c));
+            out += code;
+        } else {
+            out += c;
         }
-        c.groups.push_back(std::move(group));
+    }
+    return out + '"';
+}
+
+/// Reads pairs [layer, head]. throws bad_file when one is not that, or comes twice
+inline std::vector<node> read_heads(nlohmann::json const& value, std::string const& where) {
+    std::vector<node> heads;
+    std::set<node> seen;
+    for (auto const& item : as_array(value, "heads", where)) {
+        auto const& pair = as_array(item, "heads", where);
+        if (pair.size() != 2)
+            throw bad_file(where, "each head must be a pair [layer, head]");
+        heads.push_back({static_cast<int>(as_int(pair[0], "layer", where, 0, 1 << 20)),
+                         static_cast<int>(as_int(pair[1], "head", where, 0, 1 << 20))});
+        if (!seen.insert(heads.back()).second)
+            throw bad_file(where, {"head [", heads.back().layer, ", ", heads.back().head, "] stands twice"});
+    }
+    return heads;
+}
+
+} // namespace detail
+
+ENGRAFT_IO circuit read_circuit(std::filesystem::path const& path, group_order order) {
+    circuit c;
+    std::vector<std::string> names;
+    auto const document = read_json(path, &names);
+    for (auto const& [name, entry] : as_object(document, "the circuit", path.string())) {
+        auto const where = path.string() + ": " + detail::printable(name);
+        c.groups.push_back({name, require_string(entry, "role", where),
+                            detail::read_heads(require_value(entry, "heads", where), where)});
     }
     if (c.groups.empty())
         throw bad_file(path.string(), "the circuit has no group");
+    if (order == group_order::as_written)
+        std::ranges::sort(c.groups, {}, [&](circuit_group const& g) { return std::ranges::find(names, g.name); });
     return c;
+}
+
+ENGRAFT_IO void write_circuit(std::filesystem::path const& path, circuit const& c) {
+    std::string text;
+    for (auto const& group : c.groups) {
+        text += (text.empty() ? "{\n " : ",\n ") + detail::quoted(group.name) +
+                ": {\n  \"role\": " + detail::quoted(group.role) + ",\n  \"heads\": [";
+        for (std::size_t i = 0; i < group.heads.size(); ++i)
+            text += (i ? ", [" : "[") + std::to_string(group.heads[i].layer) + ", " +
+                    std::to_string(group.heads[i].head) + "]";
+        text += "]\n }";
+        for (auto const& other : c.groups)
+            if (&other != &group && other.name == group.name)
+                throw bad_input({"a circuit with two groups `", group.name, "` can't be written"});
+        if (heads_in(group.heads, group.heads).size() != std::set(group.heads.begin(), group.heads.end()).size())
+            throw bad_input({"a group `", group.name, "` with a head that comes twice can't be written"});
+    }
+    if (c.groups.empty())
+        throw bad_input("a circuit without groups can't be written");
+    write_whole_file(path, text + "\n}\n");
 }
 
 } // namespace engraft

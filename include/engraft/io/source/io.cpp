@@ -25,14 +25,17 @@
 #include <engraft/io/source/lora.ipp>
 #include <engraft/io/source/mapped_file.ipp>
 #include <engraft/io/source/normalization.ipp>
+#include <engraft/io/source/npy.ipp>
 #include <engraft/io/source/printable.ipp>
 #include <engraft/io/source/require_same.ipp>
+#include <engraft/io/source/results.ipp>
 #include <engraft/io/source/safetensors.ipp>
 #include <engraft/io/source/stored_tensor.ipp>
 #include <engraft/io/source/text_pattern.ipp>
 #include <engraft/io/source/tokenizer.ipp>
 #include <engraft/io/source/tokenizer_json.ipp>
 #include <engraft/io/source/utf8.ipp>
+#include <engraft/io/source/whole_file.ipp>
 
 namespace engraft {
 

@@ -9,6 +9,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -57,11 +58,16 @@ public:
         } else if (event == at::object_end || event == at::array_end) {
             if (event == at::object_end && value.size() != keys_.back().size())
                 refuse_twice();
+            if (keys_.size() == 1)
+                outermost_ = std::move(keys_.back());
             keys_.pop_back();
         } else if (event == at::key) {
             keys_.back().push_back(value.get_ref<std::string const&>());
         }
     }
+
+    /// The keys of the outermost object, in the order of the text, when all is read.
+    std::vector<std::string>& outermost() { return outermost_; }
 
 private:
     [[noreturn]] void refuse_twice() {
@@ -74,6 +80,7 @@ private:
 
     std::string const& path_;
     std::vector<std::vector<std::string>> keys_; ///< of the objects that are open; none for arrays
+    std::vector<std::string> outermost_;
 };
 
 [[noreturn]] inline void refuse_json(std::string_view text, std::string const& path,
@@ -96,14 +103,17 @@ private:
 
 } // namespace detail
 
-ENGRAFT_IO nlohmann::json parse_json(std::string_view text, std::string const& path) {
+ENGRAFT_IO nlohmann::json parse_json(std::string_view text, std::string const& path, std::vector<std::string>* keys) {
     detail::json_guard guard(path);
     auto const watch = [&guard](int, nlohmann::json::parse_event_t event, nlohmann::json const& value) {
         guard(event, value);
         return true;
     };
     try {
-        return nlohmann::json::parse(text.begin(), text.end(), watch);
+        auto document = nlohmann::json::parse(text.begin(), text.end(), watch);
+        if (keys)
+            *keys = std::move(guard.outermost());
+        return document;
     } catch (nlohmann::json::parse_error const& cause) {
         detail::refuse_json(text, path, cause);
     } catch (nlohmann::json::exception const& cause) { // such as a number that no double can hold
@@ -111,9 +121,9 @@ ENGRAFT_IO nlohmann::json parse_json(std::string_view text, std::string const& p
     }
 }
 
-ENGRAFT_IO nlohmann::json read_json(std::filesystem::path const& path) {
+ENGRAFT_IO nlohmann::json read_json(std::filesystem::path const& path, std::vector<std::string>* keys) {
     mapped_file const file(path);
-    return parse_json(file.text(), file.path());
+    return parse_json(file.text(), file.path(), keys);
 }
 
 ENGRAFT_IO nlohmann::json const* find_value(nlohmann::json const& object, std::string_view key,

@@ -1,0 +1,173 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <engraft/circuit/circuit.hpp>
+#include <engraft/core/error.hpp>
+
+/// Which heads a circuit can do without. A head v is judged while some other heads of its group, K, are away as well,
+/// so that heads which stand in for each other are seen: v's contribution is
+///     accuracy(circuit - K) / accuracy(circuit - K - v) - 1.
+/// K are the heads that gain most from v's presence; accuracies without each pair of heads tell.
+/// source Prakash et al. 2024, section 4.2 and appendix B
+namespace engraft {
+
+/// The accuracy of a circuit without two heads v and w of one group (without one, where v = w).
+struct pair_accuracies {
+    std::vector<node> heads;
+    std::vector<double> values; ///< [heads, heads], row-major and symmetric
+
+    double operator()(std::size_t i, std::size_t j) const { return values[i * heads.size() + j]; }
+};
+
+/// The same accuracies with the heads in another order. throws bad_input when it does not name the same heads
+inline pair_accuracies arranged(pair_accuracies const& from, std::vector<node> order) {
+    if (order.size() != from.heads.size())
+        throw bad_input({"there are accuracies of ", from.heads.size(), " heads, not of ", order.size()});
+    std::vector<std::size_t> places;
+    for (auto const head : order) {
+        auto const at = std::ranges::find(from.heads, head);
+        if (at == from.heads.end() || std::ranges::count(order, head) != 1)
+            throw bad_input({"head ", head.layer, ".", head.head, " has no accuracies, or is named twice"});
+        places.push_back(static_cast<std::size_t>(at - from.heads.begin()));
+    }
+    pair_accuracies to{std::move(order), {}};
+    for (auto const i : places)
+        for (auto const j : places)
+            to.values.push_back(from(i, j));
+    return to;
+}
+
+struct minimality_options {
+    double threshold = 0.01; ///< the least contribution that keeps a head
+    double fraction = 0.3;   ///< of a group's heads that are in K
+};
+
+/// The number of heads in K: fraction x heads, rounded up. (A group of one head has none to put there.)
+inline std::size_t partner_count(std::size_t heads, double fraction) {
+    if (!(fraction >= 0 && fraction <= 1))
+        throw bad_input("the fraction of heads in K must be from 0 to 1");
+    // 0.3 x 70 must be 21 although no double is 0.3.
+    auto const exact = fraction * static_cast<double>(heads);
+    return static_cast<std::size_t>(std::max(0.0, std::ceil(exact - 1e-9 * std::max(1.0, exact))));
+}
+
+/// K for head v: the first `count` other heads w by acc(w, w) - acc(v, w), largest first; equal ones in the order of
+/// the group. These are indices into `accuracies.heads`.
+inline std::vector<std::size_t> partners(pair_accuracies const& accuracies, std::size_t head, std::size_t count) {
+    std::vector<std::size_t> others;
+    for (std::size_t i = 0; i < accuracies.heads.size(); ++i)
+        if (i != head)
+            others.push_back(i);
+    std::ranges::stable_sort(others, std::ranges::greater{},
+                             [&](std::size_t i) { return accuracies(i, i) - accuracies(head, i); });
+    others.resize(std::min(count, others.size()));
+    return others;
+}
+
+/// What a head adds: without_k / without_k_and_v - 1. Infinite where nothing is right without it; 0 where nothing is
+/// right either way.
+inline double contribution(double without_k, double without_k_and_v) {
+    if (without_k_and_v == 0)
+        return without_k == 0 ? 0 : std::numeric_limits<double>::infinity();
+    return without_k / without_k_and_v - 1;
+}
+
+/// One head's judgement.
+struct minimality_line {
+    node head;
+    double without_k = 0;
+    double without_k_and_v = 0;
+
+    double contribution() const { return engraft::contribution(without_k, without_k_and_v); }
+};
+
+/// The heads whose contribution is at least the threshold, in their order.
+inline std::vector<node> needed_heads(std::span<minimality_line const> lines, double threshold) {
+    std::vector<node> kept;
+    for (auto const& line : lines)
+        if (line.contribution() >= threshold)
+            kept.push_back(line.head);
+    return kept;
+}
+
+/// The thresholds that keep exactly some heads: above the largest contribution of the others, up to the smallest
+/// of theirs. There is none where `above >= upto`.
+struct threshold_range {
+    double above = -std::numeric_limits<double>::infinity();
+    double upto = std::numeric_limits<double>::infinity();
+
+    bool contains(double threshold) const { return above < threshold && threshold <= upto; }
+    bool empty() const { return !(above < upto); }
+    /// The thresholds in both ranges.
+    threshold_range operator&(threshold_range other) const {
+        return {std::max(above, other.above), std::min(upto, other.upto)};
+    }
+};
+
+inline threshold_range thresholds_that_keep(std::span<minimality_line const> lines, std::span<node const> kept) {
+    threshold_range range;
+    for (auto const& line : lines) {
+        if (std::ranges::find(kept, line.head) != kept.end())
+            range.upto = std::min(range.upto, line.contribution());
+        else
+            range.above = std::max(range.above, line.contribution());
+    }
+    return range;
+}
+
+/// Accuracies without each pair of a group's heads. `accuracy` is called with a circuit, n (n + 1) / 2 times for n
+/// heads.
+template <class Accuracy>
+pair_accuracies measure_pairs(circuit const& c, std::size_t group, Accuracy const& accuracy) {
+    auto const& heads = c.groups.at(group).heads;
+    pair_accuracies table{heads, std::vector<double>(heads.size() * heads.size())};
+    for (std::size_t i = 0; i < heads.size(); ++i)
+        for (std::size_t j = i; j < heads.size(); ++j) {
+            auto rest = c;
+            rest.groups[group].heads = heads_not_in(heads, std::vector{heads[i], heads[j]});
+            table.values[i * heads.size() + j] = table.values[j * heads.size() + i] = accuracy(std::as_const(rest));
+        }
+    return table;
+}
+
+/// Each head of a group judged. `accuracy` is called with a circuit, twice for each head.
+template <class Accuracy>
+std::vector<minimality_line> measure_contributions(circuit const& c, std::size_t group, pair_accuracies const& pairs,
+                                                   double fraction, Accuracy const& accuracy) {
+    std::vector<minimality_line> lines;
+    for (std::size_t i = 0; i < pairs.heads.size(); ++i) {
+        std::vector<node> away;
+        for (auto const j : partners(pairs, i, partner_count(pairs.heads.size(), fraction)))
+            away.push_back(pairs.heads[j]);
+        auto rest = c;
+        auto& heads = rest.groups.at(group).heads;
+        heads = heads_not_in(heads, away);
+        double const without_k = accuracy(std::as_const(rest));
+        heads = heads_not_in(heads, std::vector{pairs.heads[i]});
+        lines.push_back({pairs.heads[i], without_k, accuracy(std::as_const(rest))});
+    }
+    return lines;
+}
+
+/// The circuit without the heads that contribute too little. Each group is judged in the whole given circuit, so the
+/// order of the groups does not matter. `accuracy(circuit const&)` measures a circuit, such as by mean ablation.
+template <class Accuracy>
+circuit minimal_circuit(circuit const& c, minimality_options options, Accuracy const& accuracy) {
+    circuit minimal = c;
+    for (std::size_t g = 0; g < c.groups.size(); ++g) {
+        auto const pairs = measure_pairs(c, g, accuracy);
+        auto const lines = measure_contributions(c, g, pairs, options.fraction, accuracy);
+        minimal.groups[g].heads = needed_heads(lines, options.threshold);
+    }
+    return minimal;
+}
+
+} // namespace engraft
