@@ -28,6 +28,7 @@ inline constexpr int site_index = detail::index_in<S>(known_sites{});
 /// What is done to one row at one site.
 struct site_effect {
     bool written = false; ///< some of it may change
+    bool freely = false;  ///< by more than blocking attention: what was hidden may be seen
     bool held = false;    ///< all of it is at the clean value, whatever comes before
     bool covered = false; ///< its value is replaced or held whole, whatever comes before
 };
@@ -82,10 +83,13 @@ public:
                         cells.resize(layers * length_);
                         auto& c = cells[l * length_ + at->position];
                         c.heads = record.heads;
-                        if (record.how == touch::holds)
+                        if (record.how == touch::holds) {
                             c.held.set(head % most_heads);
-                        else
-                            c.effect.written = true, first_ = std::min(first_, at->position);
+                        } else {
+                            c.effect.written = true;
+                            c.effect.freely = c.effect.freely || record.how != touch::blocks;
+                            first_ = std::min(first_, at->position);
+                        }
                         if ((record.how == touch::holds || record.replaces) && record.heads <= most_heads)
                             c.covered.set(head);
                     });

@@ -34,7 +34,8 @@ public:
             return ((rows_->begin(example) + position) * heads + head) * width;
     }
 
-    static constexpr std::size_t absent = static_cast<std::size_t>(-1); ///< no place: here every row has one
+    /// Here every row has a place.
+    static constexpr bool has(std::size_t, std::size_t, std::size_t) { return true; }
     std::size_t place(std::size_t, std::size_t example, std::size_t position, std::size_t head) const {
         return offset(example, position, head);
     }

@@ -19,9 +19,10 @@ class slice_lists {
 public:
     using list = vector_tensor<row_slice, typename Backend::memory_type>;
 
-    /// add(slices, layer, place, head) appends the slices of one head of one row.
-    template <class Same, class Add>
-    static slice_lists make(selection const& chosen, Same const& same_slices, Add const& add) {
+    /// has_row(layer, place) says whether a row is there; add(slices, layer, place, head) appends the slices of one
+    /// head of it.
+    template <class Same, class HasRow, class Add>
+    static slice_lists make(selection const& chosen, Same const& same_slices, HasRow const& has_row, Add const& add) {
         slice_lists made;
         std::vector<std::size_t> layer_of_list;
         for (std::size_t layer = 0; layer < chosen.heads.size(); ++layer) {
@@ -31,8 +32,9 @@ public:
                     same = static_cast<int>(i);
             if (same < 0) {
                 std::vector<row_slice> slices;
-                slices.reserve(chosen.count(layer));
-                chosen.each(layer, [&](selection::place const& at, std::size_t head) { add(slices, layer, at, head); });
+                for (auto const& at : chosen.places)
+                    if (has_row(layer, at))
+                        chosen.each_head(layer, at, [&](std::size_t head) { add(slices, layer, at, head); });
                 if (!slices.empty()) {
                     same = static_cast<int>(made.lists_.size());
                     layer_of_list.push_back(layer);
@@ -164,12 +166,10 @@ struct slice_policy : touches_nothing {
         auto const layout = run.template layout<S>();
         auto lists = detail::slice_lists<backend>::make(
             chosen, [](std::size_t, std::size_t) { return Binding::layers_alike; },
+            [&](std::size_t layer, selection::place const& at) { return layout.has(layer, at.example, at.position); },
             [&](std::vector<row_slice>& slices, std::size_t layer, selection::place const& at, std::size_t head) {
                 auto const width = layout.slice_width(at.example);
-                auto const to = layout.place(layer, at.example, at.position, head);
-                if (to == layout.absent)
-                    return;
-                slices.push_back({.to = to,
+                slices.push_back({.to = layout.place(layer, at.example, at.position, head),
                                   .from = bound.from(at, head, width),
                                   .width = static_cast<std::uint32_t>(width),
                                   .example = static_cast<std::uint32_t>(at.example),

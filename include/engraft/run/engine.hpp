@@ -101,8 +101,8 @@ row_list const& rows_at(chunk_rows::layer const& l) {
         return l.z;
     else if constexpr (std::is_same_v<S, sites::result>)
         return l.results;
-    else if constexpr (std::is_same_v<S, sites::attn_out> || std::is_same_v<S, sites::resid_mid> || std::is_same_v<S, sites::mlp_out> ||
-                       std::is_same_v<S, sites::resid_post>)
+    else if constexpr (std::is_same_v<S, sites::attn_out> || std::is_same_v<S, sites::resid_mid> ||
+                       std::is_same_v<S, sites::mlp_out> || std::is_same_v<S, sites::resid_post>)
         return l.onward;
     else if constexpr (S::kind == site_kind::neuron || std::is_same_v<S, sites::normalized2>)
         return l.neurons;
@@ -110,8 +110,8 @@ row_list const& rows_at(chunk_rows::layer const& l) {
         return l.all;
 }
 
-/// Where the slices of an activation lie in the engine's tables, for the policies of one entry; `absent` for rows that
-/// are not computed.
+/// Where the slices of an activation lie in the engine's tables, for the policies of one entry; rows that are not
+/// computed have no place.
 template <description D, site S>
 class compact_layout {
 public:
@@ -121,14 +121,14 @@ public:
     compact_layout(chunk_rows const& chunk, std::vector<std::size_t> const& owners, ragged const& rows)
         : chunk_(&chunk), owners_(&owners), rows_(&rows) {}
 
-    std::size_t place(std::size_t layer, std::size_t example, std::size_t position, std::size_t head) const {
+    bool has(std::size_t layer, std::size_t example, std::size_t position) const {
         auto const owner = (*owners_)[example];
-        if (owner == absent)
-            return absent;
-        auto const& list = S::in_block || is_before_blocks ? rows_at<S>(chunk_->layers[layer]) : chunk_->last;
-        auto const row = list.find(owner, position);
-        if (row == row_list::missing)
-            return absent;
+        return owner != absent && list(layer).find(owner, position) != row_list::missing;
+    }
+
+    /// Of a row that is there.
+    std::size_t place(std::size_t layer, std::size_t example, std::size_t position, std::size_t head) const {
+        auto const row = list(layer).find((*owners_)[example], position);
         constexpr auto heads = static_cast<std::size_t>(site_heads<D, S>);
         return (row * heads + head) * (site_width<D, S> == dynamic ? rows_->longest() : site_width<D, S>);
     }
@@ -139,6 +139,10 @@ public:
 
 private:
     static constexpr bool is_before_blocks = std::is_same_v<S, sites::embed> || std::is_same_v<S, sites::pos_embed>;
+
+    row_list const& list(std::size_t layer) const {
+        return S::in_block || is_before_blocks ? rows_at<S>(chunk_->layers[layer]) : chunk_->last;
+    }
 
     chunk_rows const* chunk_;
     std::vector<std::size_t> const* owners_;

@@ -124,6 +124,8 @@ private:
         bool differs = false; ///< the stream differs as the layer's first norm reads it
         bool query = false, keys = false, attention = false, clean_z = false, attn_out = false, mid = false,
              neurons = false, results = false, out = false;
+        bool sees_all = false;  ///< a policy may show it keys that the mask hides
+        work of_z = work::none; ///< what z itself needs, whatever becomes of attn_out
     };
 
     fact& at(int layer, std::size_t p) { return facts_[static_cast<std::size_t>(layer) * n_ + p]; }
@@ -155,22 +157,25 @@ private:
                 f.keys = normalized || writes(site_index<sites::k>, p) || writes(site_index<sites::rot_k>, p) ||
                          writes(site_index<sites::v>, p);
             }
+            bool any_own = false; // keys of some position differ
+            for (std::size_t p = first_; p < n_; ++p)
+                any_own = any_own || at(l, p).keys;
             std::size_t last_own = n_; // the nearest position before or at p whose keys differ; n_ for none
             for (std::size_t p = first_; p < n_; ++p) {
                 auto& f = at(l, p);
                 if (f.keys)
                     last_own = p;
-                bool const sees = last_own != n_ && last_own >= shape.first_visible(p);
+                f.sees_all = touch(site_index<sites::scores>, p).freely || touch(site_index<sites::pattern>, p).freely;
+                bool const sees = f.sees_all ? any_own : last_own != n_ && last_own >= shape.first_visible(p);
                 auto const z = touch(site_index<sites::z>, p);
                 auto const out = touch(site_index<sites::attn_out>, p);
                 bool const asks =
                     f.query || sees || writes(site_index<sites::scores>, p) || writes(site_index<sites::pattern>, p);
-                bool const settled = z.covered || out.covered; // whatever attention makes is replaced
-                f.attention = asks && !settled;
-                f.clean_z = !f.attention && z.written && !out.covered;
-                f.results = touch(site_index<sites::result>, p).written;
-                if (f.results && !f.attention)
-                    f.clean_z = true;
+                // What attention makes is replaced where z or attn_out is covered.
+                f.of_z = asks && !z.covered ? work::attention | work::query : z.written ? work::clean_z : work::none;
+                f.attention = has(f.of_z, work::attention) && !out.covered;
+                f.results = touch(site_index<sites::result>, p).written && !out.covered;
+                f.clean_z = !f.attention && (z.written || f.results) && !out.covered;
                 bool const attn = after(f.attention || f.clean_z, out);
                 f.attn_out = attn;
                 bool const differs = f.differs || attn;
@@ -222,7 +227,7 @@ private:
                              site == site_index<sites::v>)
                         w |= f.keys ? work::keys : work::none;
                     else if (site == site_index<sites::z>)
-                        w |= f.attention ? work::attention | work::query : f.clean_z ? work::clean_z : work::none;
+                        w |= f.of_z;
                     else if (f.out || f.mid || f.attn_out)
                         w |= work::onward;
                     any = any || w != work::none;
@@ -241,7 +246,8 @@ private:
             // Their attention reads the keys and values that differ.
             for (std::size_t p = first_; p < n_; ++p)
                 if (has(todo(l, p), work::attention))
-                    for (auto t = std::max(first_, shape.first_visible(p)); t <= p; ++t)
+                    for (auto t = at(l, p).sees_all ? first_ : std::max(first_, shape.first_visible(p));
+                         t < (at(l, p).sees_all ? n_ : p + 1); ++t)
                         if (at(l, t).keys)
                             todo(l, t) |= work::keys;
             for (std::size_t p = first_; p < n_; ++p)

@@ -20,15 +20,37 @@
 
 namespace engraft {
 
+namespace detail {
+/// What rows of cases take from the clean run; of keys what scores are made of.
+template <description D>
+using sites_for_sweeps =
+    site_list<sites::resid_pre, std::conditional_t<D.position == position::rope, sites::rot_k, sites::k>, sites::v,
+              sites::z, sites::attn_out, sites::mlp_out>;
+
+template <site... S>
+auto capture_all(site_list<S...>) {
+    return capture(S{}...);
+}
+template <class Clean, site... S>
+constexpr bool holds_all(site_list<S...>) {
+    return (Clean::template holds<S> && ...);
+}
+
+/// Whether a policy says where it acts: what a sweep goes by.
+template <description D, class P>
+inline constexpr bool has_footprint = requires(P const& p, footprint& all, ragged const& rows) {
+    p.template leave_footprint<D>(all, rows, false);
+};
+template <description D, class... P>
+inline constexpr bool has_footprint<D, composed<P...>> = (has_footprint<D, P> && ...);
+} // namespace detail
+
 /// What a clean run must have captured so that sweeps can be computed beside it:
 ///
 ///     auto const clean = model.run(tokens, capture_for_sweeps<D>());
 template <description D>
 auto capture_for_sweeps() {
-    if constexpr (D.position == position::rope)
-        return capture(sites::resid_pre{}, sites::rot_k{}, sites::v{}, sites::z{}, sites::attn_out{}, sites::mlp_out{});
-    else
-        return capture(sites::resid_pre{}, sites::k{}, sites::v{}, sites::z{}, sites::attn_out{}, sites::mlp_out{});
+    return detail::capture_all(detail::sites_for_sweeps<D>{});
 }
 
 struct sweep_options {
@@ -48,7 +70,7 @@ struct sweep_plan {
     double rows = 0;        ///< rows of layers that are computed
     flop_count flops;       ///< the clean run not included
     double memory = 0;      ///< largest tables of a chunk, in bytes; weights and the clean run's cache not included
-    double naive_flops = 0; ///< a whole forward pass for each case, its last logits only
+    double naive_flops = 0; ///< a whole forward pass for each case and pass, its last logits only
 
     sweep_plan& operator+=(sweep_plan const& b) {
         cases = std::max(cases, b.cases), live = std::max(live, b.live), chunks += b.chunks, rows += b.rows;
@@ -84,13 +106,14 @@ public:
     std::vector<axis> const& axes() const { return axes_; }
     std::vector<std::string> const& metrics() const { return names_; }
 
-    /// Of every case, row-major in the axes; NaN where the example does not have what the entry names.
+    /// Of every case, row-major in the axes. An example that an entry's policy leaves alone has the clean number.
     /// throws bad_input for a metric that was not asked for
     std::vector<double> const& of(std::string const& metric) const { return values_[number(metric)]; }
     std::vector<double> const& of() const { return values_.front(); }
     /// Of the clean run, per example.
     std::vector<double> const& clean(std::string const& metric) const { return clean_[number(metric)]; }
     std::vector<double> const& clean() const { return clean_.front(); }
+    std::vector<double> const& clean(std::size_t metric) const { return clean_[metric]; }
 
     /// Mean over examples of (value - clean) / clean, per entry: the score of path patching.
     /// source Prakash et al. 2024, section 4.1
@@ -141,6 +164,11 @@ public:
             throw bad_input("engraft [sweep.metric]: a sweep without a metric reads nothing; give one, such as "
                             "probability(answers)");
         for (auto const& m : metrics) {
+            if (std::count_if(metrics.begin(), metrics.end(), [&](metric const& o) { return o.name == m.name; }) > 1)
+                throw bad_input(
+                    {"engraft [sweep.metric]: two metrics are called ", m.name, "; give one of them another name"});
+            if (m.of == metric::kind::functor && !m.f)
+                throw bad_input({"engraft [sweep.metric]: ", m.name, " has no function to call"});
             for (auto const* tokens : {&m.tokens, &m.others}) {
                 bool const used = tokens == &m.tokens
                                       ? m.of != metric::kind::kl_to_clean && m.of != metric::kind::functor
@@ -159,9 +187,10 @@ public:
     bool few() const {
         return std::all_of(metrics_.begin(), metrics_.end(), [](metric const& m) { return m.few(); });
     }
-    double flops_per_row() const {
+    /// edited: a policy writes to the logits, so that all of them must be there.
+    double flops_per_row(bool edited) const {
         double entries = D.vocab;
-        if (few()) {
+        if (few() && !edited) {
             entries = 0;
             for (auto const& m : metrics_)
                 entries += m.of == metric::kind::logit_difference ? 2 : 1;
@@ -195,6 +224,11 @@ public:
     }
 
     double flops() const { return flops_; }
+
+    /// Elements of the logits that exist at one time for so many rows.
+    double elements(double rows, bool edited) const {
+        return few() && !edited ? 0 : (edited ? rows : std::min(rows, static_cast<double>(tile))) * D.vocab;
+    }
 
 private:
     void to_logits(matrix<T> out, matrix<T const> in) {
@@ -395,6 +429,9 @@ public:
         last_ += !todo.empty();
     }
 
+    /// Rows that are read when the layers are done.
+    double read() const { return last_; }
+
     /// Elements of all tables: each as large as its largest layer needs.
     double elements() const {
         counts most;
@@ -443,6 +480,7 @@ public:
         return planner_.plan(footprints_[c.entry], c.example, clean_.rows().length(c.example), wanted_[c.example]);
     }
 
+    static constexpr bool edits_logits = touches<Policy, sites::logits>;
     static constexpr bool makes_lines = touches<Policy, sites::scores> || touches<Policy, sites::pattern>;
 
     chunk_size empty_size() const {
@@ -524,10 +562,13 @@ struct receivers_of {
     role at;
 };
 
-/// receivers(site, nodes, role): q, k, v or another site of single heads; the numbers of k and v are those of key/value
-/// heads.
+/// receivers(site, nodes, role): q, k, v, rot_q, rot_k or z of these heads; at k, v and rot_k their numbers are those
+/// of key/value heads.
 template <site S>
 auto receivers(S, std::vector<node> list, role at) {
+    static_assert(S::kind == site_kind::query_head || S::kind == site_kind::kv_head,
+                  "engraft [sweep.receivers]: receivers read q, k, v, rot_q, rot_k or z of single heads; this site is "
+                  "none of them");
     constexpr auto kind = S::kind == site_kind::kv_head ? head_kind::kv : head_kind::query;
     using place = where<axes::nodes, axes::in_nodes, role, axes::every, kind>;
     place there{{list}, {}, at, {}};
@@ -572,6 +613,8 @@ public:
           reader_(m.backend(), *m.shared_weights(), metrics_, clean.rows().examples()) {
         if (clean.weights_identity() != m.shared_weights().get() || clean.edited())
             throw bad_input("engraft [sweep.clean]: the clean run must be an unedited run of the model that is swept");
+        require_whole(detail::sites_for_sweeps<D>{});
+        require_bound();
         auto const& rows = clean.rows();
         if (!options_.read_at.empty() && options_.read_at.size() != rows.examples())
             throw bad_input({"engraft [sweep.read_at]: ", options_.read_at.size(), " positions are given for ",
@@ -603,6 +646,8 @@ public:
     /// Two passes: what the receivers get in the first is patched into the second.
     template <site S, class Where>
     sweep_result run(receivers_of<S, Where> const& to) {
+        passes_ = 2; // both have tables at the same time
+        auto const receiving = places_of(to.at, clean_.rows());
         std::vector<wanted_rows> wanted(clean_.rows().examples());
         std::vector<int> layers;
         for (auto const& n : to.nodes)
@@ -610,7 +655,7 @@ public:
         sort_unique(layers);
         for (std::size_t e = 0; e < wanted.size(); ++e)
             for (int l : layers)
-                wanted[e].sites.push_back({site_index<S>, l, clean_.rows().position(e, to.at.positions.at(e))});
+                wanted[e].sites.push_back({site_index<S>, l, receiving[e].position});
         using second_policy = slice_policy<touch::writes, S, Where, copied<received<D, B, S>, any_donor>>;
         sweep_pass<D, B, Clean, Policy> first(model_, clean_, policies_, wanted.data());
         auto const chunks = plan(first, live_cases(), false, layers.size() * site_heads<D, S> * site_width<D, S>);
@@ -625,11 +670,11 @@ public:
         sweep_pass<D, B, Clean, second_policy> second(model_, clean_, second_policies, logits_wanted_.data());
         engine<D, B, Clean, decltype(second.bind(chunk_rows{}))> second_engine(model_.backend(),
                                                                                *model_.shared_weights(), clean_);
-        double done = 0;
+        double done = 0, second_memory = 0;
         for (auto const& cases : chunks) {
             auto const chunk = first.rows_of(cases, false);
             std::vector<workspace<T, memory>> spaces(tables.size());
-            auto places = received_places<S>(chunk, to, layers, wanted, spaces, tables);
+            auto places = received_places<S>(chunk, layers, wanted, spaces, tables);
             for (auto& rows : row_of)
                 rows.assign(clean_.rows().examples(), static_cast<std::size_t>(-1));
             for (std::size_t i = 0; i < chunk.cases.size(); ++i)
@@ -638,21 +683,40 @@ public:
             first_engine.run(chunk, hooks);
 
             // The second pass has rows of its own sizes: its chunk is cut again where it needs more memory.
-            sweep_plan unused;
-            for (auto const& part : cut(second, cases, true, 0, unused)) {
+            sweep_plan rest_plan;
+            for (auto const& part : cut(second, cases, true, 0, rest_plan)) {
                 auto const rest = second.rows_of(part, true);
                 auto patches = second.bind(rest);
                 read(second_engine.run(rest, patches), rest, patches);
             }
-            result_.planned += unused;
+            second_memory = std::max(second_memory, rest_plan.memory);
+            rest_plan.memory = 0;
+            result_.planned += rest_plan;
             report(done += static_cast<double>(cases.size()));
         }
+        result_.planned.memory += second_memory;
         auto counted = first_engine.counted();
         counted += second_engine.counted();
         return finish(counted);
     }
 
 private:
+    /// throws missing_activation when the clean run kept some layers or positions only
+    template <site... S>
+    void require_whole(site_list<S...>) const {
+        for (int l = 0; l < D.layers; ++l)
+            (clean_[S{}].whole(l), ...);
+    }
+
+    /// All that a run under one of the policies would refuse is refused before anything is computed.
+    void require_bound() const {
+        cache<D, B, site_list<>> nothing(std::make_shared<ragged const>(clean_.rows()));
+        binding<D, B, decltype(nothing)> const run{model_.backend(), clean_.rows(), clean_.tokens(), nothing,
+                                                   clean_.weights_identity()};
+        for (auto const& p : policies_)
+            bind_all(p, run);
+    }
+
     std::vector<sweep_case> live_cases() const {
         std::vector<sweep_case> cases;
         for (std::size_t entry = 0; entry < policies_.size(); ++entry)
@@ -667,45 +731,48 @@ private:
         auto chunks = cut(pass, cases, reads_logits, more_elements, result_.planned);
         result_.planned.cases = cases.size();
         for (auto const& c : cases)
-            result_.planned.naive_flops += naive_flops(c.example);
+            result_.planned.naive_flops += passes_ * naive_flops(c.example);
         for (auto const& chunk : chunks)
             total_ += static_cast<double>(chunk.size());
         return chunks;
     }
 
     /// Cuts cases that have work into chunks that fit into memory. Cases without any get the clean run's numbers.
+    /// `plan` gets what they take.
     template <class Pass>
     std::vector<std::vector<sweep_case>> cut(Pass& pass, std::vector<sweep_case> const& cases, bool reads_logits,
                                              std::size_t more_elements, sweep_plan& plan) {
         std::vector<std::vector<sweep_case>> chunks;
         auto size = pass.empty_size();
-        double const room = options_.memory / sizeof(T);
+        double const room = options_.memory / passes_ / sizeof(T);
+        auto const elements = [&](chunk_size const& of, double count) {
+            return of.elements() + (reads_logits ? reader_.elements(of.read(), Pass::edits_logits) : 0) +
+                   count * static_cast<double>(more_elements);
+        };
         plan.live = 0;
         for (auto const& c : cases) {
             auto const& todo = pass.todo(c);
             if (todo.empty()) {
                 for (std::size_t m = 0; m < metrics_.size(); ++m)
-                    result_.set(m, c.entry, c.example, result_.clean(metrics_[m].name)[c.example]);
+                    result_.set(m, c.entry, c.example, result_.clean(m)[c.example]);
                 continue;
             }
             auto const length = clean_.rows().length(c.example);
             ++plan.live;
             plan.flops += pass.flops_of_case(todo, length, plan.rows);
             if (reads_logits)
-                plan.flops.readings += reader_.flops_per_row();
+                plan.flops.readings += reader_.flops_per_row(Pass::edits_logits);
             auto larger = size;
             larger.add(todo, length);
             double const in_chunk = chunks.empty() ? 0 : static_cast<double>(chunks.back().size());
-            double const needed = larger.elements() + (in_chunk + 1) * static_cast<double>(more_elements);
-            if (chunks.empty() || needed > room) {
+            if (chunks.empty() || elements(larger, in_chunk + 1) > room) {
                 auto alone = pass.empty_size();
                 alone.add(todo, length);
-                double const least = alone.elements() + static_cast<double>(more_elements);
+                double const least = elements(alone, 1);
                 if (least > room)
-                    throw bad_input({"engraft [sweep.memory]: one case needs ", std::int64_t(least * sizeof(T)),
-                                     " bytes, more than the ", std::int64_t(options_.memory),
-                                     " that are allowed; "
-                                     "raise sweep_options::memory"});
+                    throw bad_input({"engraft [sweep.memory]: one case needs ",
+                                     std::int64_t(least * passes_ * sizeof(T)), " bytes, more than the ",
+                                     std::int64_t(options_.memory), " that are allowed; raise sweep_options::memory"});
                 chunks.emplace_back();
                 ++plan.chunks;
                 size = alone;
@@ -713,23 +780,21 @@ private:
                 size = larger;
             }
             chunks.back().push_back(c);
-            plan.memory = std::max(plan.memory, (size.elements() + static_cast<double>(chunks.back().size()) *
-                                                                       static_cast<double>(more_elements)) *
-                                                    sizeof(T));
+            plan.memory = std::max(plan.memory, elements(size, static_cast<double>(chunks.back().size())) *
+                                                    static_cast<double>(sizeof(T)));
         }
         return chunks;
     }
 
     /// Tables for what receivers get, filled with the clean run's values, and the rows that the first pass replaces.
     template <site S>
-    auto received_places(chunk_rows const& chunk, auto const& to, std::vector<int> const& layers,
+    auto received_places(chunk_rows const& chunk, std::vector<int> const& layers,
                          std::vector<wanted_rows> const& wanted, std::vector<workspace<T, memory>>& spaces,
                          std::vector<matrix<T>>& tables) const {
         static_assert(Clean::template holds<S>,
                       "engraft [cache.site]: the clean run did not keep the receivers' site; add capture(site) to it");
         using place = typename collecting_hooks<no_hooks, D, B, S>::place;
         std::vector<place> places(static_cast<std::size_t>(D.layers));
-        (void)to;
         for (int layer : layers) {
             auto const l = static_cast<std::size_t>(layer);
             tables[l] = spaces[l].shaped(chunk.cases.size(), site_heads<D, S> * site_width<D, S>);
@@ -816,7 +881,7 @@ private:
     std::vector<wanted_rows> logits_wanted_;
     workspace<T, memory> clean_space_;
     matrix<T> clean_rows_;
-    double total_ = 0, clean_readings_ = 0;
+    double total_ = 0, clean_readings_ = 0, passes_ = 1;
 };
 
 template <description D, class B, class Clean, class Entry, class PolicyOf>
@@ -827,11 +892,23 @@ auto make_sweeper(model<D, B> const& m, Clean const& clean, table<Entry> const& 
                                        "is not a policy");
     static_assert(policy_type::captures::size == 0, "engraft [sweep.capture]: a sweep keeps what its metrics read and "
                                                     "nothing else; capture in model.run");
-    static_assert(Clean::model == D && Clean::template holds<sites::resid_pre> &&
-                      Clean::template holds<sites::attn_out>,
-                  "engraft [sweep.clean]: the clean run did not keep what sweeps need; run the model with "
-                  "capture_for_sweeps<D>()");
+    static_assert(policy_type::reads::size == 0,
+                  "engraft [sweep.reads]: a sweep computes only the rows that can differ, "
+                  "so a policy that only looks would see some; look in model.run");
+    static_assert(has_footprint<D, policy_type>,
+                  "engraft [sweep.footprint]: a policy does not say where it acts, so nothing can be planned by it; "
+                  "give it leave_footprint, see intervene/policy.hpp");
+    static_assert(Clean::model == D && std::is_same_v<typename Clean::backend_type, B> &&
+                      holds_all<Clean>(sites_for_sweeps<D>{}),
+                  "engraft [sweep.clean]: the clean run is of another model or backend, or did not keep what sweeps "
+                  "need; run the model with capture_for_sweeps<D>()");
     policy_type::template check<D, B>();
+    std::size_t size = 1;
+    for (auto const& a : t.axes)
+        size *= a.size;
+    if (size != t.entries.size())
+        throw bad_input(
+            {"engraft [sweep.table]: the table's axes make ", size, " entries, and it has ", t.entries.size()});
     std::vector<policy_type> policies;
     for (auto const& entry : t.entries)
         policies.push_back(policy_of(entry));
@@ -852,7 +929,8 @@ auto make_sweeper(model<D, B> const& m, Clean const& clean, table<Entry> const& 
 ///                              {probability(prompts.answers)});
 ///     found.of();   // [layer, head, example]
 ///
-/// throws bad_input and its family as `model.run` does, before anything is computed
+/// throws bad_input and its family as `model.run` does, before anything is computed. That a condition holds nowhere, or
+/// in no row that is computed, is no error here.
 template <description D, class B, class Clean, class Entry, class PolicyOf>
 sweep_result sweep(model<D, B> const& m, Clean const& clean, table<Entry> const& t, PolicyOf const& policy_of,
                    std::vector<metric> metrics, sweep_options options = {}) {
