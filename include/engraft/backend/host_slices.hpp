@@ -8,8 +8,8 @@
 
 namespace engraft {
 
-/// What backends whose memory the host may read do to slices. `Backend` says how `count` tasks that do not depend on
-/// each other are run: each_task(count, task).
+/// What backends whose memory the host may read do to slices. `Backend` says how `count` tasks of `size` elements that
+/// do not depend on each other are run: each_task(count, size, task).
 template <class Backend, class T>
 class host_slices {
 public:
@@ -83,7 +83,8 @@ public:
 private:
     template <class Task>
     void each(slices const& list, Task const& task) const {
-        static_cast<Backend const&>(*this).each_task(list.size(), [&](std::size_t i) { task(list.data()[i]); });
+        std::size_t const width = list.size() > 0 ? list.data()[0].width : 0;
+        static_cast<Backend const&>(*this).each_task(list.size(), width, [&](std::size_t i) { task(list.data()[i]); });
     }
 };
 

@@ -21,9 +21,10 @@ namespace engraft {
 /// Sizes that the cpu backend cuts its work into. They are constants, never a function of the batch or of the number
 /// of threads: a row is multiplied in a panel of one height whatever company it has.
 struct cpu_tiles {
-    static constexpr std::size_t panel_rows = 64;      ///< of one product; the last panel is padded
-    static constexpr std::size_t panel_columns = 1024; ///< outputs of one product
-    static constexpr std::size_t row_block = 16;       ///< rows of one task in elementwise work
+    static constexpr std::size_t panel_rows = 64;       ///< of one product; the last panel is padded
+    static constexpr std::size_t panel_columns = 1024;  ///< outputs of one product
+    static constexpr std::size_t worth_threads = 32768; ///< elements of slices that several threads share
+    static constexpr std::size_t row_block = 16;        ///< rows of one task in elementwise work
 };
 
 /// Ordinary processors: oneDNN's or Eigen's matrix products, OpenMP's threads over panels, rows and heads.
@@ -239,9 +240,13 @@ public:
 
     void copy(value_type* to, value_type const* from, std::size_t n) const { std::copy_n(from, n, to); }
 
+    /// Few elements are done by the calling thread: waking others takes longer.
     template <class Task>
-    void each_task(std::size_t count, Task const& task) const {
-        each_row(count, task);
+    void each_task(std::size_t count, std::size_t size, Task const& task) const {
+        if (count * size >= cpu_tiles::worth_threads)
+            return each_row(count, task);
+        for (std::size_t i = 0; i < count; ++i)
+            task(i);
     }
 
     /// Sums are kept in double.
@@ -338,23 +343,27 @@ private:
         detail::parallel_for(threads_, blocks * shape.kv_heads, [&](std::size_t part) {
             auto const kv = part % shape.kv_heads, begin = part / shape.kv_heads * block;
             seen from;
-            auto example = static_cast<std::size_t>(-1);
+            attention_row now{.example = static_cast<std::uint32_t>(-1)}; // whose case's keys `from` has
+            auto const use_own = [&](bool own) {
+                for (std::size_t o = now.own_first; o < now.own_first + now.own_count; ++o) {
+                    auto const p = own_positions.data()[o];
+                    auto const clean = rows.begin(now.example) + p;
+                    from.keys[p] = (own ? row(own_keys, o) : row(keys, clean)) + kv * width;
+                    from.values[p] = (own ? row(own_values, o) : row(values, clean)) + kv * width;
+                }
+            };
             for (std::size_t i = begin; i < std::min(begin + block, queried.size()); ++i) {
                 auto const& r = queried.data()[i];
-                if (r.example != example) {
-                    example = r.example;
-                    from = rows_of(rows, example, kv, width, keys, values);
-                }
-                for (std::size_t o = r.own_first; o < r.own_first + r.own_count; ++o) {
-                    from.keys[own_positions.data()[o]] = row(own_keys, o) + kv * width;
-                    from.values[own_positions.data()[o]] = row(own_values, o) + kv * width;
+                if (r.example != now.example) {
+                    from = rows_of(rows, r.example, kv, width, keys, values);
+                    now = r;
+                    use_own(true);
+                } else if (r.own_first != now.own_first || r.own_count != now.own_count) {
+                    use_own(false);
+                    now = r;
+                    use_own(true);
                 }
                 task(i, r, kv, from);
-                for (std::size_t o = r.own_first; o < r.own_first + r.own_count; ++o) {
-                    auto const p = own_positions.data()[o];
-                    from.keys[p] = row(keys, rows.begin(example) + p) + kv * width;
-                    from.values[p] = row(values, rows.begin(example) + p) + kv * width;
-                }
             }
         });
     }

@@ -41,7 +41,7 @@ inline void store(T* to, lanes<T> const& from, std::size_t count) {
 }
 
 template <class T>
-inline T sum_of(lanes<T> const& x) {
+[[gnu::always_inline]] inline T sum_of(lanes<T> const& x) {
     return ((x[0] + x[4]) + (x[2] + x[6])) + ((x[1] + x[5]) + (x[3] + x[7]));
 }
 

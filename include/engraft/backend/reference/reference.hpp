@@ -243,7 +243,7 @@ struct reference : host_slices<reference, double> {
     void copy(double* to, double const* from, std::size_t n) const { std::copy_n(from, n, to); }
 
     template <class Task>
-    static void each_task(std::size_t count, Task const& task) {
+    static void each_task(std::size_t count, std::size_t, Task const& task) {
         for (std::size_t i = 0; i < count; ++i)
             task(i);
     }

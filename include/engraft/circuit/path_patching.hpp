@@ -1,0 +1,130 @@
+#pragma once
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <engraft/circuit/discovery.hpp>
+#include <engraft/intervene/freeze.hpp>
+#include <engraft/intervene/patch.hpp>
+#include <engraft/run/sweep.hpp>
+
+namespace engraft {
+
+namespace detail {
+
+/// Of each example the role's position and all behind it.
+inline std::vector<std::vector<long>> from_role_on(role const& at, ragged const& rows) {
+    std::vector<std::vector<long>> positions(rows.examples());
+    for (std::size_t e = 0; e < rows.examples(); ++e)
+        for (auto p = rows.position(e, at.positions.at(e)); p < rows.length(e); ++p)
+            positions[e].push_back(static_cast<long>(p));
+    return positions;
+}
+
+} // namespace detail
+
+/// The policy of path patching's first pass, as a functor of the sender: the sender's z at the role comes from the
+/// noise run, every other head's z from that position on is held at its clean value; MLPs are recomputed. sender: the
+/// role of the senders; where it stands elsewhere in the noise prompts, made with `role::from` clean: the model's
+/// unedited run with z captured; noise: its run on the noise prompts with z captured
+template <class Clean, class Noise>
+auto path_from_sender(Clean const& clean, Noise const& noise, role const& sender) {
+    return [&clean, &noise, sender, behind = detail::from_role_on(sender, clean.rows())](node head) {
+        auto const one = nodes({head}).at(sender);
+        return freeze(sites::z{}, at_each(behind) - one, clean) | patch(sites::z{}, one, noise);
+    };
+}
+
+/// What the direct path from each head to the logits does: scores of all heads as senders. axes [layer, head, example];
+/// `relative_change()` of the probability of the answers is the paper's score.
+/// throws bad_input and its family as `sweep`
+/// source Wang et al. 2023, section 3.1; Prakash et al. 2024, section 4.1
+template <description D, class B, class Clean, class Noise>
+sweep_result path_patching(model<D, B> const& m, Clean const& clean, Noise const& noise, role const& sender,
+                           std::vector<metric> metrics, sweep_options options = {}) {
+    return sweep(m, clean, each_head<D>(), path_from_sender(clean, noise, sender), std::move(metrics),
+                 std::move(options));
+}
+
+/// The same to the receivers' inputs. Senders at or above the last receiver's layer have exactly the clean numbers.
+template <description D, class B, class Clean, class Noise, site S, class Where>
+sweep_result path_patching(model<D, B> const& m, Clean const& clean, Noise const& noise, role const& sender,
+                           receivers_of<S, Where> const& to, std::vector<metric> metrics, sweep_options options = {}) {
+    return sweep(m, clean, each_head<D>(), path_from_sender(clean, noise, sender), to, std::move(metrics),
+                 std::move(options));
+}
+
+/// The key/value heads that these query heads read, each once.
+template <description D>
+std::vector<node> kv_heads_of(std::vector<node> heads) {
+    for (auto& n : heads)
+        n.head /= D.heads / D.kv_heads;
+    std::sort(heads.begin(), heads.end());
+    heads.erase(std::unique(heads.begin(), heads.end()), heads.end());
+    return heads;
+}
+
+/// One step of the search for a circuit: heads at a role that act on the logits, or on what the heads of an earlier
+/// group read.
+struct discovery_step {
+    enum class input { of_logits, of_queries, of_values };
+    std::string group; ///< name of the group that is found
+    role sender;       ///< its role; with `from`, the noise prompts' role
+    std::size_t count; ///< heads to take: those with the lowest scores
+    input to = input::of_logits;
+    std::string receivers{}; ///< name of the group that reads, where `to` is not the logits
+};
+
+/// What a search found.
+struct discovery {
+    circuit found; ///< each head in one group only
+    struct step {
+        std::vector<double> change; ///< [layers, heads]: mean of (p - clean p) / clean p
+        sweep_plan planned;
+        flop_count counted;
+    };
+    std::vector<step> steps;
+};
+
+/// Searches a circuit step by step: the heads whose direct path to the logits matters most, then those whose paths to
+/// these heads' queries or values do. The paper's search:
+///
+///     discover(model, clean, noise, answers,
+///              {{"value_fetcher", last, 58},
+///               {"position_transmitter", last, 10, discovery_step::input::of_queries, "value_fetcher"},
+///               {"position_detector", query_label, 25, discovery_step::input::of_values, "position_transmitter"},
+///               {"structure_reader", previous_query_label, 5, discovery_step::input::of_values,
+///               "position_detector"}});
+///
+/// clean: a run with capture_for_sweeps<D>() and capture(q); noise: a run on the noise prompts with capture(z)
+/// throws bad_input for a step whose receivers no earlier step found, and as `sweep`
+/// source Prakash et al. 2024, section 4.1
+template <description D, class B, class Clean, class Noise>
+discovery discover(model<D, B> const& m, Clean const& clean, Noise const& noise, std::vector<token> const& answers,
+                   std::vector<discovery_step> const& steps, sweep_options const& options = {}) {
+    discovery all;
+    for (auto const& step : steps) {
+        std::vector<metric> const score{probability(answers)};
+        auto const patched = [&] {
+            if (step.to == discovery_step::input::of_logits)
+                return path_patching(m, clean, noise, step.sender, score, options);
+            auto const& readers = all.found[step.receivers];
+            role at = step.sender;
+            at.source_positions.clear();
+            if (step.to == discovery_step::input::of_queries)
+                return path_patching(m, clean, noise, step.sender, receivers(sites::q{}, readers.heads, at), score,
+                                     options);
+            return path_patching(m, clean, noise, step.sender, receivers(sites::v{}, kv_heads_of<D>(readers.heads), at),
+                                 score, options);
+        }();
+        auto change = patched.relative_change();
+        all.found.groups.push_back({step.group, step.sender.name, lowest_heads(change, D.heads, step.count)});
+        all.steps.push_back({std::move(change), patched.planned, patched.counted});
+    }
+    all.found = without_overlap(std::move(all.found));
+    return all;
+}
+
+} // namespace engraft
