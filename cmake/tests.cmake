@@ -8,7 +8,7 @@ function(engraft_test NAME)
         file(GLOB found CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*.cpp")
         list(APPEND sources ${found})
     endforeach()
-    list(FILTER sources EXCLUDE REGEX "/golden/parity\\.cpp$") # a program of its own; tests/install builds it
+    list(FILTER sources EXCLUDE REGEX "/golden/(parity|interventions)\\.cpp$") # programs of their own; tests/install builds them
     if(NOT sources)
         return()
     endif()

@@ -1,7 +1,7 @@
 #pragma once
 
-// Does what a case of data/README.md describes, by the library's policies, and compares with the numbers of an
-// independent implementation: case.json and expected.safetensors.
+// Does what a case of data/README.md describes, by the library's policies, in whole runs and in sweeps, and compares
+// both with the numbers of an independent implementation: case.json and expected.safetensors.
 
 #include <algorithm>
 #include <cmath>
@@ -106,6 +106,7 @@ public:
     }
 
 private:
+    static constexpr char const* by_sweep = "[sweep]";
     using metrics = std::map<std::string, numbers>;
 
     /// Appends what is read at the last position of each example.
@@ -129,13 +130,40 @@ private:
         read(into, model_.run(clean_, policy));
     }
 
-    void compare(std::string const& prefix, metrics const& ours) {
-        for (auto const& [name, values] : ours)
-            compare(prefix + "." + name, values);
+    /// A clean run that sweeps can be computed beside.
+    auto run_for_sweeps() const { return model_.run(clean_, eg::capture_for_sweeps<D>() | eg::capture(eg::q)); }
+
+    /// The same as `read_under` each entry's policy, as rows beside a clean run; receivers: of two passes, or none.
+    template <class Entry, class PolicyOf, class... Receivers>
+    metrics swept(auto const& clean, eg::table<Entry> const& table, PolicyOf const& policy_of,
+                  Receivers const&... receivers) const {
+        auto const found = eg::sweep(
+            model_, clean, table, policy_of, receivers...,
+            {eg::probability(case_.answer), eg::logit(case_.answer), eg::logit_difference(case_.answer, case_.other)},
+            {.read_at = last_.positions});
+        return {{"prob", found.of("probability")},
+                {"logit", found.of("logit")},
+                {"logit_diff", found.of("logit_difference")}};
     }
 
+    /// Of some entries of a sweep.
+    metrics part_of(metrics const& all, std::size_t first, std::size_t count) const {
+        auto const examples = case_.clean.size();
+        metrics part;
+        for (auto const& [name, values] : all)
+            part[name].assign(values.begin() + static_cast<std::ptrdiff_t>(first * examples),
+                              values.begin() + static_cast<std::ptrdiff_t>((first + count) * examples));
+        return part;
+    }
+
+    void compare(std::string const& prefix, metrics const& ours, std::string const& how = "") {
+        for (auto const& [name, values] : ours)
+            compare(prefix + "." + name, values, how);
+    }
+
+    /// how: by what, where there are two ways.
     template <class T>
-    void compare(std::string const& name, std::vector<T> const& ours) {
+    void compare(std::string const& name, std::vector<T> const& ours, std::string const& how = "") {
         compared_.insert(name);
         auto const theirs = expected_.read<double>(name);
         double largest = 0, difference = 0;
@@ -149,7 +177,7 @@ private:
         }
         good = good && difference <= tolerance<Backend>(name, largest);
         passed_ = passed_ && good;
-        lines_ << name << ' ' << difference << ' ' << difference / largest << (good ? "" : " FAILED") << '\n';
+        lines_ << name << how << ' ' << difference << ' ' << difference / largest << (good ? "" : " FAILED") << '\n';
     }
 
     void compare_clean() {
@@ -177,10 +205,37 @@ private:
         compare("attn_out", attn_out);
         compare("mlp_out", mlp_out);
         compare("resid_pre", resid_pre);
+
+        auto const base = run_for_sweeps();
+        auto const layers = eg::each_layer<D>();
+        compare("z",
+                swept(base, eg::each_head<D>(),
+                      [&](eg::node n) { return eg::patch(eg::z, eg::nodes({n}).at(last_), noise); }),
+                by_sweep);
+        compare(
+            "attn_out",
+            swept(base, layers, [&](int l) { return eg::patch(eg::attn_out, eg::layer(l) & eg::at(last_), noise); }),
+            by_sweep);
+        compare("mlp_out",
+                swept(base, layers, [&](int l) { return eg::patch(eg::mlp_out, eg::layer(l) & eg::at(last_), noise); }),
+                by_sweep);
+        auto const roles = case_.values.at("roles").get<std::vector<std::string>>();
+        eg::table<std::pair<int, std::string>> places{{{"layer", std::size_t(D.layers)}, {"role", roles.size()}}, {}};
+        for (int l = 0; l < D.layers; ++l)
+            for (auto const& role : roles)
+                places.entries.emplace_back(l, role);
+        compare("resid_pre",
+                swept(base, places,
+                      [&](auto const& place) {
+                          return eg::patch(eg::resid_pre, eg::layer(place.first) & eg::at(case_.role(place.second)),
+                                           noise);
+                      }),
+                by_sweep);
     }
 
     void knockout() {
         compare_clean();
+        auto const base = run_for_sweeps();
         for (auto const& edge : case_.values.at("edges")) {
             eg::role const from{"from", edge.at("from").get<std::vector<long>>(), {}};
             eg::role const to{"to", edge.at("to").get<std::vector<long>>(), {}};
@@ -189,6 +244,17 @@ private:
                 read_under(found, eg::knockout(eg::layers(first, D.layers), eg::at(from), eg::at(to)));
             read_under(found);
             compare(edge.at("name").get<std::string>(), found);
+
+            eg::table<int> firsts{{{"first", std::size_t(D.layers + 1)}}, {}};
+            for (int first = 0; first <= D.layers; ++first)
+                firsts.entries.push_back(first);
+            compare(edge.at("name").get<std::string>(),
+                    swept(base, firsts,
+                          [&](int first) {
+                              return eg::may_not_fire(
+                                  eg::knockout(eg::layers(first, D.layers), eg::at(from), eg::at(to)));
+                          }),
+                    by_sweep);
         }
     }
 
@@ -229,7 +295,10 @@ private:
                     elsewhere[e].push_back(p);
         auto const roles_only = eg::all_of(outside);
         ablated("role_positions_only", roles_only);
-        ablated("all_positions", roles_only | eg::ablate(eg::z, eg::at_each(elsewhere), means));
+        auto const all_positions = roles_only | eg::ablate(eg::z, eg::at_each(elsewhere), means);
+        ablated("all_positions", all_positions);
+        eg::table<int> const once{{{"policy", 1}}, {0}};
+        compare("all_positions", swept(run_for_sweeps(), once, [&](int) { return all_positions; }), by_sweep);
     }
 
     template <class Policy>
@@ -265,6 +334,16 @@ private:
         metrics all;
         read_under(all, eg::all_of(groups));
         compare("z.all", all);
+        eg::table<std::vector<group_swap>> choices{{{"choice", groups.size() + 1}}, {}};
+        for (auto const& group : groups)
+            choices.entries.push_back({group});
+        choices.entries.push_back(groups);
+        auto const clean = run_for_sweeps();
+        auto const of_choices = swept(clean, choices, [](auto const& list) { return eg::all_of(list); });
+        for (std::size_t i = 0; i < groups.size(); ++i)
+            compare("z." + case_.values.at("groups")[i].at("name").get<std::string>(), part_of(of_choices, i, 1),
+                    by_sweep);
+        compare("z.all", part_of(of_choices, groups.size(), 1), by_sweep);
 
         auto const held = eg::freeze(eg::z, eg::positions(0, -1), base);
         for (auto const& input : case_.values.at("inputs")) {
@@ -282,11 +361,22 @@ private:
             else
                 read_under(found, eg::swap(eg::v, eg::kv_nodes(heads) & eg::at_each(before), tuned) | held);
             compare("in." + input.at("name").get<std::string>(), found);
+
+            // One composition for the three sites: two of its parts name no head.
+            eg::table<std::string> const site{{{"site", 1}}, {input.at("site").get<std::string>()}};
+            auto const by_site = [&](std::string const& of) {
+                auto const if_at = [&](char const* name) { return of == name ? heads : std::vector<eg::node>{}; };
+                return eg::may_not_fire(eg::swap(eg::q, eg::nodes(if_at("q")).at(role), tuned) |
+                                        eg::swap(eg::k, eg::kv_nodes(if_at("k")) & eg::at_each(before), tuned) |
+                                        eg::swap(eg::v, eg::kv_nodes(if_at("v")) & eg::at_each(before), tuned)) |
+                       held;
+            };
+            compare("in." + input.at("name").get<std::string>(), swept(clean, site, by_site), by_sweep);
         }
     }
 
     void path_patching() {
-        auto const clean = model_.run(clean_, eg::capture(eg::z));
+        auto const clean = run_for_sweeps();
         auto const noise = model_.run(noise_, eg::capture(eg::z));
         metrics of_clean;
         read(of_clean, clean);
@@ -299,30 +389,45 @@ private:
             for (std::size_t e = 0; e < behind.size(); ++e)
                 for (long p = role.positions[e]; p < static_cast<long>(case_.clean[e].size()); ++p)
                     behind[e].push_back(p);
-            metrics found;
-            for (int l = 0; l < D.layers; ++l)
-                for (int h = 0; h < D.heads; ++h) {
-                    auto const sender = eg::nodes({{l, h}});
-                    auto const first = eg::freeze(eg::z, eg::at_each(behind) - sender.at(role), clean) |
-                                       eg::patch(eg::z, sender.at(role.from(there)), noise);
-                    if (step.at("site").is_null())
-                        read_under(found, first);
-                    else if (step.at("site") == "q")
-                        read_under(found, eg::patch(eg::q, eg::nodes(receivers).at(role),
-                                                    model_.run(clean_, first | eg::capture(eg::q, eg::at(role)))));
-                    else
-                        read_under(found, eg::patch(eg::v, eg::kv_nodes(receivers).at(role),
-                                                    model_.run(clean_, first | eg::capture(eg::v, eg::at(role)))));
-                }
-            auto const examples = case_.clean.size();
-            numbers score(found["prob"].size() / examples);
-            for (std::size_t i = 0; i < found["prob"].size(); ++i) {
-                double const before = of_clean["prob"][i % examples];
-                score[i / examples] += (found["prob"][i] - before) / before / static_cast<double>(examples);
+            auto const first_pass = [&](eg::node n) {
+                auto const sender = eg::nodes({n});
+                return eg::freeze(eg::z, eg::at_each(behind) - sender.at(role), clean) |
+                       eg::patch(eg::z, sender.at(role.from(there)), noise);
+            };
+            auto const senders = eg::each_head<D>();
+            auto const name = step.at("name").get<std::string>();
+            metrics found, by_rows;
+            for (auto const& sender : senders.entries) {
+                auto const first = first_pass(sender);
+                if (step.at("site").is_null())
+                    read_under(found, first);
+                else if (step.at("site") == "q")
+                    read_under(found, eg::patch(eg::q, eg::nodes(receivers).at(role),
+                                                model_.run(clean_, first | eg::capture(eg::q, eg::at(role)))));
+                else
+                    read_under(found, eg::patch(eg::v, eg::kv_nodes(receivers).at(role),
+                                                model_.run(clean_, first | eg::capture(eg::v, eg::at(role)))));
             }
-            found["score"] = score;
-            compare(step.at("name").get<std::string>(), found);
+            if (step.at("site").is_null())
+                by_rows = swept(clean, senders, first_pass);
+            else if (step.at("site") == "q")
+                by_rows = swept(clean, senders, first_pass, eg::receivers(eg::q, receivers, role));
+            else
+                by_rows = swept(clean, senders, first_pass, eg::receivers(eg::v, receivers, role));
+            compare_scored(name, found, of_clean);
+            compare_scored(name, by_rows, of_clean, by_sweep);
         }
+    }
+
+    void compare_scored(std::string const& name, metrics found, metrics const& of_clean, std::string const& how = "") {
+        auto const examples = case_.clean.size();
+        numbers score(found["prob"].size() / examples);
+        for (std::size_t i = 0; i < found["prob"].size(); ++i) {
+            double const before = of_clean.at("prob")[i % examples];
+            score[i / examples] += (found["prob"][i] - before) / before / static_cast<double>(examples);
+        }
+        found["score"] = score;
+        compare(name, found, how);
     }
 
     std::filesystem::path folder_;
@@ -336,7 +441,7 @@ private:
     bool passed_ = true;
 };
 
-/// One line per tensor, `name max_abs rel`.
+/// One line per tensor and way, `name max_abs rel`.
 template <eg::description D, class Backend>
 bool check(std::filesystem::path const& folder, Backend const& backend, std::ostream& lines) {
     lines << "# " << Backend::name() << ", " << folder.filename().string() << '\n';

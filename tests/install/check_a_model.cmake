@@ -32,10 +32,18 @@ if(WAY STREQUAL "package")
     endif()
 endif()
 
+# Interventions too, in one of the two ways.
+set(of_interventions)
+if(WAY STREQUAL "package")
+    file(COPY "${SOURCE}/tests/golden/data/llama_gqa" "${SOURCE}/tests/golden/data/llama_gqa_path_patching"
+         DESTINATION "${WORK}")
+    set(of_interventions "-DMODEL_OF_INTERVENTIONS=${WORK}/llama_gqa")
+endif()
+
 set(build "${CMAKE_COMMAND}" --build "${WORK}/build")
 set(parity "${WORK}/build/parity" "${model}")
 must_exit(0 "${CMAKE_COMMAND}" -S "${CMAKE_CURRENT_LIST_DIR}/check_a_model" -B "${WORK}/build" -G "${GENERATOR}"
-          "-DCMAKE_CXX_COMPILER=${COMPILER}" -DCMAKE_BUILD_TYPE=Debug "-DMODEL=${model}" ${from})
+          "-DCMAKE_CXX_COMPILER=${COMPILER}" -DCMAKE_BUILD_TYPE=Debug "-DMODEL=${model}" ${of_interventions} ${from})
 must_exit(0 ${build})
 must_exit(0 ${parity})
 must_say("\n# every site agrees\n")
@@ -55,6 +63,20 @@ must_exit(2 "${WORK}/build/parity" "${SOURCE}")
 must_say("no such file|neither|not a folder")
 
 if(WAY STREQUAL "package")
+    set(interventions "${WORK}/build/interventions" "${WORK}/llama_gqa_path_patching")
+    must_exit(0 ${interventions})
+    must_say("\n# every number agrees\n")
+    must_say("\n[a-z_.]+\\.prob\\[sweep\\] [0-9.e-]+ [0-9.e-]+\n")
+
+    # Another sender's noise: the numbers of the case are of the prompt that it names.
+    file(READ "${WORK}/llama_gqa_path_patching/case.json" case)
+    string(REGEX REPLACE "\"noise\": \\[([ \n]*)\\[([ \n]*)1," "\"noise\": [\\1[\\2 2," case "${case}")
+    file(WRITE "${WORK}/llama_gqa_path_patching/case.json" "${case}")
+    must_exit(1 ${interventions})
+    must_say("\\[sweep\\] [^\n]* FAILED\n")
+    must_exit(2 "${WORK}/build/interventions")
+    must_exit(2 "${WORK}/build/interventions" "${SOURCE}")
+    must_say("case.json.*can't be opened")
     return()
 endif()
 

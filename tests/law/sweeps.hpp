@@ -110,6 +110,7 @@ auto only_if(auto const& source, Make const& make) {
 /// Another run's value at any site, and z held and attention blocked at some places.
 struct exchanged {
     static constexpr int parts = 24, held = 22;
+    static constexpr std::uint32_t copying = 0x7fffff; ///< all but blocked attention take a run's values
 
     template <eg::description D>
     static auto policy(entry const& e, auto const& s) {
@@ -170,6 +171,7 @@ struct exchanged {
 /// All that is made of the activation itself, and other donors than a run's same place.
 struct altered {
     static constexpr int parts = 14;
+    static constexpr std::uint32_t copying = 0;
 
     template <eg::description D>
     static auto policy(entry const& e, auto const& s) {
@@ -194,6 +196,22 @@ struct altered {
         auto const resid_post = maybe(eg::patch(eg::resid_post, at.stream() - eg::at(0), s.noise, eg::resid_pre));
         return resid_pre | normalized1 | q | k | v | means | part | resampled | attn_out | mlp_pre | mlp_post |
                mlp_out | resid_post;
+    }
+};
+
+/// Few sites, for families that differ elsewhere.
+struct plain {
+    static constexpr int parts = 4;
+    static constexpr std::uint32_t copying = 0xf;
+
+    template <eg::description D>
+    static auto policy(entry const& e, auto const& s) {
+        places<D> at(e.seed, e.active, s.lengths);
+        auto const resid_pre = eg::may_not_fire(eg::patch(eg::resid_pre, at.stream(), s.noise));
+        auto const v = eg::may_not_fire(eg::patch(eg::v, at.kv_heads(), s.noise));
+        auto const z = eg::may_not_fire(eg::patch(eg::z, at.heads(), s.noise));
+        auto const mlp_out = eg::may_not_fire(eg::patch(eg::mlp_out, at.stream(), s.noise));
+        return resid_pre | v | z | mlp_out;
     }
 };
 
@@ -355,7 +373,7 @@ inline void check_plan(eg::sweep_result const& found) {
 }
 
 struct tally {
-    std::size_t cases = 0, changed = 0, chunks = 0, idle = 0;
+    std::size_t cases = 0, changed = 0, chunks = 0, idle = 0, recomputed = 0;
 };
 
 /// Random entries of one composition over a random batch of a random model.
@@ -403,6 +421,22 @@ void check_model(std::uint64_t seed, std::size_t count, B const& backend, tally&
             REQUIRE(memory <= found.planned.memory);
         }
 
+    // Patched with its own values nothing changes, though all of it is computed again.
+    if constexpr (Parts::copying != 0) {
+        auto same = s;
+        same.noise = s.clean;
+        auto own = table;
+        for (auto& e : own.entries)
+            e.active &= Parts::copying;
+        auto const nothing =
+            eg::sweep(s.model, s.clean, own, [&](entry const& e) { return Parts::template policy<D>(e, same); },
+                      metrics, {.read_at = s.read_at});
+        for (auto const& m : metrics)
+            for (std::size_t i = 0; i < nothing.of(m.name).size(); ++i)
+                CHECK(nothing.of(m.name)[i] == nothing.clean(m.name)[i % s.lengths.size()]);
+        sum.recomputed += nothing.counted.total() > 0;
+    }
+
     // A few entries of the logits by themselves are the same up to the order of their sums.
     auto const few = eg::sweep(s.model, s.clean, table, policy_of,
                                {eg::logit(s.tokens), eg::logit_difference(s.tokens, s.less)}, {.read_at = s.read_at});
@@ -432,6 +466,7 @@ void check_models(std::uint64_t first, int count, std::size_t entries, B const& 
     CHECK(sum.changed <= sum.cases - sum.idle);
     CHECK(sum.idle > sum.cases / 20);
     CHECK(sum.chunks > 2 * static_cast<std::size_t>(count));
+    CHECK(sum.recomputed == (Parts::copying != 0 ? static_cast<std::size_t>(count) : 0));
     INFO("on " << B::name());
 }
 

@@ -16,3 +16,19 @@ TEST_CASE("an activation becomes an xtensor of its hook point's shape") {
     // Every line of a pattern sums to 1: 4 heads x 7 query positions.
     CHECK(xt::sum(eg::to_xtensor(run[eg::pattern].whole(0)))() == Approx(28));
 }
+
+TEST_CASE("a metric of a sweep becomes an xarray with the sweep's axes") {
+    eg::sweep_result found({{"layer", 2}, {"head", 3}}, 4, {eg::probability({1, 2, 3, 4}), eg::accuracy({1, 2, 3, 4})});
+    for (std::size_t entry = 0; entry < 6; ++entry)
+        for (std::size_t e = 0; e < 4; ++e) {
+            found.set(0, entry, e, static_cast<double>(entry * 10 + e));
+            found.set(1, entry, e, -1);
+        }
+    auto const p = eg::to_xtensor(found, "probability");
+    REQUIRE((p.dimension() == 3 && p.shape(0) == 2 && p.shape(1) == 3 && p.shape(2) == 4));
+    CHECK(p(0, 0, 3) == 3);
+    CHECK(p(1, 2, 0) == 50);
+    CHECK(p(1, 0, 2) == 32);
+    CHECK(eg::to_xtensor(found, "accuracy")(1, 2, 3) == -1);
+    CHECK_THROWS_AS(eg::to_xtensor(found, "logit"), eg::bad_input);
+}

@@ -19,6 +19,9 @@ namespace engraft {
 ///   P::may_not_fire                            whether it may turn out to do nothing
 ///   P::acts_everywhere                         whether its type says that it acts on every place of its sites
 ///   P::template check<D, Backend>()            static_asserts, one per rule of docs/reference/diagnostics.md
+///   p.template leave_footprint<D>(footprint, rows, may_do_nothing)
+///                                              adds where it acts and how: sweeps plan by it, and refuse policies
+///                                              without it
 ///   p.bind(binding)                            the policy made ready for one batch: everything looked up and
 ///                                              checked, index lists in the backend's memory. What it returns has
 ///       bound.apply(hook_point, view)          for each of its sites, called when a forward pass is there

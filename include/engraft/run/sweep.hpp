@@ -369,6 +369,11 @@ public:
     }
 };
 
+/// Which rows of an activation go to which of a table.
+struct received_rows {
+    std::vector<std::int32_t> from, to;
+};
+
 /// Also keeps what receivers read: whole rows of one site at the layers of the receivers.
 template <class Hooks, description D, class B, site Read>
 class collecting_hooks : public Hooks {
@@ -378,11 +383,7 @@ public:
     template <site S>
     static constexpr bool touched = Hooks::template touched<S> || std::is_same_v<S, Read>;
 
-    struct place {
-        std::vector<std::int32_t> from, to;
-    };
-
-    collecting_hooks(Hooks hooks, B const& backend, std::vector<matrix<T>> tables, std::vector<place> places)
+    collecting_hooks(Hooks hooks, B const& backend, std::vector<matrix<T>> tables, std::vector<received_rows> places)
         : Hooks(std::move(hooks)), b_(backend), tables_(std::move(tables)), places_(std::move(places)) {}
 
     template <site S>
@@ -403,7 +404,7 @@ public:
 private:
     B const& b_;
     std::vector<matrix<T>> tables_;
-    std::vector<place> places_;
+    std::vector<received_rows> places_;
 };
 
 /// Rows of every step of every layer of a growing chunk, and what its tables take.
@@ -793,8 +794,7 @@ private:
                          std::vector<matrix<T>>& tables) const {
         static_assert(Clean::template holds<S>,
                       "engraft [cache.site]: the clean run did not keep the receivers' site; add capture(site) to it");
-        using place = typename collecting_hooks<no_hooks, D, B, S>::place;
-        std::vector<place> places(static_cast<std::size_t>(D.layers));
+        std::vector<received_rows> places(static_cast<std::size_t>(D.layers));
         for (int layer : layers) {
             auto const l = static_cast<std::size_t>(layer);
             tables[l] = spaces[l].shaped(chunk.cases.size(), site_heads<D, S> * site_width<D, S>);
