@@ -65,7 +65,7 @@ struct line {
     /// `by_runs(entry)`: the metric of each example by whole forward passes.
     template <class Sweep, class ByRuns>
     void operator()(char const* name, std::size_t entries, Sweep const& sweep, ByRuns const& by_runs) const {
-        eg::sweep_result found = sweep(1e9);
+        eg::sweep_result found = sweep(1e9); // once before, as whole runs are run once before
         double const seconds = seconds_of([&] { found = sweep(1e9); });
         std::size_t const examples = found.of().size() / entries;
         std::size_t const tried[] = {entries / 7, entries / 2};

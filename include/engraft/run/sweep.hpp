@@ -600,7 +600,7 @@ struct received {
     }
 };
 
-/// Everything that a sweep is made of; `Receivers` is void for one pass.
+/// Everything that a sweep is made of.
 template <description D, class B, class Clean, class Policy>
 class sweeper {
 public:
@@ -644,19 +644,45 @@ public:
         return finish(engine.counted());
     }
 
+    /// What `run` would cost.
+    sweep_plan cost() {
+        sweep_pass<D, B, Clean, Policy> pass(model_, clean_, policies_, logits_wanted_.data());
+        plan(pass, live_cases(), true);
+        return result_.planned;
+    }
+
+    /// What `run` of two passes would cost.
+    template <site S, class Where>
+    sweep_plan cost(receivers_of<S, Where> const& to) {
+        passes_ = 2;
+        auto const layers = layers_of(to);
+        auto const wanted = wanted_of(to, layers);
+        sweep_pass<D, B, Clean, Policy> first(model_, clean_, policies_, wanted.data());
+        auto const chunks = plan(first, live_cases(), false, layers.size() * site_heads<D, S> * site_width<D, S>);
+        using patch_operation = copied<received<D, B, S>, any_donor>;
+        std::vector<slice_policy<touch::writes, S, Where, patch_operation>> second_policies;
+        for (std::size_t i = 0; i < policies_.size(); ++i)
+            second_policies.emplace_back(to.where, patch_operation{{nullptr, nullptr}});
+        sweep_pass<D, B, Clean, typename decltype(second_policies)::value_type> second(model_, clean_, second_policies,
+                                                                                       logits_wanted_.data());
+        double second_memory = 0;
+        for (auto const& cases : chunks) {
+            sweep_plan rest;
+            cut(second, cases, true, 0, rest);
+            second_memory = std::max(second_memory, rest.memory);
+            rest.memory = 0;
+            result_.planned += rest;
+        }
+        result_.planned.memory += second_memory;
+        return result_.planned;
+    }
+
     /// Two passes: what the receivers get in the first is patched into the second.
     template <site S, class Where>
     sweep_result run(receivers_of<S, Where> const& to) {
         passes_ = 2; // both have tables at the same time
-        auto const receiving = places_of(to.at, clean_.rows());
-        std::vector<wanted_rows> wanted(clean_.rows().examples());
-        std::vector<int> layers;
-        for (auto const& n : to.nodes)
-            layers.push_back(n.layer);
-        sort_unique(layers);
-        for (std::size_t e = 0; e < wanted.size(); ++e)
-            for (int l : layers)
-                wanted[e].sites.push_back({site_index<S>, l, receiving[e].position});
+        auto const layers = layers_of(to);
+        auto const wanted = wanted_of(to, layers);
         using second_policy = slice_policy<touch::writes, S, Where, copied<received<D, B, S>, any_donor>>;
         sweep_pass<D, B, Clean, Policy> first(model_, clean_, policies_, wanted.data());
         auto const chunks = plan(first, live_cases(), false, layers.size() * site_heads<D, S> * site_width<D, S>);
@@ -702,6 +728,26 @@ public:
     }
 
 private:
+    template <site S, class Where>
+    static std::vector<int> layers_of(receivers_of<S, Where> const& to) {
+        std::vector<int> layers;
+        for (auto const& n : to.nodes)
+            layers.push_back(n.layer);
+        sort_unique(layers);
+        return layers;
+    }
+
+    /// What the first pass is read at, of each example.
+    template <site S, class Where>
+    std::vector<wanted_rows> wanted_of(receivers_of<S, Where> const& to, std::vector<int> const& layers) const {
+        auto const receiving = places_of(to.at, clean_.rows());
+        std::vector<wanted_rows> wanted(clean_.rows().examples());
+        for (std::size_t e = 0; e < wanted.size(); ++e)
+            for (int l : layers)
+                wanted[e].sites.push_back({site_index<S>, l, receiving[e].position});
+        return wanted;
+    }
+
     /// throws missing_activation when the clean run kept some layers or positions only
     template <site... S>
     void require_whole(site_list<S...>) const {
@@ -945,6 +991,22 @@ sweep_result sweep(model<D, B> const& m, Clean const& clean, table<Entry> const&
                    receivers_of<S, Where> const& to, std::vector<metric> metrics, sweep_options options = {}) {
     check_where<D, S, Where>();
     return detail::make_sweeper(m, clean, t, policy_of, std::move(metrics), std::move(options)).run(to);
+}
+
+/// What `sweep` of the same arguments would compute, without computing it. throws as `sweep`, also when the memory that
+/// is allowed does not suffice [sweep.memory]
+///
+///     std::cout << plan_sweep(model, clean, each_head<D>(), policy_of, {probability(answers)}) << '\n';
+template <description D, class B, class Clean, class Entry, class PolicyOf>
+sweep_plan plan_sweep(model<D, B> const& m, Clean const& clean, table<Entry> const& t, PolicyOf const& policy_of,
+                      std::vector<metric> metrics, sweep_options options = {}) {
+    return detail::make_sweeper(m, clean, t, policy_of, std::move(metrics), std::move(options)).cost();
+}
+template <description D, class B, class Clean, class Entry, class PolicyOf, site S, class Where>
+sweep_plan plan_sweep(model<D, B> const& m, Clean const& clean, table<Entry> const& t, PolicyOf const& policy_of,
+                      receivers_of<S, Where> const& to, std::vector<metric> metrics, sweep_options options = {}) {
+    check_where<D, S, Where>();
+    return detail::make_sweeper(m, clean, t, policy_of, std::move(metrics), std::move(options)).cost(to);
 }
 
 } // namespace engraft
