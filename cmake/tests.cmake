@@ -1,10 +1,15 @@
 # Helpers of tests/CMakeLists.txt.
 
-# engraft_test(NAME FOLDER...): one Catch2 program, and one test of that name, of all *.cpp in the folders.
-# A folder without sources is skipped.
+# engraft_test(NAME [UNOPTIMISED] FOLDER...): one Catch2 program, and one test of that name, of all *.cpp in the folders.
+# UNOPTIMISED: where compiling takes longer than running. A folder without sources is skipped.
 function(engraft_test NAME)
+    cmake_parse_arguments(PARSE_ARGV 1 test "UNOPTIMISED" "" "")
+    set(headers engraft_test_headers)
+    if(test_UNOPTIMISED)
+        set(headers engraft_test_headers_unoptimised)
+    endif()
     set(sources)
-    foreach(folder IN LISTS ARGN)
+    foreach(folder IN LISTS test_UNPARSED_ARGUMENTS)
         file(GLOB found CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*.cpp")
         list(APPEND sources ${found})
     endforeach()
@@ -14,7 +19,10 @@ function(engraft_test NAME)
     endif()
     add_executable(test_${NAME} ${sources})
     target_link_libraries(test_${NAME} PRIVATE engraft_test engraft_test_main)
-    target_precompile_headers(test_${NAME} REUSE_FROM engraft_test_headers)
+    if(test_UNOPTIMISED)
+        target_compile_options(test_${NAME} PRIVATE -O0)
+    endif()
+    target_precompile_headers(test_${NAME} REUSE_FROM ${headers})
     add_test(NAME ${NAME} COMMAND test_${NAME})
 endfunction()
 
