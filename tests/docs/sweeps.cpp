@@ -95,7 +95,7 @@ TEST_CASE_METHOD(setting, "how to sweep") {
     CHECK(scaled.of("largest").size() == 3 * 21);
     CHECK(scaled.planned.memory <= 50e6);
 
-    // Numbers of docs/explanation/plan.md: test_docs -s "how to sweep"
+    // The numbers of docs/explanation/plan.md: test_docs "how to sweep" -s
     for (auto const* r : {&heads, &stream, &direct, &through_q})
         UNSCOPED_INFO(r->planned);
     CHECK(heads.planned.naive_flops > heads.planned.flops.total());

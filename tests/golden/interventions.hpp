@@ -73,7 +73,8 @@ struct description_of_case {
     }
 };
 
-template <eg::description D, class Backend>
+/// Sweeps: whether they are compared too; each composition is an engine of its own to compile.
+template <eg::description D, class Backend, bool Sweeps>
 class checker {
 public:
     checker(std::filesystem::path const& folder, Backend const& backend, std::ostream& lines)
@@ -137,20 +138,24 @@ private:
     template <class Entry, class PolicyOf, class... Receivers>
     metrics swept(auto const& clean, eg::table<Entry> const& table, PolicyOf const& policy_of,
                   Receivers const&... receivers) const {
-        auto const found = eg::sweep(
-            model_, clean, table, policy_of, receivers...,
-            {eg::probability(case_.answer), eg::logit(case_.answer), eg::logit_difference(case_.answer, case_.other)},
-            {.read_at = last_.positions});
-        return {{"prob", found.of("probability")},
-                {"logit", found.of("logit")},
-                {"logit_diff", found.of("logit_difference")}};
+        if constexpr (!Sweeps) {
+            return {};
+        } else {
+            auto const found = eg::sweep(model_, clean, table, policy_of, receivers...,
+                                         {eg::probability(case_.answer), eg::logit(case_.answer),
+                                          eg::logit_difference(case_.answer, case_.other)},
+                                         {.read_at = last_.positions});
+            return {{"prob", found.of("probability")},
+                    {"logit", found.of("logit")},
+                    {"logit_diff", found.of("logit_difference")}};
+        }
     }
 
     /// Of some entries of a sweep.
     metrics part_of(metrics const& all, std::size_t first, std::size_t count) const {
         auto const examples = case_.clean.size();
         metrics part;
-        for (auto const& [name, values] : all)
+        for (auto const& [name, values] : all) // of none where there are no sweeps
             part[name].assign(values.begin() + static_cast<std::ptrdiff_t>(first * examples),
                               values.begin() + static_cast<std::ptrdiff_t>((first + count) * examples));
         return part;
@@ -415,7 +420,8 @@ private:
             else
                 by_rows = swept(clean, senders, first_pass, eg::receivers(eg::v, receivers, role));
             compare_scored(name, found, of_clean);
-            compare_scored(name, by_rows, of_clean, by_sweep);
+            if constexpr (Sweeps)
+                compare_scored(name, by_rows, of_clean, by_sweep);
         }
     }
 
@@ -442,10 +448,10 @@ private:
 };
 
 /// One line per tensor and way, `name max_abs rel`.
-template <eg::description D, class Backend>
+template <eg::description D, class Backend, bool Sweeps = true>
 bool check(std::filesystem::path const& folder, Backend const& backend, std::ostream& lines) {
     lines << "# " << Backend::name() << ", " << folder.filename().string() << '\n';
-    return checker<D, Backend>(folder, backend, lines).run();
+    return checker<D, Backend, Sweeps>(folder, backend, lines).run();
 }
 
 } // namespace interventions

@@ -12,7 +12,8 @@ TEST_CASE("interventions in llama_mha give the numbers of an independent impleme
         auto const folder = ENGRAFT_TEST_DATA "/data/llama_mha_" + kind;
         std::ostringstream lines;
         bool const reference = interventions::check<golden::llama_mha>(folder, eg::reference{}, lines);
-        bool const cpu = interventions::check<golden::llama_mha>(folder, eg::cpu<eg::fp32>(2), lines);
+        bool const cpu =
+            interventions::check<golden::llama_mha, eg::cpu<eg::fp32>, false>(folder, eg::cpu<eg::fp32>(2), lines);
         INFO(lines.str());
         CHECK(reference);
         CHECK(cpu);
