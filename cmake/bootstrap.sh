@@ -35,7 +35,6 @@ libcli11-dev        CLI11: the options of the example programs
 '
 for_test='
 catch2              Catch2: runs the tests
-libbenchmark-dev    Google Benchmark: the benchmarks are built, too
 clang               second compiler: checks headers and error messages
 libomp-dev          OpenMP for clang
 python3-pip         pip: gets the real model that some tests run (98 MB); without it they are skipped

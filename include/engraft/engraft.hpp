@@ -11,6 +11,7 @@
 #include <engraft/circuit/discovery.hpp>
 #include <engraft/circuit/minimality.hpp>
 #include <engraft/circuit/overlap.hpp>
+#include <engraft/circuit/path_patching.hpp>
 #include <engraft/core/summary.hpp>
 #include <engraft/intervene/ablate.hpp>
 #include <engraft/intervene/capture.hpp>

@@ -390,15 +390,7 @@ private:
             eg::role const role = case_.role(step.at("role"));
             eg::role const there{"there", step.at("noise_positions").get<std::vector<long>>(), {}};
             auto const receivers = description_of_case::nodes(step.at("heads"));
-            std::vector<std::vector<long>> behind(role.positions.size());
-            for (std::size_t e = 0; e < behind.size(); ++e)
-                for (long p = role.positions[e]; p < static_cast<long>(case_.clean[e].size()); ++p)
-                    behind[e].push_back(p);
-            auto const first_pass = [&](eg::node n) {
-                auto const sender = eg::nodes({n});
-                return eg::freeze(eg::z, eg::at_each(behind) - sender.at(role), clean) |
-                       eg::patch(eg::z, sender.at(role.from(there)), noise);
-            };
+            auto const first_pass = eg::path_from_sender(clean, noise, role.from(there));
             auto const senders = eg::each_head<D>();
             auto const name = step.at("name").get<std::string>();
             metrics found, by_rows;
