@@ -6,10 +6,13 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <ctime>
 #include <fstream>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include <unistd.h>
 
 #include <nlohmann/json.hpp>
 
@@ -23,12 +26,31 @@ namespace {
 
 constexpr auto D = smollm2;
 
-template <class Work>
-double seconds_of(Work const& work) {
-    auto const begin = std::chrono::steady_clock::now();
-    work();
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+/// Processor seconds that all programs of this machine have taken; Linux only, 0 elsewhere.
+double busy() {
+    std::ifstream stat("/proc/stat");
+    std::string name;
+    double user = 0, nice = 0, system = 0, idle = 0, wait = 0, irq = 0, softirq = 0;
+    stat >> name >> user >> nice >> system >> idle >> wait >> irq >> softirq;
+    return (user + nice + system + irq + softirq) / static_cast<double>(sysconf(_SC_CLK_TCK));
 }
+
+/// Seconds of each repetition, and what other programs took of the processors meanwhile.
+struct timing {
+    std::vector<double> seconds, others;
+
+    template <class Work>
+    timing(int repeats, Work const& work) {
+        for (int i = 0; i < repeats; ++i) {
+            auto const begin = std::chrono::steady_clock::now();
+            auto const own = std::clock();
+            double const all = busy();
+            work();
+            seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+            others.push_back(std::max(0.0, busy() - all - static_cast<double>(std::clock() - own) / CLOCKS_PER_SEC));
+        }
+    }
+};
 
 std::string version() {
     auto const number = [](int n) { return std::to_string(n); };
@@ -62,21 +84,21 @@ struct item {
                 checked.push_back({head[0], head[1]});
     }
 
-    json record(std::string const& usage, std::size_t heads, std::vector<double> const& seconds) const {
+    json record(std::string const& usage, std::size_t heads, timing const& t) const {
         std::printf("  %s: engraft, %s: %zu heads x %zu prompts in %s s\n", name.c_str(), usage.c_str(), heads,
-                    clean.size(), json(seconds).dump().c_str());
+                    clean.size(), json(t.seconds).dump().c_str());
         std::fflush(stdout);
-        return {{"item", name},        {"tool", "engraft"},       {"usage", usage},
-                {"heads", heads},      {"prompts", clean.size()}, {"seconds", seconds},
-                {"version", version()}};
+        return {{"item", name},       {"tool", "engraft"},       {"usage", usage},
+                {"heads", heads},     {"prompts", clean.size()}, {"seconds", t.seconds},
+                {"others", t.others}, {"version", version()}};
     }
 };
 
 /// The logits that all tools are compared by, as metrics of a sweep: answer's, watched ones, answer's log softmax.
 std::vector<eg::metric> probe(item const& work) {
     std::vector<eg::metric> metrics{eg::logit(work.answers)};
-    for (auto const t : work.watched)
-        metrics.push_back(eg::logit(std::vector<eg::token>(work.clean.size(), t)));
+    for (auto const w : work.watched)
+        metrics.push_back(eg::logit(std::vector<eg::token>(work.clean.size(), w)));
     metrics.push_back(eg::log_probability(work.answers));
     for (std::size_t i = 0; i < metrics.size(); ++i)
         metrics[i].name = std::to_string(i);
@@ -111,11 +133,11 @@ json swept(eg::model<D> const& model, item const& work, Clean const& clean, Poli
     }
 
     auto const all = eg::each_head<D>();
-    std::vector<double> seconds, answers;
-    for (int i = 0; i < work.repeats; ++i)
-        seconds.push_back(seconds_of(
-            [&] { answers = eg::sweep(model, clean, all, policy_of, {eg::log_probability(work.answers)}).of(); }));
-    auto record = work.record("sweep", all.entries.size(), seconds);
+    std::vector<double> answers;
+    timing const t(work.repeats, [&] {
+        answers = eg::sweep(model, clean, all, policy_of, {eg::log_probability(work.answers)}).of();
+    });
+    auto record = work.record("sweep", all.entries.size(), t);
     record["logits"] = logits;
     record["answers"] = by_entry(answers, examples);
     return record;
@@ -124,9 +146,7 @@ json swept(eg::model<D> const& model, item const& work, Clean const& clean, Poli
 json forward(eg::model<D> const& model, item const& work) {
     eg::batch const tokens = work.clean;
     auto logits = model.run(tokens).logits_at(-1);
-    std::vector<double> seconds;
-    for (int i = 0; i < work.repeats; ++i)
-        seconds.push_back(seconds_of([&] { logits = model.run(tokens).logits_at(-1); }));
+    timing const t(work.repeats, [&] { logits = model.run(tokens).logits_at(-1); });
 
     std::vector<std::vector<double>> rows(work.clean.size());
     auto const add = [&](std::vector<double> const& column) {
@@ -134,13 +154,13 @@ json forward(eg::model<D> const& model, item const& work) {
             rows[e].push_back(column[e]);
     };
     add(logits.of(work.answers));
-    for (auto const t : work.watched)
-        add(logits.of(std::vector<eg::token>(rows.size(), t)));
+    for (auto const w : work.watched)
+        add(logits.of(std::vector<eg::token>(rows.size(), w)));
     auto last = logits.probability(work.answers);
     for (auto& p : last)
         p = std::log(p);
     add(last);
-    auto record = work.record("run, last logits", 1, seconds);
+    auto record = work.record("run, last logits", 1, t);
     record["logits"] = json::array({rows});
     record["answers"] = json::array({last});
     return record;

@@ -57,6 +57,6 @@ for tool in expert hooks nnsight_peer pyvene_peer transformer_lens_peer; do
         echo "$tool.py failed; all it said is in $out/$tool.log" >&2
         exit 1
     }
-    grep '^  ' "$out/$tool.log" || true
+    grep '^  [a-z]*: ' "$out/$tool.log" || true
 done
 "$python" "$here/table.py" "$out"

@@ -8,10 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-TOLERANCE = 1e-4  # largest difference of a prompt's watched logits, as a share of the largest of them
+TOLERANCE = 1e-4  # largest difference of a prompt's watched logits, as a share of the largest logit
 OF_EFFECT = 1e-2  # the same, as a share of the largest change that the patches make: what was not patched is no agreement
-TITLES = {"forward": "plain forward, {prompts} prompts of 53 tokens", "z": "z of each head at the last token, 270 heads x {prompts} prompts",
-          "paths": "path patching to the logits, 270 heads x {prompts} prompts"}
+TITLES = {"forward": "plain forward, {prompts} prompts of {length} tokens",
+          "z": "z of each head at the last token, {heads} heads x {prompts} prompts",
+          "paths": "path patching to the logits, {heads} heads x {prompts} prompts"}
 TOOLS = ["engraft_peer", "expert", "hooks", "nnsight_peer", "pyvene_peer", "transformer_lens_peer"]
 
 
@@ -28,25 +29,26 @@ def largest_difference(a, b):
 
 
 def compare(records):
-    """Sets each record's differences from the PyTorch hooks' logits; True where all agree."""
+    """Sets each record's difference from the logits of Hugging Face's forward pass or hooks; True where all agree."""
     right = True
     for item in TITLES:
-        (reference, *_), others = [[r for r in records if r["item"] == item and (r["tool"] in ("PyTorch hooks", "Hugging Face")) == yes]
-                                   for yes in (True, False)]
-        effect = largest_difference(reference["logits"], [reference["clean"]] * len(reference["logits"])) if "clean" in reference else math.inf
-        whole = [r for r in others if r["heads"] > len(reference["logits"])]
-        for r in others:
-            r["difference"] = largest_difference(r["logits"], reference["logits"])
-            r["relative"] = max((largest_difference(x, y) / max(map(abs, y)) for a, b in zip(r["logits"], reference["logits"])
-                                 for x, y in zip(a, b)), default=math.inf)
-            r["effect"] = effect
+        of_item = [r for r in records if r["item"] == item]
+        reference, = (r for r in of_item if r["tool"] in ("Hugging Face", "PyTorch hooks"))
+        expected = reference["logits"]
+        largest = max(map(abs, flat(expected)))
+        effect = largest_difference(expected, [reference["clean"]] * len(expected)) if "clean" in reference else math.inf
+        whole = [r for r in of_item if r["heads"] > len(expected)]  # also compared where nobody else was
+        for r in of_item:
+            if r is reference:
+                continue
+            r["difference"] = largest_difference(r["logits"], expected)
             problems = []
-            if not largest_difference(r["logits"], reference["logits"]) <= OF_EFFECT * effect:
-                problems.append(f"{r['difference']:.1e} apart, where patches change logits by at most {effect:.1e}")
-            if not r["relative"] <= TOLERANCE:
-                problems.append(f"{r['relative']:.1e} of the largest logit apart")
-            if r in whole and not largest_difference(r["answers"], whole[0]["answers"]) <= TOLERANCE * max(map(abs, flat(reference["logits"]))):
-                problems.append(f"log probabilities of all heads differ from those of {whole[0]['tool']}")
+            if not r["difference"] <= TOLERANCE * largest:
+                problems.append(f"logits are {r['difference']:.1e} apart, the largest being {largest:.1f}")
+            if not r["difference"] <= OF_EFFECT * effect:
+                problems.append(f"logits are {r['difference']:.1e} apart, which the patches change by {effect:.1e} at most")
+            if r in whole and not largest_difference(r["answers"], whole[0]["answers"]) <= TOLERANCE * largest:
+                problems.append(f"log probabilities of all heads are not those of {whole[0]['tool']}")
             for problem in problems:
                 right = False
                 print(f"{item}: {r['tool']} and {reference['tool']}: {problem}", file=sys.stderr)
@@ -55,9 +57,10 @@ def compare(records):
 
 def machine(work):
     def first(path, key):
-        lines = [l for l in Path(path).read_text().splitlines() if l.startswith(key)] if Path(path).exists() else []
-        return lines[0].split(":", 1)[1].strip() if lines else "unknown"
-    commit = subprocess.run(["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"], capture_output=True, text=True)
+        lines = Path(path).read_text().splitlines() if Path(path).exists() else []
+        return next((line.split(":", 1)[1].strip() for line in lines if line.startswith(key)), "unknown")
+    commit = subprocess.run(["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"],
+                            capture_output=True, text=True)
     memory = first("/proc/meminfo", "MemTotal").split()[0]
     return {"processor": first("/proc/cpuinfo", "model name"), "cores": os.cpu_count(), "threads": work["threads"],
             "memory_gb": round(int(memory) / 2**20, 1) if memory.isdigit() else None, "system": platform.platform(),
@@ -67,18 +70,19 @@ def machine(work):
 def print_table(work, records, about):
     print("| work | tool | usage | run | seconds | to engraft | difference |\n| --- | --- | --- | --- | --- | --- | --- |")
     for r in records:
-        p = r["prompts"]
-        share = "whole" if r["share"] == 1 else f"{r['heads']} of 270 heads"
-        speed = f"; {p * 53 / r['scaled']:.0f} tokens/s" if r["item"] == "forward" else ""
+        p, length, heads = r["prompts"], len(work["clean"][0]), work["layers"] * work["heads"]
+        share = "whole" if r["share"] == 1 else f"{r['heads']} of {heads} heads"
+        speed = f"; {p * length / r['scaled']:.0f} tokens/s" if r["item"] == "forward" else ""
+        title = TITLES[r["item"]].format(prompts=p, length=length, heads=heads)
         difference = f"{r['difference']:.1e}" if "difference" in r else "compared with"
-        print(f"| {TITLES[r['item']].format(prompts=p)} | {r['tool']} | {r['usage']}{speed} | {share} | {r['scaled']:.3g} | "
-              f"{r['ratio']:.3g} | {difference} |")
+        print(f"| {title} | {r['tool']} | {r['usage']}{speed} | {share} | {r['scaled']:.3g} | {r['ratio']:.3g} | {difference} |")
     print(f"\n{about['processor']}, {about['cores']} cores, {about['threads']} threads, {about['memory_gb']} GB; "
           f"Python {about['python']}; commit {about['commit']}.")
     print("Versions: " + "; ".join(dict.fromkeys(r["version"] for r in records)) + ".")
     for r in records:
         if max(r["disturbed"]) > 0.05:
-            print(f"Disturbed: {r['item']}, {r['tool']}: other programs took up to {100 * max(r['disturbed']):.0f} % of the processors.")
+            print(f"Disturbed: {r['item']}, {r['tool']}: other programs took up to "
+                  f"{100 * max(r['disturbed']):.0f} % of the processors.")
     if work["quick"]:
         print("This was --quick: too little work for the seconds to mean anything.")
 
@@ -97,7 +101,7 @@ def main():
     for r in records:
         r["share"] = 1 if r["item"] == "forward" else r["heads"] / count
         r["scaled"] = statistics.median(r["seconds"]) / r["share"]
-        r["disturbed"] = [o / s / os.cpu_count() for o, s in zip(r.get("others", [0]), r["seconds"])]
+        r["disturbed"] = [o / s / os.cpu_count() for o, s in zip(r["others"], r["seconds"])]
     for r in records:
         ours, = (e["scaled"] for e in records if (e["tool"], e["item"]) == ("engraft", r["item"]))
         r["ratio"] = r["scaled"] / ours
