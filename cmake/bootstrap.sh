@@ -109,7 +109,7 @@ case ${1-} in
         fi
         install_missing test
         cd "$root"
-        cmake --preset release -D ENGRAFT_TESTS=ON -D ENGRAFT_EXAMPLES=ON -D ENGRAFT_BENCH=ON
+        cmake --preset release -D ENGRAFT_TESTS=ON -D ENGRAFT_EXAMPLES=ON -D ENGRAFT_BENCH=OFF
         cmake --build --preset release --parallel "$jobs"
         exec ctest --preset release --parallel "$jobs"
         ;;

@@ -4,17 +4,10 @@
 
 namespace eg = engraft;
 
-TEST_CASE("every site of llama3_untied is Hugging Face's, on the reference backend") {
-    auto const [passed, lines] =
-        parity::check<golden::llama3_untied>(ENGRAFT_TEST_DATA "/data/llama3_untied", eg::reference{});
-    INFO(lines);
-    CHECK(passed);
-    CHECK(lines.find("not compared") == lines.npos);
-}
-
 TEST_CASE("every site of llama3_untied is Hugging Face's, on the cpu backend") {
     auto const [passed, lines] =
         parity::check<golden::llama3_untied>(ENGRAFT_TEST_DATA "/data/llama3_untied", eg::cpu<eg::fp32>(2));
     INFO(lines);
     CHECK(passed);
+    CHECK(lines.find("not compared") == lines.npos);
 }
