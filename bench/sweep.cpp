@@ -3,15 +3,13 @@
 // a few entries are run and the time is scaled to all). Before anything is timed, some cases are compared with their
 // forward pass, which they equal to the bit.
 //
-//     bench_sweep [--prompts 50] [--positions-prompts 8] [--only NAME]
+//     bench_sweep [NAME [PROMPTS]]   (one sweep only; 50 prompts, 8 for layers and positions)
 
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
 #include <string>
-
-#include <CLI/CLI.hpp>
 
 #include "smollm2.hpp"
 
@@ -100,13 +98,13 @@ struct line {
 } // namespace
 
 int main(int argc, char** argv) try {
-    CLI::App app("Sweeps beside whole forward passes, in SmolLM2-135M's shape.", "bench_sweep");
-    std::size_t prompts = 50, few = 8;
-    std::string only;
-    app.add_option("--prompts", prompts, "examples of the sweeps over heads");
-    app.add_option("--positions-prompts", few, "examples of the sweep over layers and positions");
-    app.add_option("--only", only, "name of one sweep");
-    CLI11_PARSE(app, argc, argv);
+    std::string const only = argc > 1 ? argv[1] : "";
+    std::size_t const prompts = argc > 2 ? std::strtoul(argv[2], nullptr, 10) : 50;
+    std::size_t const few = argc > 2 ? prompts : 8;
+    if (argc > 3 || prompts < 1) {
+        std::fprintf(stderr, "usage: bench_sweep [NAME [PROMPTS]]\n");
+        return 2;
+    }
 
     constexpr std::size_t length = 53;
     eg::model<D> const model(eg::random_weights<D, backend>(1));
