@@ -14,18 +14,18 @@ TEST_CASE("a search takes the heads with the lowest scores, whose receivers are 
     using input = eg::discovery_step::input;
 
     auto const found = eg::discover(model, clean, noise, answers,
-                                    {{"writers", last, 3},
+                                    {{"writers", last, 6},
                                      {"queries", last, 2, input::of_queries, "writers"},
-                                     {"values", early.from(early_there), 2, input::of_values, "queries"}});
+                                     {"values", early.from(early_there), 2, input::of_values, "writers"}});
     auto const to_logits = eg::path_patching(model, clean, noise, last, score).relative_change();
     CHECK(found.steps[0].change == to_logits);
-    auto const writers = eg::lowest_heads(to_logits, 4, 3);
+    auto const writers = eg::lowest_heads(to_logits, 4, 6);
     auto const to_queries =
         eg::path_patching(model, clean, noise, last, eg::receivers(eg::q, writers, last), score).relative_change();
     CHECK(found.steps[1].change == to_queries);
     auto const queries = eg::lowest_heads(to_queries, 4, 2);
     auto const to_values = eg::path_patching(model, clean, noise, early.from(early_there),
-                                             eg::receivers(eg::v, eg::kv_heads_of<grouped>(queries), early), score)
+                                             eg::receivers(eg::v, eg::kv_heads_of<grouped>(writers), early), score)
                                .relative_change();
     CHECK(found.steps[2].change == to_values);
     CHECK(found.found["queries"].heads == queries);
