@@ -106,9 +106,8 @@ public:
         constexpr int of_z = site_index<sites::z>;
         for (std::size_t i = 0; i < rows_->parts.size(); ++i) {
             auto const add = [&](int site, touch how, bool replaces, bool kept, bool beside) {
-                all.add(site, how, replaces, D.heads, chosen(i, [&](std::size_t h) {
-                            return kept_[i][h] == kept && beside_[i][h] == beside;
-                        }));
+                all.add(site, how, replaces, D.heads,
+                        chosen(i, [&](std::size_t h) { return kept_[i][h] == kept && beside_[i][h] == beside; }));
             };
             add(of_z, touch::writes, true, false, true);
             // Nothing is written to queries. To the plan they differ from those of the run, so that it computes what

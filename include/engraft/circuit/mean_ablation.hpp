@@ -137,8 +137,8 @@ private:
         return all;
     }
 
-    using plain_run = decltype(std::declval<model<D, B> const&>().run(std::declval<batch const&>(),
-                                                                      capture_for_sweeps<D>()));
+    using plain_run =
+        decltype(std::declval<model<D, B> const&>().run(std::declval<batch const&>(), capture_for_sweeps<D>()));
     using background_run = background<plain_run>;
 
     /// The part's metrics. A divergence is from the whole model, also where the run beside is another.

@@ -12,8 +12,8 @@
 namespace engraft {
 
 struct mean_options {
-    std::vector<role> roles{};               ///< positions with means of their own: see activation_means
-    std::size_t at_once = 50;                ///< examples whose activations are held at one time
+    std::vector<role> roles{};              ///< positions with means of their own: see activation_means
+    std::size_t at_once = 50;               ///< examples whose activations are held at one time
     std::function<void(double)> progress{}; ///< called with the share of the examples that is done
 };
 

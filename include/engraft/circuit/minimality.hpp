@@ -125,12 +125,14 @@ inline threshold_range thresholds_that_keep(std::span<minimality_line const> lin
     return range;
 }
 
-/// Something that measures circuits: called with each, `accuracy(circuit)`; or, where many are measured faster together,
-/// with a list, `accuracy(beside, circuits)`, each of which is `beside` without some heads. `mean_ablation` is one.
+/// Something that measures circuits: called with each, `accuracy(circuit)`; or, where many are measured faster
+/// together, with a list, `accuracy(beside, circuits)`, each of which is `beside` without some heads. `mean_ablation`
+/// is one.
 template <class A>
 concept measures_circuits = requires(A const& accuracy, circuit const& c, std::vector<circuit> const& cases) {
     { accuracy(c, cases) } -> std::convertible_to<std::vector<double>>;
-} || requires(A const& accuracy, circuit const& c) {
+}
+|| requires(A const& accuracy, circuit const& c) {
     { accuracy(c) } -> std::convertible_to<double>;
 };
 

@@ -10,7 +10,8 @@
 #include <engraft/run/batch.hpp>
 #include <engraft/run/metric.hpp>
 
-/// Some examples of what is said of a whole batch: prompts are taken in parts where all of them would not fit in memory.
+/// Some examples of what is said of a whole batch: prompts are taken in parts where all of them would not fit in
+/// memory.
 namespace engraft {
 
 /// Examples [first, first + count).

@@ -44,7 +44,8 @@ public:
         auto placed = *this;
         placed.places_.clear();
         for (auto const& name : role_names_) {
-            auto const found = std::find_if(of_batch.begin(), of_batch.end(), [&](role const& r) { return r.name == name; });
+            auto const found =
+                std::find_if(of_batch.begin(), of_batch.end(), [&](role const& r) { return r.name == name; });
             if (found == of_batch.end())
                 throw bad_input({"engraft [ablate.means]: there are means at the role `", name,
                                  "`, but it is not said where it stands in the prompts"});
@@ -128,8 +129,8 @@ public:
                 members.push_back(rows.begin(place.example) + place.position);
             end_group();
         }
-        auto const list = vector_tensor<std::uint64_t, memory>::from_host(members, extents<dynamic>(members.size()));
-        auto const group = vector_tensor<row_group, memory>::from_host(groups, extents<dynamic>(groups.size()));
+        auto const list = upload<memory>(members);
+        auto const group = upload<memory>(groups);
 
         if (layers_.empty())
             for (auto const& r : roles)
@@ -149,7 +150,8 @@ public:
                 bool const at_distance = g < distances;
                 auto const row = at_distance ? g : g - distances;
                 double const before = (at_distance ? of_distances_ : of_roles_)[row];
-                double const share = static_cast<double>(groups[g].count) / (before + static_cast<double>(groups[g].count));
+                double const share =
+                    static_cast<double>(groups[g].count) / (before + static_cast<double>(groups[g].count));
                 auto* to = (at_distance ? sums.of_distances : sums.of_roles).data() + row * in.columns;
                 for (std::size_t c = 0; c < in.columns; ++c)
                     to[c] += share * (static_cast<double>(values[g * in.columns + c]) - to[c]);
