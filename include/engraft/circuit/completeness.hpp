@@ -62,9 +62,9 @@ template <description D, class B>
 std::vector<completeness_line> completeness(mean_ablation<D, B> const& f, circuit const& c,
                                             std::vector<knocked_out> const& subsets) {
     std::vector<circuit> rests, removed;
-    for (auto const& k : subsets) {
-        rests.push_back(without_nodes(c, k.nodes));
-        removed.push_back(k.nodes);
+    for (auto const& subset : subsets) {
+        rests.push_back(without_nodes(c, subset.nodes));
+        removed.push_back(subset.nodes);
     }
     auto const of_circuit = mean_over_examples(f.each(rests, c)), of_model = mean_over_examples(f.without(removed));
     std::vector<completeness_line> lines;

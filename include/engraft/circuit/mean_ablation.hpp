@@ -1,7 +1,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <memory>
 #include <span>
@@ -11,6 +10,7 @@
 
 #include <engraft/circuit/circuit_case.hpp>
 #include <engraft/circuit/part_of_batch.hpp>
+#include <engraft/run/divergence.hpp>
 #include <engraft/run/sweep.hpp>
 
 namespace engraft {
@@ -56,6 +56,8 @@ public:
         : model_(std::move(m)), tokens_(std::move(tokens)), roles_(std::move(roles)), means_(std::move(means)),
           metrics_(std::move(metrics)), options_(std::move(options)) {
         detail::metric_reader<D, B>(model_.backend(), *model_.shared_weights(), metrics_, tokens_.examples());
+        for (auto const& r : roles_)
+            detail::places_of(r, tokens_.rows());
         auto const& read_at = options_.sweep.read_at;
         if (!read_at.empty() && read_at.size() != tokens_.examples())
             throw bad_input({"engraft [sweep.read_at]: ", read_at.size(), " positions are given for ",
@@ -149,28 +151,15 @@ private:
                 role at{"read_at", p.part.of(options_.sweep.read_at), {}};
                 if (at.positions.empty())
                     at.positions.assign(p.tokens.examples(), -1);
-                auto const clean = model_.run(p.tokens).logits_at(at).values().to_host();
+                auto const whole = model_.run(p.tokens).logits_at(at).values().to_host();
+                std::vector<std::vector<double>> clean;
+                for (std::size_t e = 0; e < p.tokens.examples(); ++e)
+                    clean.push_back(detail::log_softmax(std::span(whole).subspan(e * D.vocab, D.vocab)));
                 m = reading(m.name, [clean](std::span<double const> row, std::size_t e) {
-                    auto const whole = std::span(clean).subspan(e * row.size(), row.size());
-                    double const a = log_sum_exp(whole), b = log_sum_exp(row);
-                    double sum = 0;
-                    for (std::size_t i = 0; i < row.size(); ++i) {
-                        double const log_p = static_cast<double>(whole[i]) - a;
-                        sum += std::exp(log_p) * (log_p - (row[i] - b));
-                    }
-                    return sum;
+                    return detail::divergence(clean[e], detail::log_softmax(row));
                 });
             }
         return metrics;
-    }
-
-    template <class T>
-    static double log_sum_exp(std::span<T> row) {
-        double const largest = *std::max_element(row.begin(), row.end());
-        double sum = 0;
-        for (double const x : row)
-            sum += std::exp(x - largest);
-        return largest + std::log(sum);
     }
 
     static void join(sweep_result& all, sweep_result const& more, part_of_batch part) {
