@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <span>
 #include <vector>
 
+#include <engraft/run/divergence.hpp>
 #include <engraft/run/metric.hpp>
 #include <engraft/run/unembed.hpp>
 #include <engraft/run/workspace.hpp>
@@ -147,7 +149,8 @@ private:
             break;
         case kind::kl_to_clean:
             for (std::size_t r = 0; r < values.size(); ++r)
-                values[r] = divergence(clean_distribution(clean_rows, examples[r]), to_host(logits.row_range(r, 1)));
+                values[r] =
+                    divergence(clean_distribution(clean_rows, examples[r]), distribution(logits.row_range(r, 1)));
             break;
         case kind::logit:
         case kind::logit_difference:
@@ -170,16 +173,9 @@ private:
         return elements;
     }
 
-    /// log(softmax) in double: small divergences drown in the rounding of the backend's own sum.
-    static std::vector<double> log_softmax(std::vector<T> const& logits) {
-        double const largest = *std::max_element(logits.begin(), logits.end());
-        double sum = 0;
-        for (double const x : logits)
-            sum += std::exp(x - largest);
-        std::vector<double> logs(logits.begin(), logits.end());
-        for (double& x : logs)
-            x -= largest + std::log(sum);
-        return logs;
+    static std::vector<double> distribution(matrix<T const> row) {
+        auto const elements = to_host(row);
+        return log_softmax(std::span<T const>(elements));
     }
 
     /// log(softmax) of the clean run's logits of an example; made once.
@@ -190,17 +186,9 @@ private:
         if (found.empty()) {
             auto const row = clean_space_.shaped(1, D.vocab);
             unembed(b_, w_, row, clean_rows.row_range(example, 1));
-            found = log_softmax(to_host(row));
+            found = distribution(row);
         }
         return found;
-    }
-
-    static double divergence(std::vector<double> const& clean, std::vector<T> const& logits) {
-        auto const ours = log_softmax(logits);
-        double sum = 0;
-        for (std::size_t i = 0; i < ours.size(); ++i)
-            sum += std::exp(clean[i]) * (clean[i] - ours[i]);
-        return sum;
     }
 
     B const& b_;
