@@ -2,15 +2,18 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <functional>
 #include <map>
+#include <span>
 #include <utility>
 #include <vector>
 
 #include <engraft/circuit/rewire.hpp>
 #include <engraft/core/hash.hpp>
 #include <engraft/core/journal.hpp>
+#include <engraft/run/divergence.hpp>
 
 namespace engraft {
 
@@ -89,11 +92,11 @@ private:
     bool is_read(edge_receiver const& to) const {
         constexpr int shared = D.heads / D.kv_heads;
         switch (to.input) {
-        case edge_input::logits:
+        case edge_input::unembedding:
             return true;
         case edge_input::mlp:
             return leaves({to.layer, edge_sender::mlp});
-        case edge_input::q:
+        case edge_input::query:
             return leaves({to.layer, to.head});
         default:
             for (int h = to.head * shared; h < (to.head + 1) * shared; ++h)

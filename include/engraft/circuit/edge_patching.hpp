@@ -37,13 +37,13 @@ auto patch_receiver(edge_receiver const& to, Source const& source) {
         return to.input == input ? std::vector<node>{{to.layer, to.head}} : std::vector<node>{};
     };
     std::vector<std::size_t> all;
-    if (to.input == edge_input::logits)
+    if (to.input == edge_input::unembedding)
         for (std::size_t e = 0; e < source.rows().examples(); ++e)
             all.push_back(e);
     auto const mlp_layers = to.input == edge_input::mlp ? std::vector<int>{to.layer} : std::vector<int>{};
-    return may_not_fire(patch(sites::q{}, nodes(heads_if(edge_input::q)), source) |
-                        patch(sites::k{}, kv_nodes(heads_if(edge_input::k)), source) |
-                        patch(sites::v{}, kv_nodes(heads_if(edge_input::v)), source) |
+    return may_not_fire(patch(sites::q{}, nodes(heads_if(edge_input::query)), source) |
+                        patch(sites::k{}, kv_nodes(heads_if(edge_input::key)), source) |
+                        patch(sites::v{}, kv_nodes(heads_if(edge_input::value)), source) |
                         patch(sites::normalized2{}, layers(mlp_layers), source) |
                         patch(sites::final_normalized{}, examples(std::move(all)), source));
 }

@@ -58,15 +58,15 @@ public:
             if (!mlps_[l].empty())
                 difference(mlps_[l], noise_.elements(sites::mlp_out{}, layer), view.data());
         } else if constexpr (std::is_same_v<S, sites::q>) {
-            each_cut(layer, edge_input::q, [&](auto const& cut) { read(cut, w_->blocks[l].q, D.heads, view); });
+            each_cut(layer, edge_input::query, [&](auto const& cut) { read(cut, w_->blocks[l].q, D.heads, view); });
         } else if constexpr (std::is_same_v<S, sites::k>) {
-            each_cut(layer, edge_input::k, [&](auto const& cut) { read(cut, w_->blocks[l].k, D.kv_heads, view); });
+            each_cut(layer, edge_input::key, [&](auto const& cut) { read(cut, w_->blocks[l].k, D.kv_heads, view); });
         } else if constexpr (std::is_same_v<S, sites::v>) {
-            each_cut(layer, edge_input::v, [&](auto const& cut) { read(cut, w_->blocks[l].v, D.kv_heads, view); });
+            each_cut(layer, edge_input::value, [&](auto const& cut) { read(cut, w_->blocks[l].v, D.kv_heads, view); });
         } else if constexpr (std::is_same_v<S, sites::normalized2>) {
             each_cut(layer, edge_input::mlp, [&](auto const& cut) { norm(view, input_of(cut), w_->blocks[l].norm2); });
         } else {
-            each_cut(D.layers, edge_input::logits, [&](auto const& cut) { norm(view, input_of(cut), w_->final_norm); });
+            each_cut(D.layers, edge_input::unembedding, [&](auto const& cut) { norm(view, input_of(cut), w_->final_norm); });
         }
     }
 
