@@ -3,27 +3,29 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <span>
+#include <vector>
 
 namespace engraft {
 
-/// Kullback-Leibler divergence of the distribution softmax(to) from softmax(from), in nats:
-/// sum over i of p_i (log p_i - log q_i), p of `from` and q of `to`. shape  as many logits in both
+/// Logarithms of a softmax, in double: small divergences drown in the rounding of a sum of floats.
 template <class T>
-double kl_divergence(std::span<T const> from, std::span<T const> to) {
-    auto const log_sum = [](std::span<T const> x) {
-        double const largest = *std::max_element(x.begin(), x.end());
-        double sum = 0;
-        for (double const e : x)
-            sum += std::exp(e - largest);
-        return largest + std::log(sum);
-    };
-    double const a = log_sum(from), b = log_sum(to);
+std::vector<double> log_softmax(std::vector<T> const& of) {
+    double const largest = *std::max_element(of.begin(), of.end());
     double sum = 0;
-    for (std::size_t i = 0; i < from.size(); ++i) {
-        double const log_p = static_cast<double>(from[i]) - a, log_q = static_cast<double>(to[i]) - b;
-        sum += std::exp(log_p) * (log_p - log_q);
-    }
+    for (double const x : of)
+        sum += std::exp(x - largest);
+    std::vector<double> logs(of.begin(), of.end());
+    for (double& x : logs)
+        x -= largest + std::log(sum);
+    return logs;
+}
+
+/// Kullback-Leibler divergence of one distribution from another, in nats: sum of p (log p - log q), of their
+/// logarithms.
+inline double kl_divergence(std::vector<double> const& log_p, std::vector<double> const& log_q) {
+    double sum = 0;
+    for (std::size_t i = 0; i < log_p.size(); ++i)
+        sum += std::exp(log_p[i]) * (log_p[i] - log_q[i]);
     return sum;
 }
 

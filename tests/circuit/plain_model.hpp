@@ -18,9 +18,7 @@ using row = std::vector<double>;
 using rows = std::vector<row>; ///< of one example's positions
 
 struct before_edge {
-    bool operator()(eg::edge const& a, eg::edge const& b) const {
-        return a.to != b.to ? a.to < b.to : a.from < b.from;
-    }
+    bool operator()(eg::edge const& a, eg::edge const& b) const { return a.to != b.to ? a.to < b.to : a.from < b.from; }
 };
 using edge_set = std::set<eg::edge, before_edge>;
 /// What each sender wrote.
