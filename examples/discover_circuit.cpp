@@ -194,11 +194,13 @@ int main(int argc, char** argv) {
         std::optional<eg::journal_file> journal;
         if (!out.empty()) {
             make_folder(out);
+            // [journal]
             journal.emplace(out + "/path_patching.journal",
                             std::vector<eg::journal_input>{{"model", eg::hash_of_files(folder)},
                                                            {"prompts", hash_of(prompts)},
                                                            {"steps", hash_of(chosen)}},
                             anew ? eg::journal_start::anew : eg::journal_start::go_on);
+            // [/journal]
             if (journal->found() > 0)
                 std::cout << "going on with " << journal->found() << " finished chunks of " << out << '\n' << std::endl;
         }
@@ -243,7 +245,9 @@ int main(int argc, char** argv) {
                           : shared == "earlier" ? eg::shared_heads::in_earlier_group
                                                 : eg::shared_heads::in_both;
         example::stopwatch search;
+        // [discover]
         auto const found = eg::discover(model, clean, noise, prompts.answers, steps, options, rule);
+        // [/discover]
         double const seconds = search.seconds();
         bar.done();
 

@@ -82,9 +82,11 @@ void check_each_edge() {
     setting<D, B> const s;
     auto const clean = s.model.run(s.tokens, eg::capture_for_sweeps<D>());
     auto const noise = s.noise();
-    auto const table = eg::each_edge<D>();
     std::vector<eg::metric> const metrics{eg::log_probability(s.answers), eg::kl_to_clean()};
+    // [edges]
+    auto const table = eg::each_edge<D>(); // from each head and MLP to each q, k, v, MLP and the logits
     auto const found = eg::edge_patching(s.model, clean, noise, table, metrics);
+    // [/edges]
     std::size_t changed = 0;
     for (std::size_t i = 0; i < table.entries.size(); ++i)
         for (std::size_t e = 0; e < 2; ++e) {
@@ -164,7 +166,9 @@ void check_search() {
     auto const all = eg::each_edge<D>().entries;
     std::size_t before = all.size() + 1;
     for (double const threshold : {1e-7, 3e-3, 3e-2}) {
+        // [acdc]
         auto const found = eg::acdc(s.model, s.tokens, noise, all, {.threshold = threshold});
+        // [/acdc]
         // In plain loops receivers that nobody reads are tried, too: cutting their edges changes nothing but rounding.
         CHECK(found.kept == searched(s, threshold));
         CHECK(found.decisions.size() == all.size());

@@ -1,5 +1,7 @@
-// A sweep that was stopped goes on from its journal: the same numbers to the bit, and only the work that is left.
+// Path patching: what its scores do not depend on, and that one which was stopped goes on from its journal: the same
+// numbers to the bit, and only the work that is left.
 
+#include <cmath>
 #include <cstring>
 #include <map>
 #include <stdexcept>
@@ -164,4 +166,45 @@ TEST_CASE("a journal keeps sweeps apart, and is not believed where it can't be r
             std::memcpy(record.data() + 32, record.data() + 40, sizeof(beyond)); // one case twice
         CHECK_THAT(refusal(bad), Catch::Matchers::ContainsSubstring("[sweep.journal]: a record of this sweep"));
     }
+}
+
+TEST_CASE("a head that reaches no receiver has a score of exactly 0, and costs nothing") {
+    setting const s;
+    auto const found = s.queries(); // of layers 1 and 2
+    auto const change = found.relative_change();
+    for (std::size_t i = 0; i < change.size(); ++i) {
+        INFO("layer " << i / 4 << ", head " << i % 4);
+        if (i < 2 * 4)
+            CHECK(change[i] != 0);
+        else
+            CHECK((change[i] == 0 && !std::signbit(change[i])));
+    }
+    CHECK(found.planned.live == 2 * 4 * 3);
+}
+
+TEST_CASE("scores do not depend on the order of the examples") {
+    setting const s;
+    auto backwards = s;
+    auto const turned = [](eg::batch const& b) {
+        std::vector<std::vector<eg::token>> examples;
+        for (auto e = b.examples(); e-- > 0;) {
+            examples.emplace_back();
+            for (std::size_t p = 0; p < b.rows().length(e); ++p)
+                examples.back().push_back(b.at(e, p));
+        }
+        return eg::batch(examples);
+    };
+    backwards.clean = s.model.run(turned(s.prompts), eg::capture_for_sweeps<grouped>() | eg::capture(eg::q));
+    backwards.noise = s.model.run(turned(s.others), eg::capture(eg::z));
+    backwards.metrics[0] = eg::probability({3, 2, 1});
+    auto const compare = [](eg::sweep_result const& a, eg::sweep_result const& b) {
+        auto const forth = a.relative_change(), back = b.relative_change();
+        for (std::size_t i = 0; i < forth.size(); ++i) {
+            CHECK(std::abs(forth[i] - back[i]) <= 1e-6 * std::abs(forth[i]));
+            for (std::size_t e = 0; e < 3; ++e)
+                CHECK(a.of()[i * 3 + e] == b.of()[i * 3 + 2 - e]); // of each example to the bit
+        }
+    };
+    compare(s.heads(), backwards.heads());
+    compare(s.queries(), backwards.queries());
 }
