@@ -47,7 +47,7 @@ endfunction()
 function(engraft_write_folders FILE)
     # The compiler's own folders are left out: they must keep their place in its search, or #include_next fails.
     file(GENERATE OUTPUT "${FILE}"
-         CONTENT "set(ENGRAFT_FOLDERS [==[$<TARGET_PROPERTY:engraft_test_main,INCLUDE_DIRECTORIES>]==])
+         CONTENT "set(ENGRAFT_FOLDERS [==[$<TARGET_PROPERTY:engraft_test_headers,INCLUDE_DIRECTORIES>]==])
 list(REMOVE_ITEM ENGRAFT_FOLDERS ${CMAKE_CXX_IMPLICIT_INCLUDE_DIRECTORIES})\n"
-         TARGET engraft_test_main)
+         TARGET engraft_test_headers)
 endfunction()
