@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <ranges>
 #include <vector>
 
 namespace engraft {
 
 /// Logarithms of a softmax, in double: small divergences drown in the rounding of a sum of floats.
-template <class T>
-std::vector<double> log_softmax(std::vector<T> const& of) {
+std::vector<double> log_softmax(std::ranges::input_range auto const& of) {
     double const largest = *std::max_element(of.begin(), of.end());
     double sum = 0;
     for (double const x : of)
