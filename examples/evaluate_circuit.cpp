@@ -104,9 +104,11 @@ int main(int argc, char** argv) {
         std::string doing;
         auto const share = [&](double done) { bar.at(done, doing); };
         doing = "means";
+        // [setting]
         auto const means = eg::mean_activations(model, mean_prompts.noise_tokens, eg::z, {.progress = share});
         eg::mean_ablation const f(model, prompts.tokens, {prompts.roles.begin(), prompts.roles.end()}, means,
                                   {eg::accuracy(prompts.answers)}, {.memory = memory, .sweep = {.progress = share}});
+        // [/setting]
         auto const first = [](eg::sweep_result const& found) { return eg::mean_over_examples(found).front(); };
 
         json numbers{{"examples", task.examples},      {"seed", task.seed},      {"boxes", task.boxes},
@@ -121,7 +123,9 @@ int main(int argc, char** argv) {
         if (prune) {
             doing = "minimality";
             auto const before = nodes_of(circuit);
+            // [prune]
             circuit = eg::minimal_circuit(eg::without_overlap(circuit), minimality, f);
+            // [/prune]
             out << "minimality keeps " << nodes_of(circuit) << " of " << before << " nodes (threshold "
                 << minimality.threshold << ")\n";
             numbers["threshold"] = minimality.threshold;
@@ -151,10 +155,12 @@ int main(int argc, char** argv) {
         }
 
         doing = "completeness";
+        // [completeness]
         auto subsets = eg::each_group(circuit);
         for (auto& subset : eg::random_subsets(circuit, random_subsets, random))
             subsets.push_back(std::move(subset));
         auto lines = eg::completeness(f, circuit, subsets);
+        // [/completeness]
         if (greedy > 0) {
             doing = "the worst subset";
             lines.push_back(eg::worst_subset(f, circuit, greedy));
