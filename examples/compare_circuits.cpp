@@ -1,6 +1,9 @@
-// Two circuits compared, group by group: what they have in common, precision, recall and Jaccard index (Tables A6 and
-// A10 of Prakash et al. 2024). No model is run. test: @PAIR@/circuit.json @PAIR@/circuit.json refused: nowhere.json
-// nowhere.json refused: @PAIR@/circuit.json refused: @PAIR@/circuit.json @PAIR@/base/config.json
+// Two circuits compared, group by group: what they have in common, precision, recall and Jaccard index, as in Tables A6
+// and A10 of Prakash et al. 2024. No model is run.
+// test: @PAIR@/circuit.json @PAIR@/circuit.json
+// refused: nowhere.json nowhere.json
+// refused: @PAIR@/circuit.json
+// refused: @PAIR@/circuit.json @PAIR@/base/config.json
 
 #include <cmath>
 #include <iomanip>

@@ -1,9 +1,14 @@
 // How good a circuit is, on the boxes task: its accuracy with all else mean-ablated, its faithfulness beside random
-// circuits, whether it is complete, and what its heads attend to (Table 1, Table A1 and Figure 1 of Prakash et al.
-// 2024). docs/how_to/evaluate_circuits.md says how it is compiled for another model. test: --examples 21
-// --mean-examples 21 --random-circuits 2 --random-subsets 2 --greedy 1 test: --examples 7 --mean-examples 7 --adapter
-// @PAIR@/adapter --prune --write-pruned pruned.json --no-attention refused: --model nowhere refused: --circuit
-// nowhere.json refused: --objects nowhere.txt refused: --examples 0 refused: --threshold nan
+// circuits, whether it is complete, and what its heads attend to (Table 1, Table A1, Figure 1 of the paper).
+// docs/how_to/evaluate_circuits.md says how it is compiled for another model.
+// test: --examples 21 --mean-examples 21 --random-circuits 2 --random-subsets 2 --greedy 1
+// test: --examples 7 --mean-examples 7 --adapter @PAIR@/adapter --prune --write-pruned pruned.json --no-attention
+// refused: --model nowhere
+// refused: --circuit nowhere.json
+// refused: --circuit @PAIR@/base/config.json
+// refused: --objects nowhere.txt
+// refused: --examples 0
+// refused: --threshold nan
 
 #include <cmath>
 #include <fstream>
