@@ -27,6 +27,8 @@ using json = nlohmann::ordered_json;
 
 std::vector<std::string> words_of(std::string const& file) {
     std::ifstream in(file);
+    if (!in)
+        throw eg::bad_file(file, "can't be opened");
     std::vector<std::string> words;
     for (std::string word; in >> word;)
         words.push_back(word);
@@ -95,7 +97,7 @@ int main(int argc, char** argv) {
             throw eg::bad_input("--threshold must be a number");
         if (!objects_file.empty())
             task.objects = words_of(objects_file);
-        auto circuit = eg::read_circuit(circuit_file);
+        auto circuit = eg::read_circuit(circuit_file, eg::group_order::as_written);
         eg::cpu<eg::fp32> const backend(threads);
         auto const model = adapter.empty() ? eg::load<described>(folder, backend)
                                            : eg::load<described>(folder, eg::lora(adapter), backend);
@@ -112,7 +114,8 @@ int main(int argc, char** argv) {
         // [setting]
         auto const means = eg::mean_activations(model, mean_prompts.noise_tokens, eg::z, {.progress = share});
         eg::mean_ablation const f(model, prompts.tokens, {prompts.roles.begin(), prompts.roles.end()}, means,
-                                  {eg::accuracy(prompts.answers)}, {.memory = memory, .sweep = {.progress = share}});
+                                  {eg::accuracy(prompts.answers)},
+                                  {.memory = memory, .sweep = {.memory = memory / 4, .progress = share}});
         // [/setting]
         auto const first = [](eg::sweep_result const& found) { return eg::mean_over_examples(found).front(); };
 
