@@ -22,9 +22,11 @@ int main(int argc, char** argv) {
     CLI::App app("Compares two circuits: intersection, precision, recall and Jaccard index of each group.",
                  "compare_circuits");
     std::vector<std::string> files;
-    app.add_option("circuit", files, "Two circuits: JSON, as write_circuit writes it")->required()->expected(2);
+    app.add_option("circuit", files, "Two circuits: JSON, as write_circuit writes it");
 
     return example::run(app, argc, argv, [&] {
+        if (files.size() != 2)
+            throw eg::bad_input({"two circuits are compared, and ", files.size(), " files are given"});
         auto const first = eg::read_circuit(files[0], eg::group_order::as_written);
         auto const second = eg::read_circuit(files[1], eg::group_order::as_written);
         auto lines = eg::overlap_by_group(first, second);
