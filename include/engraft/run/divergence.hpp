@@ -3,30 +3,30 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <span>
+#include <ranges>
 #include <vector>
 
-namespace engraft::detail {
+namespace engraft {
 
-/// log(softmax) in double: small divergences drown in the rounding of a backend's own sum.
-template <class T>
-std::vector<double> log_softmax(std::span<T const> row) {
-    double const largest = *std::max_element(row.begin(), row.end());
+/// Logarithms of a softmax, in double: small divergences drown in the rounding of a sum of floats.
+std::vector<double> log_softmax(std::ranges::input_range auto const& of) {
+    double const largest = *std::max_element(of.begin(), of.end());
     double sum = 0;
-    for (double const x : row)
+    for (double const x : of)
         sum += std::exp(x - largest);
-    std::vector<double> logs(row.begin(), row.end());
+    std::vector<double> logs(of.begin(), of.end());
     for (double& x : logs)
         x -= largest + std::log(sum);
     return logs;
 }
 
-/// Kullback-Leibler divergence of `ours` from `clean`, both log(softmax), in nats.
-inline double divergence(std::vector<double> const& clean, std::vector<double> const& ours) {
+/// Kullback-Leibler divergence of one distribution from another, in nats: sum of p (log p - log q), of their
+/// logarithms.
+inline double kl_divergence(std::vector<double> const& log_p, std::vector<double> const& log_q) {
     double sum = 0;
-    for (std::size_t i = 0; i < ours.size(); ++i)
-        sum += std::exp(clean[i]) * (clean[i] - ours[i]);
+    for (std::size_t i = 0; i < log_p.size(); ++i)
+        sum += std::exp(log_p[i]) * (log_p[i] - log_q[i]);
     return sum;
 }
 
-} // namespace engraft::detail
+} // namespace engraft

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <span>
 #include <vector>
 
 #include <engraft/run/divergence.hpp>
@@ -149,8 +148,8 @@ private:
             break;
         case kind::kl_to_clean:
             for (std::size_t r = 0; r < values.size(); ++r)
-                values[r] =
-                    divergence(clean_distribution(clean_rows, examples[r]), distribution(logits.row_range(r, 1)));
+                values[r] = kl_divergence(clean_distribution(clean_rows, examples[r]),
+                                          log_softmax(to_host(logits.row_range(r, 1))));
             break;
         case kind::logit:
         case kind::logit_difference:
@@ -173,11 +172,6 @@ private:
         return elements;
     }
 
-    static std::vector<double> distribution(matrix<T const> row) {
-        auto const elements = to_host(row);
-        return log_softmax(std::span<T const>(elements));
-    }
-
     /// log(softmax) of the clean run's logits of an example; made once.
     std::vector<double> const& clean_distribution(matrix<T const> clean_rows, std::size_t example) {
         if (clean_.empty())
@@ -186,7 +180,7 @@ private:
         if (found.empty()) {
             auto const row = clean_space_.shaped(1, D.vocab);
             unembed(b_, w_, row, clean_rows.row_range(example, 1));
-            found = distribution(row);
+            found = log_softmax(to_host(row));
         }
         return found;
     }
