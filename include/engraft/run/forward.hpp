@@ -73,7 +73,7 @@ private:
     }
 
     void embed() {
-        b_.gather_rows(as_matrix(stream_), as_matrix(w_.token_embedding()), upload<memory>(tokens_.tokens()));
+        w_.embed(b_, as_matrix(stream_), upload<memory>(tokens_.tokens()));
         if constexpr (D.scaled_embedding)
             b_.scale(as_matrix(stream_), std::sqrt(static_cast<double>(D.d_model)));
         at<sites::embed>(0, stream_);
