@@ -39,9 +39,8 @@ public:
             groups.push_back({first, of_distance.size() - first});
         }
         using memory = typename Backend::memory_type;
-        auto const list =
-            vector_tensor<std::uint64_t, memory>::from_host(of_distance, extents<dynamic>(of_distance.size()));
-        auto const group = vector_tensor<row_group, memory>::from_host(groups, extents<dynamic>(groups.size()));
+        auto const list = upload<memory>(of_distance);
+        auto const group = upload<memory>(groups);
         auto layers = std::make_shared<std::vector<table>>();
         for (int layer = 0; layer < hook_point<D, S>::layers; ++layer) {
             auto const in = as_matrix(kept.whole(layer));
