@@ -1,7 +1,14 @@
-// The kernels of the CUDA backend, launched on the host.
+// The kernels of the CUDA backend, launched on the host, and laws of models and sweeps by them.
 
-#include "host_launch.hpp"
-#include "operations.hpp"
+#include "cuda/host_launch.hpp"
+
+template <engraft::numeric_policy Numbers>
+using on_host = engraft::launched<Numbers, host_launch>;
+
+#define ENGRAFT_TEST_OTHER_BACKENDS on_host<engraft::fp32>
+#include "cuda/operations.hpp"
+#include "law/forward.cpp"
+#include "law/sweeps.hpp"
 
 static_assert(eg::backend<on_host<eg::fp32>> && eg::backend<on_host<eg::bf16>>);
 
@@ -35,4 +42,28 @@ TEST_CASE("numbers become bfloat16 by rounding to the nearest, ties to even", "[
     CHECK(rounded(3.4e38f) == std::numeric_limits<float>::infinity());
     CHECK(std::isnan(rounded(std::numeric_limits<float>::quiet_NaN())));
     CHECK(std::isnan(rounded(__builtin_bit_cast(float, 0x7f800001u)))); // its upper half alone is infinity
+}
+
+namespace {
+inline constexpr eg::description llama{
+    .name = "llama", .layers = 2, .d_model = 16, .heads = 4, .kv_heads = 2, .d_head = 4, .d_mlp = 24, .vocab = 31};
+} // namespace
+
+TEST_CASE("sweeps by kernels on the host are what whole runs give", "[cuda]") {
+    sweeps::check_models<sweeps::exchanged, llama, on_host<eg::fp32>>(700, 2, 12);
+    sweeps::check_models<sweeps::altered, llama, on_host<eg::fp32>>(750, 2, 12);
+}
+
+TEST_CASE("in bfloat16, too, a policy that changes nothing gives the same bits", "[cuda]") {
+    auto const model = random_model<on_host<eg::bf16>>(1);
+    auto const prompts = random_prompts(2, {5, 1, 9});
+    auto const all = model.run(prompts, eg::capture(eg::resid_pre, eg::z, eg::mlp_post));
+    auto const same = eg::patch(eg::resid_pre, eg::everywhere, all) | eg::patch(eg::z, eg::everywhere, all) |
+                      eg::patch(eg::mlp_post, eg::everywhere, all);
+    auto const plain = logits_of(model.run(prompts));
+    CHECK(logits_of(model.run(prompts, same)) == plain);
+    auto const exact = logits_of(random_model<eg::reference>(1).run(prompts));
+    auto const difference = largest_difference(exact, std::vector<double>(plain.begin(), plain.end()));
+    CHECK(difference < 0.05);
+    CHECK(difference > 1e-4); // otherwise nothing was rounded
 }

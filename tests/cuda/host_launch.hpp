@@ -151,6 +151,3 @@ struct host_launch {
             }
     }
 };
-
-template <eg::numeric_policy Numbers>
-using on_host = eg::launched<Numbers, host_launch>;

@@ -48,7 +48,9 @@ struct matrix {
     std::size_t columns = 0;
     std::size_t stride = 0;
 
-    operator matrix<T const>() const requires(!std::is_const_v<T>) { return {data, rows, columns, stride}; }
+    template <class U>
+        requires(!std::is_const_v<T> && std::is_same_v<U, T const>)
+    operator matrix<U>() const { return {data, rows, columns, stride}; }
 
     matrix row_range(std::size_t first, std::size_t count) const {
         return {data + first * stride, count, columns, stride};
