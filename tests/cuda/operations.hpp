@@ -184,8 +184,8 @@ void company() {
     on<B> const m;
     for (auto [in, out] : {std::pair<std::size_t, std::size_t>{96, 67}, {256, 128}}) {
         auto const all = product(m, in, out, false, 0, 300);
-        for (std::size_t first : {0u, 3u, 127u})
-            for (std::size_t count : {1u, 2u, 31u, 128u, 173u}) {
+        for (std::size_t first : {0u, 3u, 44u})
+            for (std::size_t count : {1u, 2u, 31u, 128u, 256u}) {
                 INFO(in << " -> " << out << ", rows " << first << " to " << first + count);
                 auto const begin = all.begin() + static_cast<std::ptrdiff_t>(first * out);
                 CHECK(product(m, in, out, false, first, count) ==

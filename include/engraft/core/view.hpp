@@ -19,7 +19,9 @@ public:
     view() = default;
     view(T* data, Extents shape) : data_(data), shape_(shape) {}
 
-    operator view<T const, Memory, Extents>() const requires(!std::is_const_v<T>) { return {data_, shape_}; }
+    template <class U>
+        requires(!std::is_const_v<T> && std::is_same_v<U, T const>)
+    operator view<U, Memory, Extents>() const { return {data_, shape_}; }
 
     T* data() const { return data_; }
     Extents const& shape() const { return shape_; }

@@ -5,8 +5,8 @@
 #endif
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
-#include <limits>
 #include <typeinfo>
 
 #include <engraft/backend/cuda/gpu.cuh>
@@ -18,7 +18,7 @@ namespace engraft {
 struct cuda_tiles {
     static constexpr unsigned threads = 256;       ///< of a block
     static constexpr std::size_t blocks = 1 << 20; ///< at most; each goes on to what is left
-    static constexpr std::size_t panel_rows = 128; ///< of one matrix product; the last panel is padded
+    static constexpr std::size_t panel_rows = 256; ///< of one matrix product; the last panel is padded
     static constexpr std::size_t panels = 1 << 12; ///< of one call of cuBLASLt
 };
 
@@ -46,8 +46,7 @@ struct gpu_warp {
 
     template <class T, class F>
     __device__ found<T> best(std::size_t n, F const& f) const {
-        constexpr T least = -std::numeric_limits<T>::infinity();
-        found<T> mine{lane < n ? f(std::size_t(lane)) : least, lane};
+        found<T> mine{lane < n ? f(std::size_t(lane)) : static_cast<T>(-INFINITY), lane};
         for (std::size_t i = lane + warp_lanes; i < n; i += warp_lanes)
             if (T const value = f(i); value > mine.value)
                 mine = {value, i};

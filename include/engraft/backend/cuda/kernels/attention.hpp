@@ -113,10 +113,9 @@ struct scored_rows {
         std::size_t const end = r.position + std::size_t(1);
         T const* const query = queries.data + r.query * queries.stride + mine.head * width;
         auto walk = keys.of(r);
-        constexpr T hidden = -std::numeric_limits<T>::infinity();
         warp.each(line.size, [&](std::size_t t) {
             if (t < first || t >= end)
-                line.data[t] = hidden;
+                line.data[t] = static_cast<T>(-INFINITY);
         });
         warp.collect(
             end - first,

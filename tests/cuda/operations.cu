@@ -1,17 +1,11 @@
-// The CUDA backend on a GPU: what tests/cuda/host.cpp checks of its kernels on the host, matrix products of cuBLASLt,
-// and laws of models and sweeps. Compiled without a GPU too, and then not run: see run.sh.
-
-#define ENGRAFT_TEST_OTHER_BACKENDS engraft::cuda<engraft::fp32>
-#include "cuda/operations.hpp"
-#include "law/forward.cpp"
-#include "law/sweeps.hpp"
+// The operations of the CUDA backend on a GPU, as tests/cuda/host.cpp checks its kernels on the host. Compiled without a GPU
+// too, and then not run: see run.sh.
 
 #include <iostream>
 
-namespace {
-inline constexpr eg::description llama{
-    .name = "llama", .layers = 2, .d_model = 16, .heads = 4, .kv_heads = 2, .d_head = 4, .d_mlp = 24, .vocab = 31};
-} // namespace
+#include "cuda/operations.hpp"
+
+#include <engraft/backend/cuda/cuda.cuh>
 
 TEST_CASE("a GPU is there", "[there]") {
     REQUIRE(eg::gpu_is_there());
@@ -32,8 +26,4 @@ TEMPLATE_TEST_CASE("operations on the GPU do what the reference does", "[cuda]",
         operations::slices<B>(rounding);
     }
     B::print_products(std::cout);
-}
-
-TEST_CASE("sweeps on the GPU are what whole runs give", "[cuda]") {
-    sweeps::check_models<sweeps::plain, llama, eg::cuda<eg::fp32>>(700, 6, 12);
 }
