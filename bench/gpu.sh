@@ -18,7 +18,7 @@ fi
 
 if [ "${1:-}" = pack ]; then
     rm -rf "$work/include"
-    for source in tests/cuda/operations.cu tests/cuda/models.cu bench/cuda/llama.cu tests/main.cpp; do
+    for source in tests/cuda/operations.cu tests/cuda/laws.cu bench/cuda/llama.cu tests/main.cpp; do
         # shellcheck disable=SC2086 # several flags
         nvcc $flags -M "$source"
     done | tr -s ' \\\n' '\n' | grep -E '/(boost|catch2)/' | sort -u >"$work/headers"
@@ -47,10 +47,11 @@ build() {
     compile tests/main.cpp -O1 &
     compile tests/cuda/operations.cu -O1 &
     compile tests/cuda/models.cu -O1 &
+    compile tests/cuda/laws.cu -O1 &
     compile bench/cuda/llama.cu -O2 &
     compile bench/cuda/smollm2.cu -O2 &
     wait
-    nvcc "$work/operations.cu.o" "$work/models.cu.o" "$work/main.cpp.o" -lcublasLt -o "$work/test_cuda"
+    nvcc "$work/operations.cu.o" "$work/models.cu.o" "$work/laws.cu.o" "$work/main.cpp.o" -lcublasLt -o "$work/test_cuda"
     nvcc "$work/llama.cu.o" -lcublasLt -o "$work/bench_llama"
     nvcc "$work/smollm2.cu.o" -lcublasLt -o "$work/bench_smollm2"
 }
