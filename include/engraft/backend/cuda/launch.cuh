@@ -19,7 +19,7 @@ struct cuda_tiles {
     static constexpr unsigned threads = 256;       ///< of a block
     static constexpr std::size_t blocks = 1 << 20; ///< at most; each goes on to what is left
     static constexpr std::size_t panel_rows = 256; ///< of one matrix product; the last panel is padded
-    static constexpr std::size_t panels = 1 << 12; ///< of one call of cuBLASLt
+    static constexpr std::size_t panels = 64;      ///< of one call of cuBLASLt
 };
 
 namespace kernels {

@@ -139,10 +139,11 @@ public:
 
     explicit placement_test(matrix<storage const> weight)
         : weight_(weight), one_(weight.columns, weight.rows, 1), three_(weight.columns, weight.rows, 3),
-          in_one_(arranged(1, 5)), in_three_(arranged(3, 3)), out_(extents<dynamic, dynamic>(3 * tall, weight.rows)) {}
+          most_(weight.columns, weight.rows, cuda_tiles::panels), in_one_(arranged(1, 5)), in_three_(arranged(3, 3)),
+          out_(extents<dynamic, dynamic>(3 * tall, weight.rows)) {}
 
     bool passes(cublasLtMatmulAlgo_t const& algorithm) {
-        if (!one_.fits(algorithm) || !three_.fits(algorithm))
+        if (!one_.fits(algorithm) || !three_.fits(algorithm) || !most_.fits(algorithm))
             return false;
         std::vector<std::vector<float>> expected(kinds);
         return same(one_, in_one_, 1, 5, algorithm, expected) && same(three_, in_three_, 3, 3, algorithm, expected);
@@ -188,7 +189,7 @@ private:
     }
 
     matrix<storage const> weight_;
-    blas_call<Numbers> one_, three_;
+    blas_call<Numbers> one_, three_, most_;
     table in_one_, in_three_;
     matrix_tensor<float, cuda_memory> out_;
 };
