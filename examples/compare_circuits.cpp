@@ -1,6 +1,9 @@
-// Two circuits compared, group by group: what they have in common, precision, recall and Jaccard index (Tables A6 and
-// A10 of Prakash et al. 2024). No model is run. test: @PAIR@/circuit.json @PAIR@/circuit.json refused: nowhere.json
-// nowhere.json refused: @PAIR@/circuit.json refused: @PAIR@/circuit.json @PAIR@/base/config.json
+// Two circuits compared, group by group: what they have in common, precision, recall and Jaccard index, as in Tables A6
+// and A10 of Prakash et al. 2024. No model is run.
+// test: @PAIR@/circuit.json @PAIR@/circuit.json
+// refused: nowhere.json nowhere.json
+// refused: @PAIR@/circuit.json
+// refused: @PAIR@/circuit.json @PAIR@/base/config.json
 
 #include <cmath>
 #include <iomanip>
@@ -19,9 +22,11 @@ int main(int argc, char** argv) {
     CLI::App app("Compares two circuits: intersection, precision, recall and Jaccard index of each group.",
                  "compare_circuits");
     std::vector<std::string> files;
-    app.add_option("circuit", files, "Two circuits: JSON, as write_circuit writes it")->required()->expected(2);
+    app.add_option("circuit", files, "Two circuits: JSON, as write_circuit writes it");
 
     return example::run(app, argc, argv, [&] {
+        if (files.size() != 2)
+            throw eg::bad_input({"two circuits are compared, and ", files.size(), " files are given"});
         auto const first = eg::read_circuit(files[0], eg::group_order::as_written);
         auto const second = eg::read_circuit(files[1], eg::group_order::as_written);
         auto lines = eg::overlap_by_group(first, second);

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <array>
 #include <iomanip>
+#include <numeric>
 #include <optional>
 #include <sstream>
 
@@ -111,24 +112,33 @@ nlohmann::ordered_json json_of(eg::sweep_plan const& p) {
             {"table_bytes", p.memory}};
 }
 
-/// FLOPs of each sweep beside those of a forward pass per case and pass.
+/// FLOPs of each sweep beside those of the naive way, a forward pass per case and pass; seconds that it took beside
+/// those of as many forward passes at the speed of the clean run, or what it will take at that speed.
 void print(std::vector<eg::discovery_step> const& steps, std::vector<eg::sweep_plan> const& plans,
-           std::vector<bool> const& at_most, double speed) {
-    std::cout << std::left << std::setw(24) << "group" << std::setw(34) << "paths to" << std::right << std::setw(8)
-              << "cases" << std::setw(12) << "GFLOP" << std::setw(14) << "naive GFLOP" << std::setw(8) << "ratio"
-              << std::setw(9) << "MB" << std::setw(10) << "seconds" << '\n'
+           std::vector<bool> const& at_most, std::vector<double> const& seconds, double speed) {
+    auto const took = [](double x) { return x > 0; };
+    bool const measured = std::all_of(seconds.begin(), seconds.end(), took);
+    std::cout << std::left << std::setw(22) << "group" << std::setw(33) << "paths to" << std::right << std::setw(7)
+              << "cases" << std::setw(11) << "GFLOP" << std::setw(13) << "naive GFLOP" << std::setw(8) << "ratio"
+              << std::setw(8) << "MB" << std::setw(9) << (measured ? "seconds" : "seconds*") << std::setw(10)
+              << (measured ? "measured" : "") << '\n'
               << std::fixed;
     for (std::size_t i = 0; i < steps.size(); ++i) {
         auto const& p = plans[i];
         std::string to = name_of(steps[i].to);
         if (steps[i].to != input::of_logits)
             to += " of " + steps[i].receivers;
-        std::cout << std::left << std::setw(24) << steps[i].group << std::setw(34) << to << std::right << std::setw(8)
-                  << p.cases << std::setw(12) << std::setprecision(2) << p.flops.total() / 1e9 << std::setw(14)
+        std::cout << std::left << std::setw(22) << steps[i].group << std::setw(33) << to << std::right << std::setw(7)
+                  << p.cases << std::setw(11) << std::setprecision(2) << p.flops.total() / 1e9 << std::setw(13)
                   << p.naive_flops / 1e9 << std::setw(8) << std::setprecision(1) << p.naive_flops / p.flops.total()
-                  << std::setw(9) << p.memory / 1e6 << std::setw(10) << p.flops.total() / speed
-                  << (at_most[i] ? " at most" : "") << '\n';
+                  << std::setw(8) << p.memory / 1e6 << std::setw(9) << std::setprecision(2)
+                  << (measured ? seconds[i] : p.flops.total() / speed);
+        if (measured)
+            std::cout << std::setw(10) << std::setprecision(1) << p.naive_flops / speed / seconds[i];
+        std::cout << (at_most[i] ? "  at most" : "") << '\n';
     }
+    std::cout << (measured ? "\nmeasured: how much faster than forward passes at" : "\n* at")
+              << " the speed of the clean run, " << std::setprecision(1) << speed / 1e9 << " GFLOP/s\n";
 }
 
 } // namespace
@@ -225,7 +235,7 @@ int main(int argc, char** argv) {
             std::vector<bool> at_most;
             for (auto const& step : steps)
                 at_most.push_back(step.to != input::of_logits && !known.find(step.receivers));
-            print(steps, plans, at_most, speed);
+            print(steps, plans, at_most, {0}, speed);
             for (std::size_t i = 0; i < steps.size(); ++i) {
                 numbers["steps"].push_back(json_of(plans[i]));
                 numbers["steps"].back()["group"] = steps[i].group;
@@ -237,18 +247,23 @@ int main(int argc, char** argv) {
 
         example::progress bar(1);
         options.journal = journal ? &*journal : nullptr;
+        example::stopwatch search;
+        bool const resumed = journal && journal->found() > 0;
+        std::vector<double> seconds(steps.size()); // of each step; none where a part of it was there before
         options.progress = [&](double share) {
             auto const i = std::min(static_cast<std::size_t>(share * double(steps.size())), steps.size() - 1);
             bar.at(share, steps[i].group);
+            for (std::size_t done = 0; done < steps.size() && !resumed; ++done)
+                if (share * double(steps.size()) > double(done + 1) - 1e-6 && seconds[done] == 0)
+                    seconds[done] = search.seconds() - std::accumulate(seconds.begin(), seconds.end(), 0.);
         };
         auto const rule = shared == "later"     ? eg::shared_heads::in_later_group
                           : shared == "earlier" ? eg::shared_heads::in_earlier_group
                                                 : eg::shared_heads::in_both;
-        example::stopwatch search;
         // [discover]
         auto const found = eg::discover(model, clean, noise, prompts.answers, steps, options, rule);
         // [/discover]
-        double const seconds = search.seconds();
+        double const all_seconds = search.seconds();
         bar.done();
 
         std::vector<eg::sweep_plan> plans;
@@ -269,6 +284,8 @@ int main(int argc, char** argv) {
             numbers["steps"].back()["group"] = group.name;
             numbers["steps"].back()["role"] = group.role;
             numbers["steps"].back()["heads"] = heads;
+            if (!resumed)
+                numbers["steps"].back()["seconds"] = seconds[i];
             if (!out.empty()) {
                 auto const file = out + "/path_patching/" + group.name;
                 std::vector<std::size_t> shape{std::size_t(described.layers), std::size_t(described.heads)};
@@ -283,11 +300,10 @@ int main(int argc, char** argv) {
         if (!out.empty())
             eg::write_circuit(out + "/circuit.json", found.found);
         std::cout << '\n';
-        print(steps, plans, std::vector<bool>(steps.size()), speed);
-        std::cout << "\nsearched in " << std::setprecision(2) << seconds
-                  << " s; seconds in the table are at the speed of "
-                  << "the clean run, " << std::setprecision(1) << speed / 1e9 << " GFLOP/s\n";
-        numbers["seconds"] = seconds;
+        print(steps, plans, std::vector<bool>(steps.size()), seconds, speed);
+        std::cout << "searched in " << std::setprecision(2) << all_seconds << " s" << (resumed ? " this time" : "")
+                  << '\n';
+        numbers["seconds"] = all_seconds;
         return numbers;
     });
 }

@@ -1,13 +1,19 @@
 // How good a circuit is, on the boxes task: its accuracy with all else mean-ablated, its faithfulness beside random
-// circuits, whether it is complete, and what its heads attend to (Table 1, Table A1 and Figure 1 of Prakash et al.
-// 2024). docs/how_to/evaluate_circuits.md says how it is compiled for another model. test: --examples 21
-// --mean-examples 21 --random-circuits 2 --random-subsets 2 --greedy 1 test: --examples 7 --mean-examples 7 --adapter
-// @PAIR@/adapter --prune --write-pruned pruned.json --no-attention refused: --model nowhere refused: --circuit
-// nowhere.json refused: --objects nowhere.txt refused: --examples 0 refused: --threshold nan
+// circuits, whether it is complete, and what its heads attend to (Table 1, Table A1, Figure 1 of the paper).
+// docs/how_to/evaluate_circuits.md says how it is compiled for another model.
+// test: --examples 21 --mean-examples 21 --random-circuits 2 --random-subsets 2 --greedy 1 --journal e.journal --anew
+// test: --examples 7 --mean-examples 7 --adapter @PAIR@/adapter --prune --write-pruned pruned.json --no-attention
+// refused: --model nowhere
+// refused: --circuit nowhere.json
+// refused: --circuit @PAIR@/base/config.json
+// refused: --objects nowhere.txt
+// refused: --examples 0
+// refused: --threshold nan
 
 #include <cmath>
 #include <fstream>
 #include <iomanip>
+#include <optional>
 
 #include <engraft/engraft.hpp>
 
@@ -22,6 +28,8 @@ using json = nlohmann::ordered_json;
 
 std::vector<std::string> words_of(std::string const& file) {
     std::ifstream in(file);
+    if (!in)
+        throw eg::bad_file(file, "can't be opened");
     std::vector<std::string> words;
     for (std::string word; in >> word;)
         words.push_back(word);
@@ -50,11 +58,11 @@ int main(int argc, char** argv) {
     CLI::App app("Measures a circuit on the boxes task: accuracy, faithfulness, completeness, attention.",
                  "evaluate_circuit");
     std::string folder = ENGRAFT_DESCRIBED_MODEL, circuit_file = ENGRAFT_PAIR_FOLDER "/circuit.json", adapter,
-                objects_file, pruned_file;
+                objects_file, pruned_file, journal_file;
     eg::boxes::options task{.examples = 500, .seed = 10};
     std::size_t mean_examples = 500, random_circuits = 10, random_subsets = 10, greedy = 0;
     std::uint64_t mean_seed = 11, draw_seed = 12;
-    bool prune = false, attention = true;
+    bool prune = false, attention = true, anew = false;
     eg::minimality_options minimality;
     double memory = 1e9;
     int threads = 0;
@@ -81,6 +89,9 @@ int main(int argc, char** argv) {
         ->check(CLI::Range(0.0, 1.0));
     app.add_option("--write-pruned", pruned_file, "Write the pruned circuit to this file");
     app.add_flag("!--no-attention", attention, "Leave the heads' attention out");
+    app.add_option("--journal", journal_file,
+                   "Keep what is finished in this file; a program that was stopped goes on there");
+    app.add_flag("--anew", anew, "Throw away what the journal has");
     app.add_option("--memory", memory, "Bytes for what a run keeps; prompts are taken in parts that fit")
         ->capture_default_str();
     app.add_option("--threads", threads, "Threads; 0 means all")->capture_default_str()->check(CLI::NonNegativeNumber);
@@ -90,7 +101,7 @@ int main(int argc, char** argv) {
             throw eg::bad_input("--threshold must be a number");
         if (!objects_file.empty())
             task.objects = words_of(objects_file);
-        auto circuit = eg::read_circuit(circuit_file);
+        auto circuit = eg::read_circuit(circuit_file, eg::group_order::as_written);
         eg::cpu<eg::fp32> const backend(threads);
         auto const model = adapter.empty() ? eg::load<described>(folder, backend)
                                            : eg::load<described>(folder, eg::lora(adapter), backend);
@@ -100,13 +111,28 @@ int main(int argc, char** argv) {
         of_means.seed = mean_seed;
         auto const mean_prompts = eg::boxes::sample(model.tokenizer(), of_means);
 
+        std::optional<eg::journal_file> journal;
+        if (!journal_file.empty()) {
+            eg::hasher of_tokens;
+            of_tokens.add(prompts.tokens.tokens()).add(mean_prompts.noise_tokens.tokens());
+            journal.emplace(
+                journal_file,
+                std::vector<eg::journal_input>{{"model", eg::hash_of_files(folder)},
+                                               {"adapter", adapter.empty() ? 0 : eg::hash_of_files(adapter)},
+                                               {"prompts", of_tokens.value()}},
+                anew ? eg::journal_start::anew : eg::journal_start::go_on);
+        }
         example::progress bar(1000);
         std::string doing;
         auto const share = [&](double done) { bar.at(done, doing); };
         doing = "means";
+        // [setting]
         auto const means = eg::mean_activations(model, mean_prompts.noise_tokens, eg::z, {.progress = share});
-        eg::mean_ablation const f(model, prompts.tokens, {prompts.roles.begin(), prompts.roles.end()}, means,
-                                  {eg::accuracy(prompts.answers)}, {.memory = memory, .sweep = {.progress = share}});
+        eg::mean_ablation const f(
+            model, prompts.tokens, {prompts.roles.begin(), prompts.roles.end()}, means, {eg::accuracy(prompts.answers)},
+            {.memory = memory,
+             .sweep = {.memory = memory / 4, .progress = share, .journal = journal ? &*journal : nullptr}});
+        // [/setting]
         auto const first = [](eg::sweep_result const& found) { return eg::mean_over_examples(found).front(); };
 
         json numbers{{"examples", task.examples},      {"seed", task.seed},      {"boxes", task.boxes},
@@ -121,7 +147,9 @@ int main(int argc, char** argv) {
         if (prune) {
             doing = "minimality";
             auto const before = nodes_of(circuit);
+            // [prune]
             circuit = eg::minimal_circuit(eg::without_overlap(circuit), minimality, f);
+            // [/prune]
             out << "minimality keeps " << nodes_of(circuit) << " of " << before << " nodes (threshold "
                 << minimality.threshold << ")\n";
             numbers["threshold"] = minimality.threshold;
@@ -151,10 +179,12 @@ int main(int argc, char** argv) {
         }
 
         doing = "completeness";
+        // [completeness]
         auto subsets = eg::each_group(circuit);
         for (auto& subset : eg::random_subsets(circuit, random_subsets, random))
             subsets.push_back(std::move(subset));
         auto lines = eg::completeness(f, circuit, subsets);
+        // [/completeness]
         if (greedy > 0) {
             doing = "the worst subset";
             lines.push_back(eg::worst_subset(f, circuit, greedy));

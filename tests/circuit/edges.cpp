@@ -165,7 +165,7 @@ void check_search() {
     auto const noise = s.noise();
     auto const all = eg::each_edge<D>().entries;
     std::size_t before = all.size() + 1;
-    for (double const threshold : {1e-7, 3e-3, 3e-2}) {
+    for (double const threshold : {1e-7, 1e-2}) {
         // [acdc]
         auto const found = eg::acdc(s.model, s.tokens, noise, all, {.threshold = threshold});
         // [/acdc]
@@ -186,16 +186,12 @@ void check_search() {
 
 TEST_CASE("each edge by itself does what plain loops give: grouped queries, rotary embedding") {
     check_each_edge<grouped, eg::reference>();
-    check_each_edge<grouped, eg::cpu<eg::fp32>>();
 }
 TEST_CASE("each edge by itself does what plain loops give: biases, layer norm, learned positions") {
-    check_each_edge<gpt2, eg::reference>();
     check_each_edge<gpt2, eg::cpu<eg::fp32>>();
 }
 TEST_CASE("a model with many edges cut is what plain loops give") {
     check_many_edges<grouped, eg::reference>();
-    check_many_edges<grouped, eg::cpu<eg::fp32>>();
-    check_many_edges<gpt2, eg::reference>();
     check_many_edges<gpt2, eg::cpu<eg::fp32>>();
     check_many_edges<parallel, eg::reference>();
 }

@@ -27,7 +27,8 @@ inline std::vector<double> mean_over_examples(sweep_result const& found, std::st
 }
 
 struct mean_ablation_options {
-    /// Memory for what one run keeps, in bytes; prompts are taken in parts that fit. It changes no result.
+    /// Memory for what one run keeps, in bytes; prompts are taken in parts that fit. It changes no result. Where all
+    /// prompts fit, two runs are kept for later calls: the whole model's, and that of the last circuit.
     double memory = 1e9;
     sweep_options sweep{}; ///< `progress` gets the share of a call's whole work
 };
@@ -40,6 +41,8 @@ struct mean_ablation_options {
 ///     f.alone(circuit);                   // F(Cir)
 ///     f.each(circuits, beside);           // F of each of them, axes [circuit, example]
 ///     f.without(circuits);                // F(M \ K) for K each of them
+///
+/// Copies keep runs of their own; one object serves one thread.
 ///
 /// Where all else is ablated, positions without a role never change: one run serves all circuits, of which only the
 /// rows at the roles are computed again.
@@ -183,9 +186,10 @@ private:
     }
 
     std::shared_ptr<background_run const> run_beside(prompts const& p, bool ablated, head_sets const& kept) const {
-        if (parts_.size() == 1 && kept_run_.run && kept_run_.ablated == ablated && kept_run_.kept == kept)
-            return kept_run_.run;
-        kept_run_ = {};
+        auto& latest = last_runs_[ablated];
+        if (parts_.size() == 1 && latest.run && latest.kept == kept)
+            return latest.run;
+        latest = {};
         auto const keep = capture_for_sweeps<D>();
         auto run = [&] {
             if (!ablated)
@@ -198,7 +202,7 @@ private:
                 p.tokens, may_not_fire(ablate(sites::z{}, at_each(std::move(elsewhere)), p.means)) | at_roles | keep)});
         }();
         if (parts_.size() == 1)
-            kept_run_ = {run, ablated, kept};
+            latest = {run, kept};
         return run;
     }
 
@@ -209,13 +213,13 @@ private:
     std::vector<metric> metrics_;
     mean_ablation_options options_;
     std::vector<prompts> parts_;
-    /// The last run, for calls that go on beside the same circuit; only where all prompts are one part.
+    /// The last whole and the last ablated run, for calls that go on beside the same circuit; only where all prompts
+    /// are one part.
     struct last_run {
         std::shared_ptr<background_run const> run;
-        bool ablated = false;
         head_sets kept;
     };
-    mutable last_run kept_run_;
+    mutable last_run last_runs_[2];
 };
 
 } // namespace engraft

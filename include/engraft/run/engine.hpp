@@ -149,7 +149,7 @@ private:
                 positions.push_back(static_cast<std::int32_t>(list.position(i)));
             }
             if (list.size() > 0) {
-                b_.gather_rows(out, as_matrix(w_.token_embedding()), upload<memory>(tokens));
+                w_.embed(b_, out, upload<memory>(tokens));
                 if constexpr (D.scaled_embedding)
                     b_.scale(out, std::sqrt(static_cast<double>(D.d_model)));
                 at<sites::embed>(0, out);

@@ -23,8 +23,10 @@ std::vector<double> unembed_entries(B const& b, weights<D, B> const& w, matrix<t
                                     std::vector<token> const& entries) {
     auto logits = b.map_entries(in, w.unembedding, entries);
     if constexpr (D.final_softcap > 0)
-        for (auto& x : logits)
-            x = D.final_softcap * std::tanh(x / D.final_softcap);
+        for (auto& x : logits) { // in the backend's numbers, as `softcap`
+            auto const cap = static_cast<typename B::value_type>(D.final_softcap);
+            x = cap * std::tanh(static_cast<typename B::value_type>(x) / cap);
+        }
     return logits;
 }
 

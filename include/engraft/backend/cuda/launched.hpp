@@ -72,6 +72,11 @@ public:
         each_element(out, kernels::gathered_rows<value_type>{out, table, index.data()});
     }
 
+    void gather_weights(out_matrix out, linear_map const& map, list<std::int32_t> const& index) const {
+        each_element(out,
+                     kernels::gathered_weights<storage_type, value_type>{out, as_matrix(map.weight), index.data()});
+    }
+
     void copy_rows(out_matrix out, list<std::int32_t> const& to, in_matrix in, list<std::int32_t> const& from) const {
         launch_.each(to.size() * in.columns, kernels::copied_rows<value_type>{out, to.data(), in, from.data()});
     }
@@ -152,7 +157,7 @@ public:
                         in_matrix values, in_matrix own_keys, in_matrix own_values,
                         list<std::uint32_t> const& own_positions, attention_shape const& shape,
                         ragged const& rows) const {
-        auto const begins = upload(begins_of(rows));
+        auto const begins = upload<memory_type>(begins_of(rows));
         attend(out, queries, queried, {keys, own_keys, own_positions.data(), begins.data()},
                {values, own_values, own_positions.data(), begins.data()}, shape, rows.longest());
     }
@@ -160,7 +165,7 @@ public:
     void score_rows(out_matrix lines, in_matrix queries, list<attention_row> const& queried, in_matrix keys,
                     in_matrix own_keys, list<std::uint32_t> const& own_positions, attention_shape const& shape,
                     ragged const& rows) const {
-        auto const begins = upload(begins_of(rows));
+        auto const begins = upload<memory_type>(begins_of(rows));
         score(table(lines, shape.heads), queries, queried.data(), queried.size(),
               {keys, own_keys, own_positions.data(), begins.data()}, shape);
     }
@@ -172,7 +177,7 @@ public:
     void mix_rows(out_matrix out, in_matrix lines, list<attention_row> const& queried, in_matrix values,
                   in_matrix own_values, list<std::uint32_t> const& own_positions, attention_shape const& shape,
                   ragged const& rows) const {
-        auto const begins = upload(begins_of(rows));
+        auto const begins = upload<memory_type>(begins_of(rows));
         out_matrix const read{const_cast<value_type*>(lines.data), lines.rows, lines.columns, lines.stride};
         mix(out, table(read, shape.heads), queried.data(), queried.size(),
             {values, own_values, own_positions.data(), begins.data()}, shape, false);
@@ -209,7 +214,7 @@ public:
 
     std::vector<double> map_entries(in_matrix in, linear_map const& map, std::span<token const> outputs) const {
         list<double> entries{extents<dynamic>(in.rows)};
-        auto const index = upload(std::vector<std::int32_t>(outputs.begin(), outputs.end()));
+        auto const index = upload<memory_type>(std::vector<std::int32_t>(outputs.begin(), outputs.end()));
         launch_.each_warp(in.rows, kernels::map_entries<storage_type, value_type>{
                                        entries.data(), in, as_matrix(map.weight), map.bias.data(), index.data()});
         return entries.to_host();
@@ -217,7 +222,7 @@ public:
 
     std::vector<double> elements(in_matrix in, std::span<token const> columns) const {
         list<double> picked{extents<dynamic>(in.rows)};
-        auto const index = upload(std::vector<std::int32_t>(columns.begin(), columns.end()));
+        auto const index = upload<memory_type>(std::vector<std::int32_t>(columns.begin(), columns.end()));
         launch_.each(in.rows, kernels::picked_elements<value_type>{picked.data(), in, index.data()});
         return picked.to_host();
     }
@@ -229,11 +234,6 @@ private:
 
     static value_type number(double x) { return static_cast<value_type>(x); }
 
-    template <class T>
-    static list<T> upload(std::vector<T> const& elements) {
-        return list<T>::from_host(elements, extents<dynamic>(elements.size()));
-    }
-
     static std::vector<std::uint64_t> begins_of(ragged const& rows) {
         std::vector<std::uint64_t> begins(rows.examples() + 1);
         for (std::size_t e = 0; e < rows.examples(); ++e)
@@ -244,7 +244,7 @@ private:
     /// A batch as queried rows without keys of their own.
     struct every_row {
         every_row(ragged const& rows, attention_shape const& shape)
-            : begins(upload(begins_of(rows))), examples(rows.examples()) {
+            : begins(upload<memory_type>(begins_of(rows))), examples(rows.examples()) {
             std::vector<std::uint64_t> patterns{0};
             std::vector<attention_row> all;
             for (std::size_t e = 0; e < rows.examples(); ++e) {
@@ -258,8 +258,8 @@ private:
                                    .position = static_cast<std::uint32_t>(p)});
                 }
             }
-            pattern_begins = upload(patterns);
-            queried = upload(all);
+            pattern_begins = upload<memory_type>(patterns);
+            queried = upload<memory_type>(all);
         }
 
         kernels::line_places<value_type> lines(value_type* data, attention_shape const& shape) const {

@@ -59,7 +59,7 @@ public:
         for (std::size_t i = 0; i < found.size(); ++i)
             if (found[i])
                 index.push_back(static_cast<std::uint32_t>(i));
-        auto const from = vector_tensor<std::uint32_t, memory>::from_host(index, extents<dynamic>(index.size()));
+        auto const from = upload<memory>(index);
         slices picked{extents<dynamic>(index.size())};
         launch().each(index.size(), kernels::picked_slices{picked.data(), list.data(), from.data()});
         return picked;

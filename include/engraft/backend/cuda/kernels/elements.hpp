@@ -27,6 +27,19 @@ struct gathered_rows {
     }
 };
 
+/// out[r] = weight[index[r]], as numbers of activations
+template <class Storage, class T>
+struct gathered_weights {
+    matrix<T> out;
+    matrix<Storage const> weight;
+    std::int32_t const* index;
+
+    ENGRAFT_DEVICE void operator()(std::size_t i) const {
+        auto const [r, c] = cell_of(i, out.columns);
+        at(out, r, c) = static_cast<T>(widened(at(weight, static_cast<std::size_t>(index[r]), c)));
+    }
+};
+
 /// out[to[r]] = in[from[r]]
 template <class T>
 struct copied_rows {
