@@ -28,6 +28,7 @@
 #include <engraft/intervene/tap.hpp>
 #include <engraft/io/adapt.hpp>
 #include <engraft/io/circuit_file.hpp>
+#include <engraft/io/journal_file.hpp>
 #include <engraft/io/load.hpp>
 #include <engraft/io/npy.hpp>
 #include <engraft/io/results.hpp>
