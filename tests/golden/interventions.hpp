@@ -266,7 +266,7 @@ private:
     void mean_ablation() {
         compare_clean();
         eg::batch const prompts = case_.values.at("mean_prompts").get<std::vector<std::vector<eg::token>>>();
-        auto const means = eg::mean(model_.run(prompts, eg::capture(eg::z)), eg::z);
+        auto const means = eg::mean_activations(model_, prompts, eg::z, {.at_once = 4});
         numbers all, count(means.distances());
         for (int l = 0; l < D.layers; ++l) {
             auto const layer = eg::to_host(means.view(l));
@@ -302,8 +302,24 @@ private:
         ablated("role_positions_only", roles_only);
         auto const all_positions = roles_only | eg::ablate(eg::z, eg::at_each(elsewhere), means);
         ablated("all_positions", all_positions);
-        eg::table<int> const once{{{"policy", 1}}, {0}};
-        compare("all_positions", swept(run_for_sweeps(), once, [&](int) { return all_positions; }), by_sweep);
+        eg::circuit kept;
+        std::vector<eg::role> roles;
+        for (auto const& [name, heads] : case_.values.at("circuit").items()) {
+            kept.groups.push_back({"group at " + name, name, description_of_case::nodes(heads)});
+            roles.push_back(case_.role(name));
+        }
+        eg::mean_ablation const f(
+            model_, clean_, roles, means,
+            {eg::probability(case_.answer), eg::logit(case_.answer), eg::logit_difference(case_.answer, case_.other)},
+            {.sweep = {.read_at = last_.positions}});
+        auto const of_circuit = [&](eg::sweep_result const& found) {
+            return metrics{{"prob", found.of("probability")},
+                           {"logit", found.of("logit")},
+                           {"logit_diff", found.of("logit_difference")}};
+        };
+        compare("clean", of_circuit(f.whole()), by_sweep);
+        compare("all_positions", of_circuit(f.alone(kept)), " [the run beside]");
+        compare("all_positions", of_circuit(f.each({kept})), by_sweep);
     }
 
     template <class Policy>

@@ -2,15 +2,18 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <functional>
 #include <map>
+#include <span>
 #include <utility>
 #include <vector>
 
 #include <engraft/circuit/rewire.hpp>
 #include <engraft/core/hash.hpp>
 #include <engraft/core/journal.hpp>
+#include <engraft/run/divergence.hpp>
 
 namespace engraft {
 
@@ -44,15 +47,16 @@ template <description D, class B, class Noise>
 class edge_pruner {
 public:
     edge_pruner(model<D, B> const& m, batch const& tokens, Noise const& noise, acdc_options const& options)
-        : model_(m), tokens_(tokens), noise_(noise), options_(options),
-          at_{"read", options.read_at.empty() ? std::vector<long>(tokens.examples(), -1) : options.read_at, {}} {
+        : model_(m), tokens_(tokens), noise_(noise),
+          options_(options), at_{"read",
+                                 options.read_at.empty() ? std::vector<long>(tokens.examples(), -1) : options.read_at,
+                                 {}} {
         for (auto const& e : each_edge<D>().entries)
             ++leaving_[e.from];
-        clean_ = logits(identity);
+        clean_ = distributions(identity);
         hasher h;
         h.add(tokens.tokens()).add(noise.tokens()).add(at_.positions).add(options.threshold);
-        for (double const x : clean_)
-            h.add(x);
+        h.add(clean_);
         work_ = h.value();
     }
 
@@ -89,11 +93,11 @@ private:
     bool is_read(edge_receiver const& to) const {
         constexpr int shared = D.heads / D.kv_heads;
         switch (to.input) {
-        case edge_input::logits:
+        case edge_input::unembedding:
             return true;
         case edge_input::mlp:
             return leaves({to.layer, edge_sender::mlp});
-        case edge_input::q:
+        case edge_input::query:
             return leaves({to.layer, to.head});
         default:
             for (int h = to.head * shared; h < (to.head + 1) * shared; ++h)
@@ -140,21 +144,23 @@ private:
         }
     }
 
-    std::vector<double> logits(auto const& policy) {
+    /// Of each example, the logarithms of what the model expects at `read_at`.
+    std::vector<std::vector<double>> distributions(auto const& policy) {
         ++runs_;
         auto const all = model_.run(tokens_, policy).logits_at(at_).values().to_host();
-        return {all.begin(), all.end()};
+        std::vector<std::vector<double>> of_examples;
+        for (auto at = all.begin(); at != all.end(); at += D.vocab)
+            of_examples.push_back(log_softmax(std::vector(at, at + D.vocab)));
+        return of_examples;
     }
 
     /// Of the distribution with edges cut from the clean one, mean over examples.
     double divergence() {
-        auto const ours = logits(rewire(cut_, model_, noise_));
-        auto const vocab = static_cast<std::size_t>(D.vocab);
+        auto const ours = distributions(rewire(cut_, model_, noise_));
         double sum = 0;
-        for (std::size_t e = 0; e < tokens_.examples(); ++e)
-            sum += kl_divergence(std::span<double const>(clean_).subspan(e * vocab, vocab),
-                                 std::span<double const>(ours).subspan(e * vocab, vocab));
-        return sum / static_cast<double>(tokens_.examples());
+        for (std::size_t e = 0; e < ours.size(); ++e)
+            sum += kl_divergence(clean_[e], ours[e]);
+        return sum / static_cast<double>(ours.size());
     }
 
     model<D, B> const& model_;
@@ -164,7 +170,8 @@ private:
     role at_;
     std::map<edge_sender, int> leaving_; ///< edges from each sender that are not cut
     std::vector<edge> cut_;              ///< those whose receivers are still read
-    std::vector<double> clean_, replayed_;
+    std::vector<std::vector<double>> clean_;
+    std::vector<double> replayed_;
     std::size_t next_ = 0, runs_ = 0;
     std::uint64_t work_ = 0;
     double divergence_ = 0;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <optional>
 #include <utility>
 #include <vector>
 
@@ -37,13 +36,13 @@ auto patch_receiver(edge_receiver const& to, Source const& source) {
         return to.input == input ? std::vector<node>{{to.layer, to.head}} : std::vector<node>{};
     };
     std::vector<std::size_t> all;
-    if (to.input == edge_input::logits)
+    if (to.input == edge_input::unembedding)
         for (std::size_t e = 0; e < source.rows().examples(); ++e)
             all.push_back(e);
     auto const mlp_layers = to.input == edge_input::mlp ? std::vector<int>{to.layer} : std::vector<int>{};
-    return may_not_fire(patch(sites::q{}, nodes(heads_if(edge_input::q)), source) |
-                        patch(sites::k{}, kv_nodes(heads_if(edge_input::k)), source) |
-                        patch(sites::v{}, kv_nodes(heads_if(edge_input::v)), source) |
+    return may_not_fire(patch(sites::q{}, nodes(heads_if(edge_input::query)), source) |
+                        patch(sites::k{}, kv_nodes(heads_if(edge_input::key)), source) |
+                        patch(sites::v{}, kv_nodes(heads_if(edge_input::value)), source) |
                         patch(sites::normalized2{}, layers(mlp_layers), source) |
                         patch(sites::final_normalized{}, examples(std::move(all)), source));
 }
@@ -77,6 +76,8 @@ batch batch_of(Run const& run) {
 template <description D, class B, class Clean, class Noise>
 sweep_result edge_patching(model<D, B> const& m, Clean const& clean, Noise const& noise, table<edge> const& edges,
                            std::vector<metric> const& metrics, sweep_options const& options = {}) {
+    if (edges.entries.empty())
+        throw bad_input("engraft [edge.none]: there is no edge to patch");
     for (auto const& e : edges.entries)
         detail::require_edge(D, e);
     if (!(noise.rows() == clean.rows()))
@@ -93,42 +94,49 @@ sweep_result edge_patching(model<D, B> const& m, Clean const& clean, Noise const
     double const bytes_of_run = rows * width * sizeof(typename B::value_type);
     auto const at_once = static_cast<std::size_t>(std::max(1.0, options.memory / 2 / bytes_of_run));
 
-    std::optional<sweep_result> all;
+    // Where each edge's policy acts is looked up for all rows beforehand: not for too many edges at one time.
+    auto const edges_at_once = static_cast<std::size_t>(std::max(1.0, 2e6 / rows));
+
+    sweep_result all(edges.axes, clean.rows().examples(), metrics);
     std::size_t done = 0;
     for (std::size_t first = 0; first < senders.size(); first += at_once) {
         auto const end = std::min(first + at_once, senders.size());
-        using run = decltype(detail::run_of_sender(m, tokens, clean, noise, senders[0]));
-        std::vector<run> sources;
+        std::vector<decltype(detail::run_of_sender(m, tokens, clean, noise, senders[0]))> sources;
         for (auto i = first; i < end; ++i)
             sources.push_back(detail::run_of_sender(m, tokens, clean, noise, senders[i]));
-        table<std::size_t> part{{{"edge", 0}}, {}};
+        for (std::size_t e = 0; e < clean.rows().examples(); ++e)
+            for (auto* of : {&all.planned.flops, &all.counted})
+                for (auto i = first; i < end; ++i)
+                    *of += detail::flops_of_example(m.described, shape_of_attention<D>, clean.rows().length(e));
+
+        std::vector<std::size_t> numbers; // of the edges from these senders
         for (std::size_t i = 0; i < edges.entries.size(); ++i)
             if (auto const& from = edges.entries[i].from; senders[first] <= from && from <= senders[end - 1])
-                part.entries.push_back(i);
-        part.axes.front().size = part.entries.size();
-        auto part_options = options;
-        part_options.memory = options.memory / 2;
-        if (options.progress)
-            part_options.progress = [&](double share) {
-                options.progress((static_cast<double>(done) + share * static_cast<double>(part.entries.size())) /
-                                 static_cast<double>(edges.entries.size()));
-            };
-        auto const found = sweep(
-            m, clean, part,
-            [&](std::size_t i) {
-                auto const& e = edges.entries[i];
-                auto const from = std::lower_bound(senders.begin(), senders.end(), e.from) - senders.begin();
-                return detail::patch_receiver(e.to, sources[static_cast<std::size_t>(from) - first]);
-            },
-            metrics, part_options);
-        done += part.entries.size();
-        if (!all)
-            all.emplace(edges.axes, clean.rows().examples(), metrics);
-        all->add_entries(found, part.entries);
+                numbers.push_back(i);
+        for (std::size_t begin = 0; begin < numbers.size(); begin += edges_at_once) {
+            auto const size = std::min(edges_at_once, numbers.size() - begin);
+            auto const from = numbers.begin() + static_cast<std::ptrdiff_t>(begin);
+            table<std::size_t> const part{{{"edge", size}}, {from, from + static_cast<std::ptrdiff_t>(size)}};
+            auto part_options = options;
+            part_options.memory = options.memory / 2;
+            if (options.progress)
+                part_options.progress = [&](double share) {
+                    options.progress((static_cast<double>(done) + share * static_cast<double>(size)) /
+                                     static_cast<double>(edges.entries.size()));
+                };
+            auto const found = sweep(
+                m, clean, part,
+                [&](std::size_t i) {
+                    auto const at = std::ranges::lower_bound(senders, edges.entries[i].from) - senders.begin();
+                    return detail::patch_receiver(edges.entries[i].to, sources[static_cast<std::size_t>(at) - first]);
+                },
+                metrics, part_options);
+            all.add_entries(found, part.entries);
+            done += size;
+        }
     }
-    if (!all)
-        throw bad_input("engraft [edge.none]: there is no edge to patch");
-    return std::move(*all);
+    all.planned.naive_flops *= 2; // a pass for the receivers' inputs and one for what they do
+    return all;
 }
 
 } // namespace engraft

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <compare>
 #include <cstddef>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -15,7 +16,7 @@ namespace engraft {
 
 /// What writes to the stream: a query head, or the MLP of a layer.
 struct edge_sender {
-    static constexpr int mlp = -1;
+    static constexpr int mlp = std::numeric_limits<int>::max(); ///< behind the heads of its layer
     int layer = 0;
     int head = mlp;
 
@@ -23,13 +24,13 @@ struct edge_sender {
     friend auto operator<=>(edge_sender const&, edge_sender const&) = default;
 };
 
-enum class edge_input { q, k, v, mlp, logits };
+enum class edge_input { query, key, value, mlp, unembedding };
 
 /// What reads the stream: the query of a query head, the key or the value of a key/value head, the MLP of a layer, or
 /// the logits (whose layer is the number of layers).
 struct edge_receiver {
     int layer = 0;
-    edge_input input = edge_input::q;
+    edge_input input = edge_input::query;
     int head = 0; ///< 0 for an MLP and the logits
 
     friend bool operator==(edge_receiver const&, edge_receiver const&) = default;
@@ -50,7 +51,7 @@ inline std::string name_of(edge const& e) {
     auto const from =
         layer(e.from.layer) + (e.from.head == edge_sender::mlp ? std::string("mlp") : std::to_string(e.from.head));
     switch (e.to.input) {
-    case edge_input::logits:
+    case edge_input::unembedding:
         return from + " -> logits";
     case edge_input::mlp:
         return from + " -> " + layer(e.to.layer) + "mlp";
@@ -82,13 +83,13 @@ inline std::vector<edge_receiver> edge_receivers(description const& d) {
     std::vector<edge_receiver> all;
     for (int l = 0; l < d.layers; ++l) {
         for (int h = 0; h < d.heads; ++h)
-            all.push_back({l, edge_input::q, h});
-        for (auto const input : {edge_input::k, edge_input::v})
+            all.push_back({l, edge_input::query, h});
+        for (auto const input : {edge_input::key, edge_input::value})
             for (int h = 0; h < d.kv_heads; ++h)
                 all.push_back({l, input, h});
         all.push_back({l, edge_input::mlp, 0});
     }
-    all.push_back({d.layers, edge_input::logits, 0});
+    all.push_back({d.layers, edge_input::unembedding, 0});
     return all;
 }
 

@@ -28,9 +28,8 @@ public:
                  std::size_t rows)
         : b_(&backend), w_(&w), noise_(noise), rows_(rows), heads_(static_cast<std::size_t>(D.layers)),
           mlps_(heads_.size()) {
-        std::sort(edges.begin(), edges.end(), [](edge const& a, edge const& b) {
-            return a.to != b.to ? a.to < b.to : a.from < b.from;
-        });
+        std::sort(edges.begin(), edges.end(),
+                  [](edge const& a, edge const& b) { return a.to != b.to ? a.to < b.to : a.from < b.from; });
         edges.erase(std::unique(edges.begin(), edges.end()), edges.end());
         for (auto const& e : edges) {
             if (cuts_.empty() || cuts_.back().to != e.to)
@@ -58,15 +57,16 @@ public:
             if (!mlps_[l].empty())
                 difference(mlps_[l], noise_.elements(sites::mlp_out{}, layer), view.data());
         } else if constexpr (std::is_same_v<S, sites::q>) {
-            each_cut(layer, edge_input::q, [&](auto const& cut) { read(cut, w_->blocks[l].q, D.heads, view); });
+            each_cut(layer, edge_input::query, [&](auto const& cut) { read(cut, w_->blocks[l].q, D.heads, view); });
         } else if constexpr (std::is_same_v<S, sites::k>) {
-            each_cut(layer, edge_input::k, [&](auto const& cut) { read(cut, w_->blocks[l].k, D.kv_heads, view); });
+            each_cut(layer, edge_input::key, [&](auto const& cut) { read(cut, w_->blocks[l].k, D.kv_heads, view); });
         } else if constexpr (std::is_same_v<S, sites::v>) {
-            each_cut(layer, edge_input::v, [&](auto const& cut) { read(cut, w_->blocks[l].v, D.kv_heads, view); });
+            each_cut(layer, edge_input::value, [&](auto const& cut) { read(cut, w_->blocks[l].v, D.kv_heads, view); });
         } else if constexpr (std::is_same_v<S, sites::normalized2>) {
             each_cut(layer, edge_input::mlp, [&](auto const& cut) { norm(view, input_of(cut), w_->blocks[l].norm2); });
         } else {
-            each_cut(D.layers, edge_input::logits, [&](auto const& cut) { norm(view, input_of(cut), w_->final_norm); });
+            each_cut(D.layers, edge_input::unembedding,
+                     [&](auto const& cut) { norm(view, input_of(cut), w_->final_norm); });
         }
     }
 
@@ -86,9 +86,8 @@ private:
     auto slices(std::size_t columns, std::size_t first, std::size_t width) const {
         std::vector<row_slice> list(rows_);
         for (std::size_t r = 0; r < rows_; ++r)
-            list[r] = {.to = r * columns + first,
-                       .from = r * columns + first,
-                       .width = static_cast<std::uint32_t>(width)};
+            list[r] = {
+                .to = r * columns + first, .from = r * columns + first, .width = static_cast<std::uint32_t>(width)};
         return vector_tensor<row_slice, memory>::from_host(list, extents<dynamic>(rows_));
     }
 
@@ -143,8 +142,8 @@ private:
     Noise noise_;
     std::size_t rows_;
     std::vector<cut_edges> cuts_;
-    matrix<T const> stream_;                  ///< as the forward pass has it now
-    std::vector<tensor_type> heads_, mlps_;   ///< of layers with senders: [rows, heads * d_model], [rows, d_model]
+    matrix<T const> stream_;                ///< as the forward pass has it now
+    std::vector<tensor_type> heads_, mlps_; ///< of layers with senders: [rows, heads * d_model], [rows, d_model]
     tensor_type input_, normalized_;
     std::size_t fired_ = 0;
 };

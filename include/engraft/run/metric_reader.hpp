@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <vector>
 
+#include <engraft/run/divergence.hpp>
 #include <engraft/run/metric.hpp>
 #include <engraft/run/unembed.hpp>
 #include <engraft/run/workspace.hpp>
@@ -147,7 +148,8 @@ private:
             break;
         case kind::kl_to_clean:
             for (std::size_t r = 0; r < values.size(); ++r)
-                values[r] = divergence(clean_distribution(clean_rows, examples[r]), to_host(logits.row_range(r, 1)));
+                values[r] = kl_divergence(clean_distribution(clean_rows, examples[r]),
+                                          log_softmax(to_host(logits.row_range(r, 1))));
             break;
         case kind::logit:
         case kind::logit_difference:
@@ -170,18 +172,6 @@ private:
         return elements;
     }
 
-    /// log(softmax) in double: small divergences drown in the rounding of the backend's own sum.
-    static std::vector<double> log_softmax(std::vector<T> const& logits) {
-        double const largest = *std::max_element(logits.begin(), logits.end());
-        double sum = 0;
-        for (double const x : logits)
-            sum += std::exp(x - largest);
-        std::vector<double> logs(logits.begin(), logits.end());
-        for (double& x : logs)
-            x -= largest + std::log(sum);
-        return logs;
-    }
-
     /// log(softmax) of the clean run's logits of an example; made once.
     std::vector<double> const& clean_distribution(matrix<T const> clean_rows, std::size_t example) {
         if (clean_.empty())
@@ -193,14 +183,6 @@ private:
             found = log_softmax(to_host(row));
         }
         return found;
-    }
-
-    static double divergence(std::vector<double> const& clean, std::vector<T> const& logits) {
-        auto const ours = log_softmax(logits);
-        double sum = 0;
-        for (std::size_t i = 0; i < ours.size(); ++i)
-            sum += std::exp(clean[i]) * (clean[i] - ours[i]);
-        return sum;
     }
 
     B const& b_;

@@ -54,6 +54,12 @@ public:
         return planner_.plan(footprints_[c.entry], c.example, clean_.rows().length(c.example), wanted_[c.example]);
     }
 
+    /// Where the policies of all entries act.
+    void add_to(hasher& h) const {
+        for (auto const& f : footprints_)
+            f.add_to(h);
+    }
+
     static constexpr bool edits_logits = touches<Policy, sites::logits>;
     static constexpr bool makes_lines = touches<Policy, sites::scores> || touches<Policy, sites::pattern>;
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <engraft/core/error.hpp>
+#include <engraft/core/journal.hpp>
 #include <engraft/run/metric.hpp>
 #include <engraft/run/plan.hpp>
 #include <engraft/run/table.hpp>
@@ -23,6 +24,9 @@ struct sweep_options {
     std::vector<long> read_at{};
     /// Called with the share of the work that is done, from 0 to 1.
     std::function<void(double)> progress{};
+    /// Keeps the numbers of finished chunks. A sweep that was stopped, and is begun again with the same arguments and
+    /// such a journal, goes on from there and gives the same numbers to the bit; see io/journal_file.hpp.
+    engraft::journal* journal = nullptr;
 };
 
 /// What a sweep will cost, known before anything is computed.
@@ -90,12 +94,29 @@ public:
     }
 
     sweep_plan planned;
-    flop_count counted; ///< what the engine did
+    flop_count counted; ///< what the engine did, in this program or in an earlier one that a journal has it from
 
     void set(std::size_t metric, std::size_t entry, std::size_t example, double value) {
         values_[metric][entry * examples_ + example] = value;
     }
     void set_clean(std::size_t metric, std::size_t example, double value) { clean_[metric][example] = value; }
+    double at(std::size_t metric, std::size_t entry, std::size_t example) const {
+        return values_[metric][entry * examples_ + example];
+    }
+
+    /// The numbers and costs of a sweep over some of the entries, `entries[i]` its entry i.
+    void add_entries(sweep_result const& part, std::vector<std::size_t> const& entries) {
+        for (std::size_t m = 0; m < values_.size(); ++m)
+            for (std::size_t e = 0; e < examples_; ++e) {
+                set_clean(m, e, part.clean_[m][e]);
+                for (std::size_t i = 0; i < entries.size(); ++i)
+                    set(m, entries[i], e, part.at(m, i, e));
+            }
+        auto const cases = planned.cases + part.planned.cases, live = planned.live + part.planned.live;
+        planned += part.planned;
+        planned.cases = cases, planned.live = live;
+        counted += part.counted;
+    }
 
 private:
     std::size_t number(std::string const& metric) const {

@@ -6,7 +6,10 @@
 #include <utility>
 #include <vector>
 
+#include <engraft/core/hash.hpp>
+#include <engraft/model/description_fields.hpp>
 #include <engraft/run/engine.hpp>
+#include <engraft/run/finished_cases.hpp>
 #include <engraft/run/metric_reader.hpp>
 #include <engraft/run/receivers.hpp>
 #include <engraft/run/sites_for_sweeps.hpp>
@@ -53,15 +56,15 @@ public:
             return finish({});
         engine<D, B, Clean, decltype(pass.bind(chunk_rows{}))> engine(model_.backend(), *model_.shared_weights(),
                                                                       clean_);
-        double done = 0;
-        for (auto const& cases : chunks) {
+        auto const compute = [&](std::vector<sweep_case> const& cases, sweep_plan&) {
             auto const chunk = pass.rows_of(cases, true);
             auto hooks = pass.bind(chunk);
             auto const rows = engine.run(chunk, hooks);
             read(rows, chunk, hooks);
-            report(done += static_cast<double>(cases.size()));
-        }
-        return finish(engine.counted());
+        };
+        return finish(each_chunk(
+            chunks, identity(pass), compute, [](auto const&, sweep_plan&) {}, [&] { return engine.counted(); },
+            [](sweep_plan const&) {}));
     }
 
     /// Two passes: what the receivers get in the first is patched into the second.
@@ -95,28 +98,37 @@ public:
             first_engine.run(chunk, hooks);
         };
 
-        double done = 0, second_memory = 0;
-        for (auto const& cases : chunks) {
+        // The second pass has rows of its own sizes: its chunk is cut again where it needs more memory.
+        auto const plan_second = [&](std::vector<sweep_case> const& cases, sweep_plan& plan) {
+            return cut(second, cases, true, 0, plan);
+        };
+        auto const compute = [&](std::vector<sweep_case> const& cases, sweep_plan& plan) {
             std::vector<workspace<T, memory>> spaces(tables.size());
-            if (computes_)
-                receive(cases, spaces);
-            // The second pass has rows of its own sizes: its chunk is cut again where it needs more memory.
-            sweep_plan rest_plan;
-            for (auto const& part : cut(second, cases, true, 0, rest_plan))
-                if (computes_) {
-                    auto const rest = second.rows_of(part, true);
-                    auto patches = second.bind(rest);
-                    read(second_engine.run(rest, patches), rest, patches);
-                }
-            second_memory = std::max(second_memory, rest_plan.memory);
-            rest_plan.memory = 0;
-            result_.planned += rest_plan;
-            report(done += static_cast<double>(cases.size()));
-        }
+            receive(cases, spaces);
+            for (auto const& part : plan_second(cases, plan)) {
+                auto const rest = second.rows_of(part, true);
+                auto patches = second.bind(rest);
+                read(second_engine.run(rest, patches), rest, patches);
+            }
+        };
+        double second_memory = 0;
+        auto const planned = [&](sweep_plan rest) {
+            second_memory = std::max(second_memory, rest.memory);
+            rest.memory = 0;
+            result_.planned += rest;
+        };
+        auto const counted = [&] {
+            auto both = first_engine.counted();
+            both += second_engine.counted();
+            return both;
+        };
+        hasher receiving;
+        receiving.add(site_index<S>).add(to.at.positions);
+        for (auto const& n : to.nodes)
+            receiving.add(n.layer).add(n.head);
+        auto const sum = each_chunk(chunks, identity(first, receiving.value()), compute, plan_second, counted, planned);
         result_.planned.memory += second_memory;
-        auto counted = first_engine.counted();
-        counted += second_engine.counted();
-        return finish(counted);
+        return finish(sum);
     }
 
 private:
@@ -268,7 +280,6 @@ private:
         no_hooks none;
         reader_.read(clean_rows_, examples, clean_rows_, none,
                      [&](std::size_t m, std::size_t row, double value) { result_.set_clean(m, row, value); });
-        clean_readings_ = reader_.flops();
     }
 
     void read(matrix<T> rows, chunk_rows const& chunk, auto& hooks) {
@@ -282,14 +293,71 @@ private:
     }
 
     double naive_flops(std::size_t example) const {
-        double f = 2.0 * D.d_model * D.vocab;
-        auto const everything = work::keys | work::query | work::attention | work::neurons;
-        for (int l = 0; l < D.layers; ++l) {
-            auto const shape = shape_of_attention<D>(l);
-            for (std::size_t p = 0; p < clean_.rows().length(example); ++p)
-                f += flops_of(D, everything, p + 1 - shape.first_visible(p)).total();
+        return 2.0 * D.d_model * D.vocab +
+               flops_of_example(described_, shape_of_attention<D>, clean_.rows().length(example)).total();
+    }
+
+    /// Goes through the chunks: compute(cases, plan) those that the journal does not have, plan(cases, plan) the
+    /// others, and planned(plan) for each. Returns what was counted for all. One chunk's beginning is computed again
+    /// where the journal has it, since nothing else tells whether the values that policies take from other runs are the
+    /// same.
+    template <class Compute, class Plan, class Counted, class Planned>
+    flop_count each_chunk(std::vector<std::vector<sweep_case>> const& chunks, std::uint64_t work,
+                          Compute const& compute, Plan const& plan, Counted const& counted, Planned const& planned) {
+        finished_cases kept(computes_ ? options_.journal : nullptr, work, metrics_.size(), policies_.size(),
+                            clean_.rows().examples());
+        sweep_plan ignored;
+        for (auto const& cases : chunks)
+            if (auto const again = kept.to_be_checked(cases); !again.empty()) {
+                compute(again, ignored);
+                kept.require_same(again, result_);
+                break;
+            }
+        kept.put_into(result_);
+        auto const all_counted = [&] {
+            auto sum = counted();
+            sum.readings += reader_.flops();
+            return sum;
+        };
+        auto sum = kept.counted();
+        double done = 0;
+        for (auto const& cases : chunks) {
+            auto const rest = kept.missing(cases);
+            bool const whole = rest.size() == cases.size();
+            sweep_plan of_chunk;
+            if (computes_ && !rest.empty()) {
+                auto const before = all_counted();
+                compute(rest, whole ? of_chunk : ignored);
+                auto const now = all_counted() - before;
+                sum += now;
+                kept.add(rest, result_, now);
+            }
+            if (!computes_ || !whole)
+                plan(cases, of_chunk);
+            planned(of_chunk);
+            report(done += static_cast<double>(cases.size()));
         }
-        return f;
+        return sum;
+    }
+
+    /// A number of this sweep: of all that it knows of itself, and of the clean run's numbers.
+    template <class Pass>
+    std::uint64_t identity(Pass const& pass, std::uint64_t more = 0) const {
+        if (!computes_ || !options_.journal)
+            return 0;
+        hasher h;
+        for_each_field([&](char const*, auto description::*field) { h.add(D.*field); });
+        h.add(B::name()).add(clean_.tokens()).add(more).add(policies_.size());
+        for (std::size_t e = 0; e < clean_.rows().examples(); ++e)
+            h.add(clean_.rows().begin(e)).add(read_at_[e]);
+        pass.add_to(h);
+        for (std::size_t m = 0; m < metrics_.size(); ++m)
+            h.add(metrics_[m].name)
+                .add(metrics_[m].of)
+                .add(metrics_[m].tokens)
+                .add(metrics_[m].others)
+                .add(result_.clean(m));
+        return h.value();
     }
 
     void report(double done) const {
@@ -297,12 +365,12 @@ private:
             options_.progress(total_ > 0 ? done / total_ : 1);
     }
 
-    sweep_result finish(flop_count counted) {
-        counted.readings = reader_.flops() - clean_readings_;
+    sweep_result finish(flop_count const& counted) {
         result_.counted = counted;
         return std::move(result_);
     }
 
+    static constexpr description described_ = D;
     model<D, B> const& model_;
     Clean const& clean_;
     std::vector<Policy> policies_;
@@ -315,7 +383,7 @@ private:
     std::vector<wanted_rows> logits_wanted_;
     workspace<T, memory> clean_space_;
     matrix<T> clean_rows_;
-    double total_ = 0, clean_readings_ = 0, passes_ = 1;
+    double total_ = 0, passes_ = 1;
 };
 
 } // namespace engraft::detail

@@ -99,14 +99,9 @@ struct prompts {
         return roles_of<R>(roles);
     }
     /// The role of that name, as a circuit's file has it. throws bad_input when the task has none
-    engraft::role const& role(std::string_view name) const {
-        for (auto const& r : roles)
-            if (r.name == name)
-                return r;
-        throw bad_input({"the boxes task has no role `", name,
-                         "`; its roles are last, query_label, "
-                         "previous_query_label and correct_object"});
-    }
+    engraft::role const& role(std::string_view name) const { return role_named(name, roles); }
+    /// The same in the noise prompts. throws as `role`
+    engraft::role const& noise_role(std::string_view name) const { return role_named(name, noise_roles); }
     /// As `role<R>` in the noise prompts; `previous_query_label`, which they lack, is one of their label positions
     /// drawn at random, as in the paper's code.
     template <class R>
@@ -115,6 +110,15 @@ struct prompts {
     }
 
 private:
+    static engraft::role const& role_named(std::string_view name, std::array<engraft::role, 4> const& all) {
+        for (auto const& r : all)
+            if (r.name == name)
+                return r;
+        throw bad_input({"the boxes task has no role `", name,
+                         "`; its roles are last, query_label, "
+                         "previous_query_label and correct_object"});
+    }
+
     template <class R>
     static engraft::role roles_of(std::array<engraft::role, 4> const& all) {
         constexpr int index = std::is_same_v<R, last>                   ? 0

@@ -18,6 +18,7 @@
 #include <engraft/io/source/dequantize.ipp>
 #include <engraft/io/source/gguf.ipp>
 #include <engraft/io/source/gguf_description.ipp>
+#include <engraft/io/source/gguf_reader.ipp>
 #include <engraft/io/source/gguf_tensors.ipp>
 #include <engraft/io/source/gguf_tokenizer.ipp>
 #include <engraft/io/source/journal_file.ipp>
