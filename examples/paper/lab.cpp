@@ -4,6 +4,8 @@
 
 namespace paper {
 
-std::unique_ptr<lab> load_lab(std::vector<model_entry> const& models) { return std::make_unique<lab_of<pair_model>>(models); }
+std::unique_ptr<lab> load_lab(std::vector<model_entry> const& models) {
+    return std::make_unique<lab_of<pair_model>>(models);
+}
 
 } // namespace paper

@@ -9,9 +9,12 @@
 #include <string>
 #include <vector>
 
+#include <engraft/circuit/attention_report.hpp>
 #include <engraft/circuit/circuit.hpp>
+#include <engraft/circuit/dcm.hpp>
 #include <engraft/circuit/path_patching.hpp>
 #include <engraft/task/boxes.hpp>
+#include <engraft/task/desiderata.hpp>
 
 #include "settings.hpp"
 
@@ -25,6 +28,19 @@ enum class part { z, q, k, v };
 /// FLOPs of sweeps, as planned and as counted while they ran.
 struct cost {
     double planned = 0, counted = 0;
+};
+
+/// Circuits measured by mean ablation, in one model on some prompts.
+class ablation {
+public:
+    virtual ~ablation() = default;
+
+    /// F(Cir) of each circuit: all else has its mean. beside: a circuit like them, so that less is computed.
+    virtual std::vector<double> each(std::vector<eg::circuit> const& circuits, eg::circuit const& beside) = 0;
+    /// F(M without K) for each K; nothing for K is F(M).
+    virtual std::vector<double> without(std::vector<eg::circuit> const& nodes) = 0;
+
+    double whole() { return without({eg::circuit{}}).front(); }
 };
 
 class lab {
@@ -52,6 +68,26 @@ public:
     /// Accuracy with attention from one role to another blocked in layers l, l + 1, ..., for each l.
     virtual std::vector<double> knocked_out(std::string const& model, eg::boxes::prompts const& p, eg::role const& from,
                                             eg::role const& to) = 0;
+
+    /// Means are over the noise prompts of `mean_prompts`.
+    virtual std::unique_ptr<ablation> mean_ablation(std::string const& model, eg::boxes::prompts const& p,
+                                                    eg::boxes::prompts const& mean_prompts) = 0;
+
+    /// Average attention of a group's heads from its role to the task's roles, and to the segment of the box asked for.
+    virtual eg::attention_report attention(std::string const& model, eg::boxes::prompts const& p,
+                                           eg::circuit_group const& group) = 0;
+
+    /// Triples of each hypothesis, for the models' tokenizer.
+    virtual std::vector<eg::desideratum> desiderata(std::vector<eg::boxes::hypothesis> const& all, std::size_t examples,
+                                                    std::uint64_t seed) const = 0;
+
+    /// Share of examples that follow the target under each exchange of z by itself.
+    virtual std::vector<double> follow(std::string const& model, std::vector<eg::desideratum> const& all,
+                                       std::vector<eg::exchange> const& exchanges) = 0;
+
+    /// Masks of each group for each desideratum, trained.
+    virtual std::vector<eg::dcm_result> masks(std::string const& model, eg::circuit const& groups,
+                                              eg::dcm_data const& data) = 0;
 
     cost used; ///< since it was last set to {}
     std::function<void(double)> progress; ///< called with the share of a call's work that is done

@@ -11,6 +11,8 @@
 
 namespace paper {
 
+/// Its members stand in several sources, so that a program is compiled in pieces: lab.cpp, lab_sweeps.cpp,
+/// lab_circuits.cpp, lab_masks.cpp.
 template <eg::description D>
 class lab_of : public lab {
 public:
@@ -57,60 +59,30 @@ public:
     }
 
     std::vector<double> swapped(part what, std::string const& into, std::string const& from, eg::boxes::prompts const& p,
-                                std::vector<eg::circuit> const& sets) override {
-        switch (what) {
-        case part::z:
-            return swapped(eg::z, into, from, p, sets);
-        case part::q:
-            return swapped(eg::q, into, from, p, sets);
-        case part::k:
-            return swapped(eg::k, into, from, p, sets);
-        case part::v:
-            return swapped(eg::v, into, from, p, sets);
-        }
-        return {};
-    }
-
+                                std::vector<eg::circuit> const& sets) override;
     std::vector<double> knocked_out(std::string const& name, eg::boxes::prompts const& p, eg::role const& from,
-                                    eg::role const& to) override {
-        auto const& model = of(name);
-        auto const clean = model.run(p.tokens, eg::capture_for_sweeps<D>());
-        return means(eg::sweep(
-            model, clean, eg::each_layer<D>(),
-            [&](int first) { return eg::knockout(eg::layers(first, D.layers), eg::at(from), eg::at(to)); },
-            {eg::accuracy(p.answers)}, options()));
+                                    eg::role const& to) override;
+    std::unique_ptr<ablation> mean_ablation(std::string const& model, eg::boxes::prompts const& p,
+                                            eg::boxes::prompts const& mean_prompts) override;
+    eg::attention_report attention(std::string const& model, eg::boxes::prompts const& p,
+                                   eg::circuit_group const& group) override;
+    std::vector<double> follow(std::string const& model, std::vector<eg::desideratum> const& all,
+                               std::vector<eg::exchange> const& exchanges) override;
+    std::vector<eg::dcm_result> masks(std::string const& model, eg::circuit const& groups,
+                                      eg::dcm_data const& data) override;
+
+    std::vector<eg::desideratum> desiderata(std::vector<eg::boxes::hypothesis> const& all, std::size_t examples,
+                                            std::uint64_t seed) const override {
+        std::vector<eg::desideratum> drawn;
+        for (auto const what : all)
+            drawn.push_back(eg::boxes::sample(*words_, what, {.examples = examples, .seed = seed}));
+        return drawn;
     }
 
 private:
     using model_type = eg::model<D>;
 
     model_type const& of(std::string const& name) const { return models_.at(name); }
-
-    /// A circuit's heads at its roles, where a site has as many heads as there are queries or fewer.
-    template <eg::site S>
-    std::vector<double> swapped(S, std::string const& into, std::string const& from, eg::boxes::prompts const& p,
-                                std::vector<eg::circuit> const& sets) {
-        auto const& model = of(into);
-        auto const clean = model.run(p.tokens, eg::capture_for_sweeps<D>());
-        auto const source = of(from).run(p.tokens, eg::capture(S{}));
-        auto const one = [&](eg::circuit_group const& g) {
-            auto const& role = p.role(g.role);
-            if constexpr (std::is_same_v<S, eg::sites::k> || std::is_same_v<S, eg::sites::v>)
-                return eg::may_not_fire(eg::swap(S{}, eg::kv_nodes(eg::kv_heads_of<D>(g.heads)).at(role), source));
-            else
-                return eg::may_not_fire(eg::swap(S{}, eg::nodes(g.heads).at(role), source));
-        };
-        eg::table<eg::circuit> const each{{{"set", sets.size()}}, sets};
-        return means(eg::sweep(
-            model, clean, each,
-            [&](eg::circuit const& c) {
-                std::vector<decltype(one(c.groups.front()))> groups;
-                for (auto const& g : c.groups)
-                    groups.push_back(one(g));
-                return eg::all_of(std::move(groups));
-            },
-            {eg::accuracy(p.answers)}, options()));
-    }
 
     eg::sweep_options options() const {
         eg::sweep_options o;
@@ -125,11 +97,7 @@ private:
     /// Mean over the examples, of each entry of a sweep.
     std::vector<double> means(eg::sweep_result const& found) {
         count(found.planned, found.counted);
-        auto const examples = found.axes().back().size;
-        std::vector<double> m(found.of().size() / examples);
-        for (std::size_t i = 0; i < found.of().size(); ++i)
-            m[i / examples] += found.of()[i] / static_cast<double>(examples);
-        return m;
+        return eg::mean_over_examples(found);
     }
 
     std::map<std::string, model_type> models_;

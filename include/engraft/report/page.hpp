@@ -2,7 +2,6 @@
 
 #include <cmath>
 #include <cstddef>
-#include <iomanip>
 #include <map>
 #include <sstream>
 #include <string>
@@ -12,6 +11,7 @@
 
 #include <engraft/report/findings.hpp>
 #include <engraft/report/page_style.hpp>
+#include <engraft/report/shown.hpp>
 
 namespace engraft::report {
 
@@ -54,26 +54,8 @@ inline std::string escaped(std::string_view text) {
     return e;
 }
 
-/// A number as a reader wants it: whole ones as they are, others with three digits behind the point.
-inline std::string shown(double x) {
-    if (std::isnan(x))
-        return "–";
-    if (std::isinf(x))
-        return x > 0 ? "∞" : "−∞";
-    std::ostringstream text;
-    text.imbue(std::locale::classic());
-    if (x == std::floor(x) && std::abs(x) < 1e7)
-        text << static_cast<long long>(x);
-    else if (std::abs(x) >= 1e6)
-        text << std::setprecision(3) << x;
-    else
-        text << std::fixed << std::setprecision(3) << x;
-    auto t = text.str();
-    return t[0] == '-' ? "−" + t.substr(1) : t;
-}
-
 inline std::string shown_rule(comparison const& c) {
-    auto const tolerance = c.tolerance == 0 ? "" : shown(c.tolerance);
+    auto const tolerance = c.tolerance == 0 ? std::string() : shown(c.tolerance);
     switch (c.rule) {
     case relation::near:
         return "within " + shown(c.tolerance) + " of " + shown(c.there);
