@@ -308,10 +308,14 @@ private:
             kept.groups.push_back({"group at " + name, name, description_of_case::nodes(heads)});
             roles.push_back(case_.role(name));
         }
-        eg::mean_ablation const f(
-            model_, clean_, roles, means,
-            {eg::probability(case_.answer), eg::logit(case_.answer), eg::logit_difference(case_.answer, case_.other)},
-            {.sweep = {.read_at = last_.positions}});
+        auto const measured = [&](eg::batch const& prompts_there, std::vector<eg::role> const& roles_there,
+                                  std::vector<eg::token> const& answers, std::vector<eg::token> const& others) {
+            return eg::mean_ablation(
+                model_, prompts_there, roles_there, means,
+                {eg::probability(answers), eg::logit(answers), eg::logit_difference(answers, others)},
+                {.sweep = {.read_at = last_of(roles_there)}});
+        };
+        auto const f = measured(clean_, roles, case_.answer, case_.other);
         auto const of_circuit = [&](eg::sweep_result const& found) {
             return metrics{{"prob", found.of("probability")},
                            {"logit", found.of("logit")},
@@ -319,7 +323,28 @@ private:
         };
         compare("clean", of_circuit(f.whole()), by_sweep);
         compare("all_positions", of_circuit(f.alone(kept)), " [the run beside]");
-        compare("all_positions", of_circuit(f.each({kept})), by_sweep);
+        auto const in_order = f.each({kept});
+        compare("all_positions", of_circuit(in_order), by_sweep);
+
+        // The order of the examples does not change a score.
+        auto const backwards = [](auto list) {
+            std::reverse(list.begin(), list.end());
+            return list;
+        };
+        auto turned = roles;
+        for (auto& role : turned)
+            role.positions = backwards(role.positions);
+        auto const in_other_order =
+            measured(backwards(case_.clean), turned, backwards(case_.answer), backwards(case_.other)).each({kept});
+        auto const difference =
+            std::abs(eg::mean_over_examples(in_order)[0] - eg::mean_over_examples(in_other_order)[0]);
+        passed_ = passed_ && difference < 1e-6;
+        lines_ << "order of the examples " << difference << (difference < 1e-6 ? "" : " FAILED") << '\n';
+    }
+
+    /// Of the roles, the positions of the last one: where the numbers are read.
+    static std::vector<long> last_of(std::vector<eg::role> const& roles) {
+        return std::find_if(roles.begin(), roles.end(), [](eg::role const& r) { return r.name == "last"; })->positions;
     }
 
     template <class Policy>

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <concepts>
 #include <cstdint>
@@ -240,6 +241,27 @@ prompts sample(T const& tokenizer, options const& o) {
 
     return {std::move(scenes),  std::move(noise_scenes), batch(tokens),    batch(noise_tokens),
             std::move(answers), std::move(left_out),     std::move(roles), std::move(noise_roles)};
+}
+
+/// Where the segments "the apple is in Box O" of each example are, from the word before the object to the label; which
+/// of them is the one asked for, the scenes say. [segment][example][position]
+/// throws bad_input when a word is not a token of its own where it stands
+template <tokenizer_of_prompts T>
+std::vector<std::vector<std::vector<long>>> segments(T const& tokenizer, prompts const& p) {
+    std::vector<std::vector<std::vector<long>>> all(p.scenes.empty() ? 0 : p.scenes[0].objects.size());
+    for (std::size_t e = 0; e < p.scenes.size(); ++e) {
+        auto const& s = p.scenes[e];
+        auto const begin = p.tokens.tokens().begin() + static_cast<std::ptrdiff_t>(p.tokens.rows().begin(e));
+        std::vector<token> const tokens(begin, begin + static_cast<std::ptrdiff_t>(p.tokens.rows().length(e)));
+        for (std::size_t i = 0; i < all.size(); ++i) {
+            auto const object = detail::place_of(tokens, detail::word(tokenizer, s.objects[i]), true, s);
+            auto const label = detail::place_of(tokens, detail::word(tokenizer, std::string(1, s.labels[i])), true, s);
+            auto& places = all[i].emplace_back();
+            for (long at = std::max(object - 1, 0L); at <= label; ++at)
+                places.push_back(at);
+        }
+    }
+    return all;
 }
 
 } // namespace boxes
