@@ -1,6 +1,6 @@
 #include "lab_of.hpp"
 
-#include "../pair/pair.hpp"
+#include "../described.hpp"
 
 namespace paper {
 
@@ -51,9 +51,9 @@ eg::attention_report lab_of<D>::attention(std::string const& name, eg::boxes::pr
     return eg::attention_from(of(name), p.tokens, p.role(group.role), group.heads, targets);
 }
 
-template std::unique_ptr<ablation> lab_of<pair_model>::mean_ablation(std::string const&, eg::boxes::prompts const&,
+template std::unique_ptr<ablation> lab_of<described>::mean_ablation(std::string const&, eg::boxes::prompts const&,
                                                                      eg::boxes::prompts const&);
-template eg::attention_report lab_of<pair_model>::attention(std::string const&, eg::boxes::prompts const&,
+template eg::attention_report lab_of<described>::attention(std::string const&, eg::boxes::prompts const&,
                                                             eg::circuit_group const&);
 
 } // namespace paper

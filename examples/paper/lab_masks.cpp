@@ -1,6 +1,6 @@
 #include "lab_of.hpp"
 
-#include "../pair/pair.hpp"
+#include "../described.hpp"
 
 namespace paper {
 
@@ -17,8 +17,8 @@ std::vector<eg::dcm_result> lab_of<D>::masks(std::string const& name, eg::circui
     return eg::dcm(of(name), groups, data, o);
 }
 
-template std::vector<double> lab_of<pair_model>::follow(std::string const&, std::vector<eg::desideratum> const&,
+template std::vector<double> lab_of<described>::follow(std::string const&, std::vector<eg::desideratum> const&,
                                                         std::vector<eg::exchange> const&);
-template std::vector<eg::dcm_result> lab_of<pair_model>::masks(std::string const&, eg::circuit const&, eg::dcm_data const&);
+template std::vector<eg::dcm_result> lab_of<described>::masks(std::string const&, eg::circuit const&, eg::dcm_data const&);
 
 } // namespace paper

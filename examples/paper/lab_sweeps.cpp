@@ -1,6 +1,6 @@
 #include "lab_of.hpp"
 
-#include "../pair/pair.hpp"
+#include "../described.hpp"
 
 namespace paper {
 
@@ -47,9 +47,9 @@ std::vector<double> lab_of<D>::knocked_out(std::string const& name, eg::boxes::p
         {eg::accuracy(p.answers)}, options()));
 }
 
-template std::vector<double> lab_of<pair_model>::swapped(part, std::string const&, std::string const&,
+template std::vector<double> lab_of<described>::swapped(part, std::string const&, std::string const&,
                                                          eg::boxes::prompts const&, std::vector<eg::circuit> const&);
-template std::vector<double> lab_of<pair_model>::knocked_out(std::string const&, eg::boxes::prompts const&,
+template std::vector<double> lab_of<described>::knocked_out(std::string const&, eg::boxes::prompts const&,
                                                              eg::role const&, eg::role const&);
 
 } // namespace paper
