@@ -16,6 +16,12 @@ namespace paper {
 
 namespace report = eg::report;
 
+/// A circuit without its groups that have no heads.
+inline eg::circuit without_empty_groups(eg::circuit c) {
+    std::erase_if(c.groups, [](eg::circuit_group const& g) { return g.heads.empty(); });
+    return c;
+}
+
 /// What an experiment works with.
 struct context {
     lab& models;
@@ -31,7 +37,11 @@ struct context {
     eg::circuit by_score(model_entry const& m) const { return kept.circuit(m.name + "_by_score"); }
     eg::circuit circuit(model_entry const& m) const { return kept.circuit(m.name); }
     /// The heads of each group that carry its function, as `figure_3` found them.
+#ifdef PAPER_HAS_MASKS
     eg::circuit functional(model_entry const& m) const { return kept.circuit(m.name + "_functional"); }
+#else
+    eg::circuit functional(model_entry const& m) const { return without_empty_groups(circuit(m)); }
+#endif
 
     /// "200, seed 10"
     std::string prompts_text() const {
@@ -52,12 +62,6 @@ std::vector<experiment const*> const& all_experiments();
 
 /// The paper's letters for the groups in the order of discovery: "A: value fetchers".
 std::string letter(std::string const& group);
-
-/// A circuit without its groups that have no heads.
-inline eg::circuit without_empty_groups(eg::circuit c) {
-    std::erase_if(c.groups, [](eg::circuit_group const& g) { return g.heads.empty(); });
-    return c;
-}
 
 inline std::size_t heads_of(eg::circuit const& c) {
     std::size_t count = 0;

@@ -2,6 +2,7 @@
 
 #include "experiment.hpp"
 
+#ifdef PAPER_HAS_MASKS
 namespace paper {
 
 namespace {
@@ -99,3 +100,4 @@ void run(context& c, report::findings& f) {
 extern experiment const figure_3{"figure_3", "Figures 2, 3, A8, A9: what the groups carry (DCM, activation patching)", {"circuits"}, run};
 
 } // namespace paper
+#endif

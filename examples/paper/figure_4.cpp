@@ -65,6 +65,12 @@ void run(context& c, report::findings& f) {
 
 } // namespace
 
-extern experiment const figure_4{"figure_4", "Figure 4: cross-model activation patching", {"figure_3"}, run};
+extern experiment const figure_4{"figure_4", "Figure 4: cross-model activation patching", 
+#ifdef PAPER_HAS_MASKS
+                          {"figure_3"},
+#else
+                          {"circuits"},
+#endif
+                          run};
 
 } // namespace paper

@@ -2,6 +2,7 @@
 
 #include "../described.hpp"
 
+#ifdef PAPER_HAS_MASKS
 namespace paper {
 
 template <eg::description D>
@@ -22,3 +23,4 @@ template std::vector<double> lab_of<described>::follow(std::string const&, std::
 template std::vector<eg::dcm_result> lab_of<described>::masks(std::string const&, eg::circuit const&, eg::dcm_data const&);
 
 } // namespace paper
+#endif

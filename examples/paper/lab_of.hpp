@@ -66,6 +66,7 @@ public:
                                             eg::boxes::prompts const& mean_prompts) override;
     eg::attention_report attention(std::string const& model, eg::boxes::prompts const& p,
                                    eg::circuit_group const& group) override;
+#ifdef PAPER_HAS_MASKS
     std::vector<double> follow(std::string const& model, std::vector<eg::desideratum> const& all,
                                std::vector<eg::exchange> const& exchanges) override;
     std::vector<eg::dcm_result> masks(std::string const& model, eg::circuit const& groups,
@@ -78,6 +79,7 @@ public:
             drawn.push_back(eg::boxes::sample(*words_, what, {.examples = examples, .seed = seed}));
         return drawn;
     }
+#endif
 
 private:
     using model_type = eg::model<D>;

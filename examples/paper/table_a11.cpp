@@ -2,6 +2,7 @@
 
 #include "experiment.hpp"
 
+#ifdef PAPER_HAS_MASKS
 namespace paper {
 
 namespace {
@@ -59,3 +60,4 @@ void run(context& c, report::findings& f) {
 extern experiment const table_a11{"table_a11", "Table A11: what position is", {"figure_3"}, run};
 
 } // namespace paper
+#endif
