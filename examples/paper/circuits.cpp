@@ -9,63 +9,54 @@ namespace paper {
 namespace {
 
 report::figure map_of_scores(context const& c, std::string const& group, std::vector<double> const& scores) {
-    report::figure f{.name = "scores_" + group,
-                     .title = "Path patching scores, " + letter(group),
-                     .how = report::figure::kind::map,
-                     .x_label = "head",
-                     .y_label = "layer",
-                     .values = scores};
-    for (int h = 0; h < c.models.heads(); ++h)
-        f.categories.push_back(std::to_string(h));
-    for (int l = 0; l < c.models.layers(); ++l)
-        f.rows.push_back(std::to_string(l));
+    auto map = map_of("scores_" + group, "Path patching scores, " + letter(group), counted(c.models.layers()),
+                      counted(c.models.heads()), scores);
+    map.x_label = "head", map.y_label = "layer";
     for (double const s : scores)
-        f.most = std::isnan(f.most) ? std::abs(s) : std::max(f.most, std::abs(s));
-    f.least = -f.most;
-    return f;
+        map.most = std::max(std::abs(s), s == scores.front() ? 0 : map.most);
+    map.least = -map.most;
+    return map;
 }
 
 void run(context& c, report::findings& f) {
-    f.method = "For each head, z from a noise prompt is sent along the direct path to the logits (A), to the queries of A "
-               "(B), the values of B (C) and the values of C (D); the heads with the lowest relative change of the "
-               "answer's probability are taken. Then each group is pruned: a head stays when the circuit's accuracy "
-               "without it (and without 30 % of its group) falls by the threshold.";
-    auto const prompts = c.models.prompts(c.chosen.for_path_patching(), c.chosen.seed + 2);
-    auto const judged = c.models.prompts(c.chosen.for_minimality(), c.chosen.seed + 3);
-    f.settings = {{"prompts", std::to_string(c.chosen.for_path_patching()) + " for path patching (seed " +
-                                  std::to_string(c.chosen.seed + 2) + "), " + std::to_string(c.chosen.for_minimality()) +
-                                  " for minimality (seed " + std::to_string(c.chosen.seed + 3) + ")"},
+    f.method =
+        "For each head, z from a noise prompt is sent along the direct path to the logits (A), to the queries of A "
+        "(B), the values of B (C) and the values of C (D); the heads with the lowest relative change of the "
+        "answer's probability are taken. Then each group is pruned: a head stays when the circuit's accuracy "
+        "without it (and without 30 % of its group) falls by the threshold.";
+    auto const many = c.chosen.for_path_patching(), few = c.chosen.for_minimality();
+    auto const prompts = c.models.prompts(many, c.chosen.seed + 2), judged = c.models.prompts(few, c.chosen.seed + 3);
+    f.settings = {{"prompts", eg::message({many, " for path patching (seed ", c.chosen.seed + 2, "), ", few,
+                                           " for minimality (seed ", c.chosen.seed + 3, ")"})},
                   {"threshold", report::shown(c.chosen.threshold)}};
-    report::table sizes{"Heads of each group (Tables A2, A3, A7)",
+    report::table sizes{"Heads of each group",
                         {"model", "group", "by score", "without overlap", "minimal", "paper", "the heads"}};
     for (auto const& m : c.chosen.searched()) {
         auto const found = c.models.discover(m.name, prompts, m.heads);
         auto const measured = c.models.mean_ablation(m.name, judged, c.mean_prompts());
-        auto const minimal = eg::minimal_circuit(
-            found.found, {.threshold = c.chosen.threshold},
-            [&](eg::circuit const& beside, std::vector<eg::circuit> const& cases) { return measured->each(cases, beside); });
+        auto const minimal = eg::minimal_circuit(found.found, {.threshold = c.chosen.threshold},
+                                                 [&](eg::circuit const& beside, std::vector<eg::circuit> const& all) {
+                                                     return measured->each(all, beside);
+                                                 });
         c.kept.write_circuit(m.name + "_by_score", found.found);
         c.kept.write_circuit(m.name, minimal);
 
         for (std::size_t g = 0; g < minimal.groups.size(); ++g) {
-            auto const& group = minimal.groups[g].name;
+            auto const& [group, role, heads] = minimal.groups[g];
+            auto const& scores = found.steps[g].change;
             f.arrays.push_back({"scores_" + m.name + "_" + group,
                                 {std::size_t(c.models.layers()), std::size_t(c.models.heads())},
-                                found.steps[g].change});
+                                scores});
             if (m.name == c.chosen.base().name)
-                f.figures.push_back(map_of_scores(c, group, found.steps[g].change));
+                f.figures.push_back(map_of_scores(c, group, scores));
             sizes.add({m.name, letter(group), double(m.heads[g]), double(found.found.groups[g].heads.size()),
-                       double(minimal.groups[g].heads.size()), c.paper({"groups", m.published, group, "heads"}),
-                       text_of(minimal.groups[g].heads)});
+                       double(heads.size()), c.paper({"groups", m.published, group, "heads"}), text_of(heads)});
         }
-        if (m.published == "Llama-7B")
-            f.comparisons.push_back({"“we prune 20 % of the heads of the initial circuit”, of the base model: share that is kept",
-                                     double(heads_of(minimal)) / double(heads_of(found.found)), report::relation::near,
-                                     0.8, 0.1});
-        else
-            f.comparisons.push_back({m.name + ": 175 of 200 heads are left by minimality (" + m.published + ")",
-                                     double(heads_of(minimal)) / double(heads_of(found.found)), report::relation::near,
-                                     0.875, 0.1});
+        bool const llama = m.published == "Llama-7B";
+        f.comparisons.push_back({m.name + (llama ? ": “we prune 20 % of the heads”, 90 to 72: share that is kept"
+                                                 : ": 200 heads to 175 (" + m.published + "): share that is kept"),
+                                 double(heads_of(minimal)) / double(heads_of(found.found)), report::relation::near,
+                                 llama ? 0.8 : 0.875, 0.1});
     }
     f.tables.push_back(sizes);
 }

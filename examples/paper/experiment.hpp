@@ -36,7 +36,7 @@ struct context {
     /// A model's circuit, as the experiment `circuits` found it; by score alone, or pruned.
     eg::circuit by_score(model_entry const& m) const { return kept.circuit(m.name + "_by_score"); }
     eg::circuit circuit(model_entry const& m) const { return kept.circuit(m.name); }
-    /// The heads of each group that carry its function, as `figure_3` found them.
+    /// The heads of each group that carry its function, as `masks` found them.
 #ifdef PAPER_HAS_MASKS
     eg::circuit functional(model_entry const& m) const { return kept.circuit(m.name + "_functional"); }
 #else
@@ -69,6 +69,19 @@ inline std::size_t heads_of(eg::circuit const& c) {
         count += g.heads.size();
     return count;
 }
+
+/// Bars from 0 to 1 above each category, to which series are added.
+report::figure bars_of(std::string const& name, std::string const& title, std::string const& y_label,
+                       std::vector<std::string> const& categories);
+/// Lines or points from 0 to 1.
+report::figure drawing_of(report::figure::kind how, std::string const& name, std::string const& title,
+                          std::string const& x_label, std::string const& y_label);
+/// Coloured squares, [rows, columns].
+report::figure map_of(std::string const& name, std::string const& title, std::vector<std::string> const& rows,
+                      std::vector<std::string> const& columns, std::vector<double> const& values);
+
+/// "0", "1", ...
+std::vector<std::string> counted(int count);
 
 /// "L5 H1, L4 H7"
 std::string text_of(std::vector<eg::node> const& heads);

@@ -1,4 +1,4 @@
-// Figures 2, 3, A8, A9 and the last column of Tables A2, A3, A7: what each group of a circuit carries.
+// Figures 2, 3, A8 and A9: what each group of a circuit carries, by activation patching of its functional heads.
 
 #include "experiment.hpp"
 
@@ -7,97 +7,76 @@ namespace paper {
 
 namespace {
 
-constexpr char const* statements[][2] = {{"value_fetcher", "object"}, {"position_transmitter", "position"}, {"position_detector", "position"}};
+std::vector const three{eg::boxes::hypothesis::object, eg::boxes::hypothesis::label, eg::boxes::hypothesis::position};
 
-/// The heads that DCM chose for the desideratum whose targets they make most often; all heads of a group for which
-/// there is none: the paper's structure readers.
-eg::circuit functional_heads(eg::circuit const& circuit, std::vector<eg::dcm_result> const& found, report::table& t, context const& c, model_entry const& m) {
-    eg::circuit functional = circuit;
-    for (auto& group : functional.groups) {
-        eg::dcm_result const* best = nullptr;
-        for (auto const& one : found)
-            if (one.group == group.name && (!best || one.test_accuracy > best->test_accuracy))
-                best = &one;
-        bool const known = best && best->test_accuracy >= 2.0 / 7 && !best->chosen.empty();
-        t.add({letter(group.name), double(group.heads.size()), known ? best->desideratum : "–", known ? report::cell(best->test_accuracy) : "–",
-               known ? report::cell(double(best->chosen.size())) : "–", c.paper({"groups", m.published, group.name, "heads"}), c.paper({"groups", m.published, group.name, "dcm"})});
-        if (known)
-            group.heads = best->chosen;
+/// One group of one circuit in all models. accuracies: of each model, [desideratum, repetition]
+void show(context const& c, report::findings& f, model_entry const& of, std::string const& group,
+          std::vector<std::vector<std::vector<double>>> const& accuracies) {
+    auto const title = "Circuit of " + of.name + ", " + letter(group);
+    auto bars =
+        bars_of("patching_" + of.name + "_" + group, title, "follow the target", {"object", "label", "position"});
+    report::table t{title, {"model", "object", "label", "position", "paper: object", "label", "position"}};
+    auto const function = group == "value_fetcher" ? "object" : group == "structure_reader" ? "" : "position";
+    for (std::size_t i = 0; i < c.chosen.models.size(); ++i) {
+        auto const& m = c.chosen.models[i];
+        bars.all.push_back({.name = m.name});
+        std::vector<report::cell> row{m.name}, published;
+        report::kept_array kept{bars.name + "_" + m.name, {three.size(), c.chosen.repetitions}, {}};
+        for (std::size_t d = 0; d < three.size(); ++d) {
+            std::string const what = eg::boxes::name_of(three[d]);
+            auto const found = eg::summarize(accuracies[i][d]);
+            double const theirs = c.paper({"patching", of.published, m.published, group, what, "mean"});
+            bars.all.back().y.push_back(found.mean), bars.all.back().error.push_back(found.deviation);
+            row.push_back(found.mean), published.push_back(theirs);
+            kept.values.insert(kept.values.end(), accuracies[i][d].begin(), accuracies[i][d].end());
+            if (what == function && !std::isnan(theirs))
+                f.comparisons.push_back({title + ", in " + m.name + ": follow the " + what + " (" + of.published +
+                                             "’s in " + m.published + ")",
+                                         found.mean, report::relation::near, theirs, 0.1});
+        }
+        row.insert(row.end(), published.begin(), published.end());
+        t.add(row);
+        f.arrays.push_back(kept);
     }
-    return functional;
+    bars.levels = {{"chance", 1.0 / 7}};
+    f.tables.push_back(t);
+    f.figures.push_back(bars);
 }
 
 void run(context& c, report::findings& f) {
-    using enum eg::boxes::hypothesis;
-    f.method = "A desideratum is a set of triples: an original prompt, an alternate one, and the answer that would follow if "
-               "heads carried one thing (the object, the label, the position) from the alternate. DCM trains a mask over a group’s heads for "
-               "each; the heads of the best one are then patched in all models, with other prompts.";
-    std::vector const three{object, label, position};
-    auto const train = c.chosen.for_training(), each = c.chosen.examples;
-    f.settings = {{"prompts", std::to_string(train) + " to train masks, " + std::to_string(each) + " to choose, " + std::to_string(each) + " to test (seed " +
-                                  std::to_string(c.chosen.seed + 4) + "); then " + std::to_string(c.chosen.repetitions) + " repetitions of " + std::to_string(each) +
-                                  " (seeds from " + std::to_string(c.chosen.seed + 100) + " on)"}};
-    auto const data = eg::dcm_data::split(c.models.desiderata(three, train + 2 * each, c.chosen.seed + 4), train, each, each);
-    std::vector<eg::exchange> exchanges; // of all circuits, so that their runs are shared
-    std::vector<eg::circuit> functional;
-    for (auto const& m : c.chosen.searched()) {
-        auto const circuit = without_empty_groups(c.circuit(m));
-        report::table t{"Groups of the circuit of " + m.name + " (" + m.published + ")", {"group", "heads", "function", "test accuracy", "by DCM", "paper: heads", "by DCM"}};
-        functional.push_back(functional_heads(circuit, c.models.masks(m.name, circuit, data), t, c, m));
-        c.kept.write_circuit(m.name + "_functional", functional.back());
-        f.tables.push_back(t);
-        for (auto const& e : eg::whole_groups(functional.back(), three.size()))
-            exchanges.push_back(e);
+    f.method =
+        "z of the functional heads of a group is taken from alternate prompts; the share of prompts whose answer is "
+        "then that of the desideratum (Figure 2). Bars: means over the repetitions, and standard deviations.";
+    auto const first = c.chosen.seed + 100;
+    f.settings = {{"prompts",
+                   eg::message({c.chosen.repetitions, " repetitions of ", c.chosen.examples, ", seeds from ", first})}};
+    auto const circuits = c.chosen.searched();
+    std::vector<eg::exchange> all; // groups of all circuits, so that they share the runs
+    std::vector<std::pair<model_entry, std::string>> groups;
+    for (auto const& of : circuits) {
+        auto const functional = c.functional(of);
+        auto const more = eg::whole_groups(functional, three.size());
+        all.insert(all.end(), more.begin(), more.end());
+        for (auto const& group : functional.groups)
+            groups.push_back({of, group.name});
     }
-
-    std::map<std::string, std::vector<std::vector<double>>> accuracies; // model -> exchange -> repetition
-    for (auto const& m : c.chosen.models)
+    // [group][model][desideratum][repetition]
+    std::vector accuracies(groups.size(),
+                           std::vector(c.chosen.models.size(), std::vector<std::vector<double>>(three.size())));
+    for (std::size_t m = 0; m < c.chosen.models.size(); ++m)
         for (std::size_t r = 0; r < c.chosen.repetitions; ++r) {
-            auto const found = c.models.follow(m.name, c.models.desiderata(three, each, c.chosen.seed + 100 + r), exchanges);
-            auto& of_model = accuracies[m.name];
-            of_model.resize(exchanges.size());
+            auto const found =
+                c.models.follow(c.chosen.models[m].name, c.models.desiderata(three, c.chosen.examples, first + r), all);
             for (std::size_t e = 0; e < found.size(); ++e)
-                of_model[e].push_back(found[e]);
+                accuracies[e / three.size()][m][e % three.size()].push_back(found[e]);
         }
-
-    std::size_t next = 0;
-    for (std::size_t i = 0; i < functional.size(); ++i) {
-        auto const of = c.chosen.searched()[i];
-        for (auto const& group : functional[i].groups) {
-            report::figure bars{.name = "patching_" + of.name + "_" + group.name, .title = "Circuit of " + of.name + ", " + letter(group.name),
-                                .how = report::figure::kind::bars, .y_label = "follow the target", .categories = {"object", "label", "position"},
-                                .levels = {{"chance", 1.0 / 7}}, .least = 0, .most = 1};
-            report::table t{"Circuit of " + of.name + ", " + letter(group.name), {"model", "object", "label", "position", "paper: object", "label", "position"}};
-            for (auto const& m : c.chosen.models) {
-                report::series s{.name = m.name};
-                std::vector<report::cell> row{m.name}, theirs;
-                for (std::size_t d = 0; d < three.size(); ++d) {
-                    auto const found = eg::summarize(accuracies[m.name][next + d]);
-                    s.y.push_back(found.mean), s.error.push_back(found.deviation);
-                    row.push_back(found.mean);
-                    theirs.push_back(c.paper({"patching", of.published, m.published, group.name, eg::boxes::name_of(three[d]), "mean"}));
-                    for (auto const& [name, function] : statements)
-                        if (group.name == name && function == std::string(eg::boxes::name_of(three[d])))
-                            f.comparisons.push_back({"circuit of " + of.name + " in " + m.name + ", " + letter(name) + ": follow the " + function + " (" + of.published + "’s in " + m.published + ")",
-                                                     found.mean, report::relation::near, c.paper({"patching", of.published, m.published, group.name, function, "mean"}), 0.1});
-                }
-                f.arrays.push_back({"patching_" + of.name + "_" + group.name + "_" + m.name, {three.size(), c.chosen.repetitions}, {}});
-                for (std::size_t d = 0; d < three.size(); ++d)
-                    f.arrays.back().values.insert(f.arrays.back().values.end(), accuracies[m.name][next + d].begin(), accuracies[m.name][next + d].end());
-                row.insert(row.end(), theirs.begin(), theirs.end());
-                t.add(row);
-                bars.all.push_back(s);
-            }
-            next += three.size();
-            f.tables.push_back(t);
-            f.figures.push_back(bars);
-        }
-    }
+    for (std::size_t g = 0; g < groups.size(); ++g)
+        show(c, f, groups[g].first, groups[g].second, accuracies[g]);
 }
 
 } // namespace
 
-extern experiment const figure_3{"figure_3", "Figures 2, 3, A8, A9: what the groups carry (DCM, activation patching)", {"circuits"}, run};
+extern experiment const figure_3{"figure_3", "Figures 2, 3, A8, A9: what the groups carry", {"masks"}, run};
 
 } // namespace paper
 #endif

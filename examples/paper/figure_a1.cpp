@@ -18,54 +18,61 @@ eg::role random_before(eg::role const& from, std::uint64_t seed) {
 }
 
 /// The published curve, as if its layers were as many as those here.
-report::series curve(context const& c, std::string const& name, std::vector<double> const& y) {
-    report::series s{.name = name, .y = y, .published = true};
-    double const last = c.models.layers() - 1, theirs = static_cast<double>(y.size()) - 1;
+report::series curve(context const& c, std::vector<double> const& y) {
+    report::series s{.name = "", .y = y, .published = true};
     for (std::size_t i = 0; i < y.size(); ++i)
-        s.x.push_back(1 + static_cast<double>(i) * last / theirs);
+        s.x.push_back(1 + static_cast<double>(i) * (c.models.layers() - 1) / (static_cast<double>(y.size()) - 1));
     return s;
 }
 
-void run(context& c, report::findings& f) {
-    f.method = "In layers l, l + 1, ... no head at one position may attend to another position; accuracy for each first "
-               "layer l. Dashed: the paper’s, of Llama-7B with 32 layers, drawn over as many as there are here.";
-    auto const prompts = c.prompts();
+/// Blocks a role's attention to each of some targets, which have the names of the published curves.
+void block(context& c, report::findings& f, report::figure lines, eg::boxes::prompts const& prompts,
+           eg::role const& from, std::vector<std::pair<std::string, eg::role>> const& targets) {
+    using enum report::relation;
     auto const& base = c.chosen.base().name;
-    f.settings = {{"prompts", std::to_string(c.chosen.examples) + ", seed " + std::to_string(c.chosen.seed)}};
-    double const whole = c.models.accuracy(base, prompts);
-    auto const last = prompts.role<eg::last>(), query = prompts.role<eg::query_label>();
+    double const whole = c.models.accuracy(base, prompts),
+                 their_whole = c.paper({"table_1", "Llama-7B", "Llama-7B", "whole"});
+    lines.levels = {{base, whole}};
+    for (auto const& [name, to] : targets) {
+        auto const found = c.models.knocked_out(base, prompts, from, to), theirs = c.paper.list({"knockout", name});
+        f.arrays.push_back({"knockout_" + name, {found.size()}, found});
+        lines.all.push_back({.name = "to " + to.name, .y = found});
+        auto const edge = from.name + " to " + to.name;
+        if (to.name == "random")
+            f.comparisons.push_back(
+                {edge + ": blocking it “did not result in a loss of performance”: least share of the accuracy",
+                 *std::ranges::min_element(found) / whole, at_least, *std::ranges::min_element(theirs) / their_whole,
+                 0.05});
+        else
+            f.comparisons.push_back({edge + ", blocked in all layers: share of the accuracy that is left",
+                                     found.front() / whole, near, theirs.front() / their_whole, 0.15});
+        if (to.name == "correct_object")
+            f.comparisons.push_back({edge + ", “in the later layers”: share that is left with the upper half blocked",
+                                     found[found.size() / 2] / whole, near, theirs[theirs.size() / 2] / their_whole,
+                                     0.15});
+    }
+    for (auto const& target : targets)
+        lines.all.push_back(curve(c, c.paper.list({"knockout", target.first})));
+    f.figures.push_back(lines);
+}
 
-    auto const draw = [&](std::string const& name, std::string const& title, eg::role const& from,
-                          std::vector<std::pair<std::string, eg::role>> const& targets) {
-        report::figure lines{.name = name, .title = title, .x_label = "first blocked layer", .y_label = "accuracy",
-                             .levels = {{base, whole}}, .least = 0, .most = 1};
-        for (auto const& [published, to] : targets) {
-            auto const accuracies = c.models.knocked_out(base, prompts, from, to);
-            f.arrays.push_back({"knockout_" + published, {accuracies.size()}, accuracies});
-            lines.all.push_back({.name = "to " + to.name, .y = accuracies});
-            auto const theirs = c.paper.list({"knockout", published});
-            bool const random = to.name == "random";
-            if (random)
-                f.comparisons.push_back({from.name + " to a random position: no “loss of performance”; least accuracy of any l, "
-                                         "relative to the model’s (paper: " + report::shown(*std::ranges::min_element(theirs) / 0.66) + ")",
-                                         *std::ranges::min_element(accuracies) / whole, report::relation::at_least, 0.95, 0.05});
-            else
-                f.comparisons.push_back({from.name + " to " + to.name + ", blocked everywhere: accuracy relative to the model’s",
-                                         accuracies.front() / whole, report::relation::near, theirs.front() / 0.66, 0.15});
-            if (to.name == "correct_object")
-                f.comparisons.push_back({"heads “in the later layers attend to the correct object”: accuracy with the upper half blocked, relative",
-                                         accuracies[accuracies.size() / 2] / whole, report::relation::at_most,
-                                         theirs[theirs.size() / 2] / 0.66, 0.15});
-        }
-        auto const measured = lines.all.size();
-        for (std::size_t i = 0; i < measured; ++i)
-            lines.all.push_back(curve(c, "", c.paper.list({"knockout", targets[i].first})));
-        f.figures.push_back(lines);
+void run(context& c, report::findings& f) {
+    f.method =
+        "In layers l, l + 1, ... no head at one position may attend to another position; accuracy for each first "
+        "layer l. Dashed: the paper’s, of Llama-7B with 32 layers, drawn over as many as there are here.";
+    f.settings = {{"prompts", c.prompts_text()}};
+    auto const prompts = c.prompts();
+    auto const last = prompts.role<eg::last>(), query = prompts.role<eg::query_label>();
+    auto const lines = [](char const* name, char const* title) {
+        return drawing_of(report::figure::kind::lines, name, title, "first blocked layer", "accuracy");
     };
-    draw("knockout_last", "Figure A1: blocked at the last token", last,
-         {{"correct_object", prompts.role<eg::correct_object>()}, {"query_label", query}, {"last_random", random_before(last, c.chosen.seed)}});
-    draw("knockout_query", "Figure A2: blocked at the query label", query,
-         {{"previous_query_label", prompts.role<eg::previous_query_label>()}, {"query_random", random_before(query, c.chosen.seed + 1)}});
+    block(c, f, lines("knockout_last", "Figure A1: blocked at the last token"), prompts, last,
+          {{"correct_object", prompts.role<eg::correct_object>()},
+           {"query_label", query},
+           {"last_random", random_before(last, c.chosen.seed)}});
+    block(c, f, lines("knockout_query", "Figure A2: blocked at the query label"), prompts, query,
+          {{"previous_query_label", prompts.role<eg::previous_query_label>()},
+           {"query_random", random_before(query, c.chosen.seed + 1)}});
 }
 
 } // namespace

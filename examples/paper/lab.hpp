@@ -95,7 +95,7 @@ public:
                                               eg::dcm_data const& data) = 0;
 #endif
 
-    cost used; ///< since it was last set to {}
+    cost used;                            ///< since it was last set to {}
     std::function<void(double)> progress; ///< called with the share of a call's work that is done
 };
 

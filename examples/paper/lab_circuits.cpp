@@ -52,8 +52,8 @@ eg::attention_report lab_of<D>::attention(std::string const& name, eg::boxes::pr
 }
 
 template std::unique_ptr<ablation> lab_of<described>::mean_ablation(std::string const&, eg::boxes::prompts const&,
-                                                                     eg::boxes::prompts const&);
+                                                                    eg::boxes::prompts const&);
 template eg::attention_report lab_of<described>::attention(std::string const&, eg::boxes::prompts const&,
-                                                            eg::circuit_group const&);
+                                                           eg::circuit_group const&);
 
 } // namespace paper

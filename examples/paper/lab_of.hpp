@@ -18,15 +18,16 @@ class lab_of : public lab {
 public:
     explicit lab_of(std::vector<model_entry> const& entries) {
         for (auto const& e : entries)
-            models_.emplace(e.name, e.adapter.empty() ? eg::load<D>(e.folder) : eg::load<D>(e.folder, eg::lora(e.adapter)));
+            models_.emplace(e.name,
+                            e.adapter.empty() ? eg::load<D>(e.folder) : eg::load<D>(e.folder, eg::lora(e.adapter)));
         words_ = &models_.at(entries.front().name).tokenizer();
     }
 
     int layers() const override { return D.layers; }
     int heads() const override { return D.heads; }
     std::string described() const override {
-        return eg::message({D.name, ": ", D.layers, " layers of ", D.heads, " heads, d_model ", D.d_model, ", vocabulary ",
-                            D.vocab});
+        return eg::message(
+            {D.name, ": ", D.layers, " layers of ", D.heads, " heads, d_model ", D.d_model, ", vocabulary ", D.vocab});
     }
 
     eg::boxes::prompts prompts(std::size_t examples, std::uint64_t seed) const override {
@@ -43,9 +44,7 @@ public:
         auto const& model = of(name);
         auto const clean = model.run(p.tokens, eg::capture_for_sweeps<D>() | eg::capture(eg::q));
         auto const noise = model.run(p.noise_tokens, eg::capture(eg::z));
-        auto const at = [&](auto role) {
-            return p.role<decltype(role)>().from(p.noise_role<decltype(role)>());
-        };
+        auto const at = [&](auto role) { return p.role<decltype(role)>().from(p.noise_role<decltype(role)>()); };
         auto found = eg::discover(
             model, clean, noise, p.answers,
             {{"value_fetcher", at(eg::last{}), counts.at(0)},
@@ -58,8 +57,8 @@ public:
         return found;
     }
 
-    std::vector<double> swapped(part what, std::string const& into, std::string const& from, eg::boxes::prompts const& p,
-                                std::vector<eg::circuit> const& sets) override;
+    std::vector<double> swapped(part what, std::string const& into, std::string const& from,
+                                eg::boxes::prompts const& p, std::vector<eg::circuit> const& sets) override;
     std::vector<double> knocked_out(std::string const& name, eg::boxes::prompts const& p, eg::role const& from,
                                     eg::role const& to) override;
     std::unique_ptr<ablation> mean_ablation(std::string const& model, eg::boxes::prompts const& p,

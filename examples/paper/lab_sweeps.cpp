@@ -48,8 +48,8 @@ std::vector<double> lab_of<D>::knocked_out(std::string const& name, eg::boxes::p
 }
 
 template std::vector<double> lab_of<described>::swapped(part, std::string const&, std::string const&,
-                                                         eg::boxes::prompts const&, std::vector<eg::circuit> const&);
+                                                        eg::boxes::prompts const&, std::vector<eg::circuit> const&);
 template std::vector<double> lab_of<described>::knocked_out(std::string const&, eg::boxes::prompts const&,
-                                                             eg::role const&, eg::role const&);
+                                                            eg::role const&, eg::role const&);
 
 } // namespace paper

@@ -31,7 +31,13 @@ std::string version() {
 /// Of all that an experiment's numbers depend on, but for those that it needs.
 std::uint64_t hash_of_inputs(settings const& s) {
     eg::hasher h;
-    h.add(eg::hash_of_files(published_file)).add(version()).add(s.seed).add(s.examples).add(s.repetitions).add(s.random_circuits).add(s.threshold);
+    h.add(eg::hash_of_files(published_file))
+        .add(version())
+        .add(s.seed)
+        .add(s.examples)
+        .add(s.repetitions)
+        .add(s.random_circuits)
+        .add(s.threshold);
     for (auto const& m : s.models) {
         h.add(m.name).add(m.published).add(m.heads).add(eg::hash_of_files(m.folder));
         if (!m.adapter.empty())
@@ -76,8 +82,9 @@ void run_experiment(experiment const& e, context& c, std::uint64_t inputs) {
 void draw(report::page& p, std::filesystem::path const& folder) {
     report::gnuplot const gnuplot;
     if (!gnuplot.found()) {
-        p.notes.push_back("gnuplot was not found, so no figure is drawn. Install it (gnuplot-nox) and start the program again: "
-                          "nothing else is computed anew.");
+        p.notes.push_back(
+            "gnuplot was not found, so no figure is drawn. Install it (gnuplot-nox) and start the program again: "
+            "nothing else is computed anew.");
         std::cerr << "gnuplot was not found: the report has no figures; all else goes on\n";
         return;
     }
@@ -90,17 +97,21 @@ void draw(report::page& p, std::filesystem::path const& folder) {
 }
 
 report::page page_of(context const& c, std::vector<experiment const*> const& done) {
-    report::page p{.title = "Fine-tuning enhances existing mechanisms: the paper’s experiments on another set of models"};
+    report::page p{.title =
+                       "Fine-tuning enhances existing mechanisms: the paper’s experiments on another set of models"};
     std::string models;
     for (auto const& m : c.chosen.models) {
         models += (models.empty() ? "" : "; ") + m.name + (m.published.empty() ? "" : " in place of " + m.published);
-        p.facts.push_back({"model " + m.name, m.folder.filename().string() +
-                                                  (m.adapter.empty() ? "" : " with the adapter " + m.adapter.filename().string()) +
-                                                  ""});
+        p.facts.push_back({"model " + m.name,
+                           m.folder.filename().string() +
+                               (m.adapter.empty() ? "" : " with the adapter " + m.adapter.filename().string()) + ""});
     }
-    p.introduction = "Every table and figure of Prakash et al. (ICLR 2024, arXiv:2402.14811), computed by engraft on these models: " +
-                     models + ". They are not the paper’s models, so its numbers are no target: each comparison says what would have to come out "
-                              "to agree with the paper, and whether it did.";
+    p.introduction = "Every table and figure of Prakash et al. (ICLR 2024, arXiv:2402.14811), computed by engraft on "
+                     "these models: " +
+                     models +
+                     ". They are not the paper’s models, so its numbers are no target: each comparison says what would "
+                     "have to come out "
+                     "to agree with the paper, and whether it did.";
     p.facts.insert(p.facts.begin(), {{"architecture", c.models.described()}, {"program", "engraft " + version()}});
     p.facts.push_back({"published numbers", c.paper.source()});
     double seconds = 0;
@@ -124,16 +135,23 @@ int main(int argc, char** argv) {
     settings s;
     std::string models = ENGRAFT_PAPER_FOLDER "/pair.json", out = "paper_results";
     std::vector<std::string> only;
-    app.add_option("--models", models, "JSON file of the models; the trained pair where it is left out")->capture_default_str();
-    app.add_option("--out", out, "Folder of results; finished experiments in it are not run again")->capture_default_str();
+    app.add_option("--models", models, "JSON file of the models; the trained pair where it is left out")
+        ->capture_default_str();
+    app.add_option("--out", out, "Folder of results; finished experiments in it are not run again")
+        ->capture_default_str();
     if (all)
         app.add_option("--only", only, "Names of experiments, and those that they need");
     app.add_option("--examples", s.examples, "Prompts of an evaluation (the paper: 500); others follow")
         ->capture_default_str()
         ->check(CLI::Range(7, 1000000));
-    app.add_option("--repetitions", s.repetitions, "Repetitions of activation patching")->capture_default_str()->check(CLI::PositiveNumber);
-    app.add_option("--random-circuits", s.random_circuits, "Random circuits beside a circuit")->capture_default_str()->check(CLI::PositiveNumber);
-    app.add_option("--threshold", s.threshold, "Least contribution that keeps a head in a circuit")->capture_default_str();
+    app.add_option("--repetitions", s.repetitions, "Repetitions of activation patching")
+        ->capture_default_str()
+        ->check(CLI::PositiveNumber);
+    app.add_option("--random-circuits", s.random_circuits, "Random circuits beside a circuit")
+        ->capture_default_str()
+        ->check(CLI::PositiveNumber);
+    app.add_option("--threshold", s.threshold, "Least contribution that keeps a head in a circuit")
+        ->capture_default_str();
     app.add_option("--seed", s.seed, "Seed of prompts and draws")->capture_default_str();
 
     return example::run(app, argc, argv, [&] {
@@ -156,15 +174,17 @@ int main(int argc, char** argv) {
             for (auto const& needed : e->needs)
                 h.add(kept.hash_of(needed));
             bool const there = kept.has(e->name, h.value());
-            lab->progress = [&](double share) { bar.at((done + share) / static_cast<double>(experiments.size()), e->name); };
+            lab->progress = [&](double share) {
+                bar.at((done + share) / static_cast<double>(experiments.size()), e->name);
+            };
             lab->progress(0);
             if (!there)
                 run_experiment(*e, c, h.value());
             auto const found = kept.found(e->name);
             ++done;
-            std::cout << std::left << std::setw(12) << e->name << std::right << std::setw(8) << std::fixed << std::setprecision(1)
-                      << kept.seconds(e->name) << " s  " << found.agreeing() << " of " << found.comparisons.size()
-                      << " comparisons agree" << (there ? " (was there)" : "") << std::endl;
+            std::cout << std::left << std::setw(12) << e->name << std::right << std::setw(8) << std::fixed
+                      << std::setprecision(1) << kept.seconds(e->name) << " s  " << found.agreeing() << " of "
+                      << found.comparisons.size() << " comparisons agree" << (there ? " (was there)" : "") << std::endl;
             told[e->name] = {{"agree", found.agreeing()}, {"of", found.comparisons.size()}, {"was_there", there}};
         }
         auto page = page_of(c, experiments);

@@ -20,11 +20,15 @@ std::vector<model_entry> read_models(std::filesystem::path const& file) {
     std::set<std::string> names;
     for (auto const& entry : eg::require_array(document, "models", where)) {
         eg::as_object(entry, "models", where);
-        model_entry m{eg::require_string(entry, "name", where), path_of(eg::require_string(entry, "folder", where)),
-                      path_of(eg::string_or(entry, "adapter", where, "")), eg::string_or(entry, "paper", where, ""), {}};
+        model_entry m{eg::require_string(entry, "name", where),
+                      path_of(eg::require_string(entry, "folder", where)),
+                      path_of(eg::string_or(entry, "adapter", where, "")),
+                      eg::string_or(entry, "paper", where, ""),
+                      {}};
         // Files are named after it.
-        if (m.name.empty() || m.name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") !=
-                                  std::string::npos)
+        if (m.name.empty() ||
+            m.name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") !=
+                std::string::npos)
             throw eg::bad_file(where, {"a model's name has letters, digits and - only, not '", m.name, "'"});
         if (!names.insert(m.name).second)
             throw eg::bad_file(where, {"two models are called '", m.name, "'"});
@@ -32,8 +36,9 @@ std::vector<model_entry> read_models(std::filesystem::path const& file) {
             for (auto const& count : eg::require_array(entry, "heads", where))
                 m.heads.push_back(static_cast<std::size_t>(eg::as_int(count, "heads", where, 1, 1 << 20)));
             if (m.heads.size() != 4)
-                throw eg::bad_file(where, {"'heads' of '", m.name, "' must be four numbers, those of heads in groups A, B, ",
-                                           "C and D, but there are ", m.heads.size()});
+                throw eg::bad_file(where,
+                                   {"'heads' of '", m.name, "' must be four numbers, those of heads in groups A, B, ",
+                                    "C and D, but there are ", m.heads.size()});
         }
         all.push_back(std::move(m));
     }

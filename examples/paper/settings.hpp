@@ -11,10 +11,10 @@ namespace paper {
 
 /// One of the models that are compared.
 struct model_entry {
-    std::string name;              ///< "base"
-    std::filesystem::path folder;  ///< of a checkpoint
-    std::filesystem::path adapter; ///< of a LoRA adapter to it; may be empty
-    std::string published;         ///< the paper's model that it stands for, such as "Llama-7B"; may be empty
+    std::string name;               ///< "base"
+    std::filesystem::path folder;   ///< of a checkpoint
+    std::filesystem::path adapter;  ///< of a LoRA adapter to it; may be empty
+    std::string published;          ///< the paper's model that it stands for, such as "Llama-7B"; may be empty
     std::vector<std::size_t> heads; ///< heads of its groups A, B, C, D by score; empty: no circuit is searched in it
 };
 
@@ -22,10 +22,10 @@ struct model_entry {
 struct settings {
     std::vector<model_entry> models; ///< the base model first
     std::uint64_t seed = 10;
-    std::size_t examples = 200;      ///< prompts of an evaluation; the paper's is 500
-    std::size_t repetitions = 10;    ///< of activation patching; the paper's
+    std::size_t examples = 200;   ///< prompts of an evaluation; the paper's is 500
+    std::size_t repetitions = 10; ///< of activation patching; the paper's
     std::size_t random_circuits = 10;
-    double threshold = 0.01;         ///< of minimality; the paper's for Llama-7B
+    double threshold = 0.01; ///< of minimality; the paper's for Llama-7B
 
     // As the paper has them where `examples` is 500.
     std::size_t for_path_patching() const { return std::min<std::size_t>(300, examples); }

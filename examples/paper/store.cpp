@@ -132,7 +132,8 @@ report::figure figure_of(nlohmann::json const& j, reader const& r) {
     f.how = named<report::figure::kind>(kinds, r.text(j, "kind"), r.where());
     f.x_label = r.text(j, "x_label"), f.y_label = r.text(j, "y_label");
     for (auto const& s : r.array(j, "series")) {
-        report::series one{.name = r.text(s, "name"), .x = r.list(s, "x"), .y = r.list(s, "y"), .error = r.list(s, "error")};
+        report::series one{
+            .name = r.text(s, "name"), .x = r.list(s, "x"), .y = r.list(s, "y"), .error = r.list(s, "error")};
         for (auto const& p : r.array(s, "pale"))
             one.pale.push_back(eg::as_bool(p, "pale", r.where()));
         one.published = eg::as_bool(r.at(s, "published"), "published", r.where());
@@ -291,7 +292,9 @@ eg::circuit store::circuit(std::string const& name) const {
     return eg::read_circuit(folder_ / "circuits" / (name + ".json"), eg::group_order::as_written);
 }
 
-void store::write(std::string const& file, std::string const& text) const { eg::write_whole_file(folder_ / file, text); }
+void store::write(std::string const& file, std::string const& text) const {
+    eg::write_whole_file(folder_ / file, text);
+}
 
 void store::read_manifest() {
     auto const file = folder_ / "manifest.json";

@@ -20,9 +20,9 @@ struct series {
     std::string name;
     std::vector<double> x{}; ///< empty: 1, 2, ...
     std::vector<double> y{};
-    std::vector<double> error{};    ///< half the length of an error bar, for each point; or empty
-    std::vector<bool> pale{};       ///< bars that are drawn in grey, for each point; or empty
-    bool published = false;         ///< drawn dashed: it was not measured here
+    std::vector<double> error{}; ///< half the length of an error bar, for each point; or empty
+    std::vector<bool> pale{};    ///< bars that are drawn in grey, for each point; or empty
+    bool published = false;      ///< drawn dashed: it was not measured here
 };
 
 /// A horizontal line at a number, with its name.
@@ -40,12 +40,13 @@ struct figure {
     std::string title; ///< what a reader is told above the drawing
     kind how = kind::lines;
     std::string x_label{}, y_label{};
-    std::vector<series> all{};               ///< lines, points, bars
-    std::vector<std::string> categories{};   ///< bars: what stands below each group of bars. map: below each column
-    std::vector<std::string> rows{};         ///< map: what stands beside each row, from above
-    std::vector<double> values{};            ///< map: [rows, categories], row-major
+    std::vector<series> all{};             ///< lines, points, bars
+    std::vector<std::string> categories{}; ///< bars: what stands below each group of bars. map: below each column
+    std::vector<std::string> rows{};       ///< map: what stands beside each row, from above
+    std::vector<double> values{};          ///< map: [rows, categories], row-major
     std::vector<level> levels{};
-    double least = std::numeric_limits<double>::quiet_NaN(), most = least; ///< of y (map: of the colours); NaN: as the data have it
+    double least = std::numeric_limits<double>::quiet_NaN(),
+           most = least;   ///< of y (map: of the colours); NaN: as the data have it
     bool diagonal = false; ///< points: with the line y = x, and x from least to most too
     int width = 560, height = 340;
 };
@@ -179,15 +180,18 @@ inline std::string gnuplot_script(figure const& f) {
     out.imbue(std::locale::classic());
     out << "# " << f.name << ": gnuplot draws this as SVG and PNG\n";
     detail::data_blocks(out, f);
-    out << "set border 3 lc rgb '#666666'\nset tics nomirror out textcolor rgb '#333333'\nset grid ytics lc rgb '#E4E4E4' lt 1\n"
+    out << "set border 3 lc rgb '#666666'\nset tics nomirror out textcolor rgb '#333333'\nset grid ytics lc rgb "
+           "'#E4E4E4' lt 1\n"
            "set key outside top center horizontal samplen 2 textcolor rgb '#222222'\n"
-        << "set xlabel " << detail::gnuplot_text(f.x_label) << "\nset ylabel " << detail::gnuplot_text(f.y_label) << '\n';
+        << "set xlabel " << detail::gnuplot_text(f.x_label) << "\nset ylabel " << detail::gnuplot_text(f.y_label)
+        << '\n';
     auto const range = [&](char const* axis, double least, double most) {
         out << "set " << axis << "range [" << (std::isnan(least) ? "*" : detail::number(least)) << ':'
             << (std::isnan(most) ? "*" : detail::number(most)) << "]\n";
     };
     if (f.how == figure::kind::map) {
-        out << "unset key\nset border 0\nunset grid\nset palette defined (-1 '#B2182B', -0.5 '#F4A582', 0 '#F7F7F7', 0.5 "
+        out << "unset key\nset border 0\nunset grid\nset palette defined (-1 '#B2182B', -0.5 '#F4A582', 0 '#F7F7F7', "
+               "0.5 "
                "'#92C5DE', 1 '#2166AC')\nset xrange [-0.5:"
             << detail::number(static_cast<double>(f.categories.size()) - 0.5) << "]\nset yrange ["
             << detail::number(static_cast<double>(f.rows.size()) - 0.5) << ":-0.5]\n";
@@ -210,7 +214,8 @@ inline std::string gnuplot_script(figure const& f) {
     for (std::size_t i = 0; i < lines.size(); ++i)
         plot += (i ? ", \\\n     " : "") + lines[i];
     auto const font = "'DejaVu Sans,11'";
-    out << "set terminal svg enhanced size " << f.width << ',' << f.height << " font " << font << " background 'white'\n"
+    out << "set terminal svg enhanced size " << f.width << ',' << f.height << " font " << font
+        << " background 'white'\n"
         << "set output '" << f.name << ".svg'\n"
         << plot << "\nset terminal pngcairo enhanced size " << 2 * f.width << ',' << 2 * f.height << " font " << font
         << " fontscale 2 linewidth 2 background 'white'\nset output '" << f.name << ".png'\nreplot\nunset output\n";

@@ -30,9 +30,9 @@ struct kept_array {
 
 /// What an experiment found. A page is made of these, and nothing of a page is anywhere else.
 struct findings {
-    std::string name;   ///< one word
-    std::string title;  ///< "Figure 4: ..."
-    std::string method{}; ///< what was done, in a few sentences
+    std::string name;                                            ///< one word
+    std::string title;                                           ///< "Figure 4: ..."
+    std::string method{};                                        ///< what was done, in a few sentences
     std::vector<std::pair<std::string, std::string>> settings{}; ///< prompts, seeds
     std::vector<table> tables{};
     std::vector<figure> figures{};

@@ -71,12 +71,12 @@ inline std::string shown_rule(comparison const& c) {
 inline std::string inlined(std::string svg, std::string const& name, std::string const& title) {
     if (auto const begin = svg.find("<svg"); begin != std::string::npos)
         svg.erase(0, begin);
-    for (auto const& [from, to] : std::vector<std::pair<std::string, std::string>>{
-             {"id=\"", "id=\"" + name + "-"},
-             {"id='", "id='" + name + "-"},
-             {"xlink:href='#", "xlink:href='#" + name + "-"},
-             {"xlink:href=\"#", "xlink:href=\"#" + name + "-"},
-             {"url(#", "url(#" + name + "-"}})
+    for (auto const& [from, to] :
+         std::vector<std::pair<std::string, std::string>>{{"id=\"", "id=\"" + name + "-"},
+                                                          {"id='", "id='" + name + "-"},
+                                                          {"xlink:href='#", "xlink:href='#" + name + "-"},
+                                                          {"xlink:href=\"#", "xlink:href=\"#" + name + "-"},
+                                                          {"url(#", "url(#" + name + "-"}})
         for (std::size_t at = 0; (at = svg.find(from, at)) != std::string::npos; at += to.size())
             svg.replace(at, from.size(), to);
     svg.insert(4, " role=\"img\" aria-label=\"" + escaped(title) + "\"");
@@ -111,15 +111,19 @@ inline std::string badge(std::size_t agreeing, std::size_t all) {
     if (all == 0)
         return {};
     std::ostringstream b;
-    b << "<span class=\"badge " << (agreeing == all ? "yes" : agreeing == 0 ? "no" : "some") << "\">" << agreeing << " of "
-      << all << " agree</span>";
+    b << "<span class=\"badge "
+      << (agreeing == all ? "yes"
+          : agreeing == 0 ? "no"
+                          : "some")
+      << "\">" << agreeing << " of " << all << " agree</span>";
     return b.str();
 }
 
 inline void write_comparisons(std::ostream& out, std::vector<comparison> const& all) {
     if (all.empty())
         return;
-    out << "<div class=\"scroll\"><table class=\"claims\"><caption>The paper, and here</caption>\n<thead><tr><th>the paper "
+    out << "<div class=\"scroll\"><table class=\"claims\"><caption>The paper, and here</caption>\n<thead><tr><th>the "
+           "paper "
            "says</th><th class=\"n\">here</th><th>to agree</th><th></th></tr></thead>\n<tbody>\n";
     for (auto const& c : all)
         out << "<tr><td>" << escaped(c.statement) << "</td><td class=\"n\">" << shown(c.here) << "</td><td>"
@@ -175,8 +179,8 @@ inline std::string html(page const& p) {
     for (auto const& s : p.sections)
         agreeing += s.found.agreeing(), all += s.found.comparisons.size();
     out << "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-        << "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>" << detail::escaped(p.title)
-        << "</title>\n<link rel=\"icon\" href=\"data:,\">\n<style>" << detail::page_style
+        << "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>"
+        << detail::escaped(p.title) << "</title>\n<link rel=\"icon\" href=\"data:,\">\n<style>" << detail::page_style
         << "</style>\n</head>\n<body>\n<header>\n<h1>" << detail::escaped(p.title) << "</h1>\n<p>"
         << detail::escaped(p.introduction) << "</p>\n";
     for (auto const& note : p.notes)
