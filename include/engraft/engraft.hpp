@@ -35,3 +35,5 @@
 #include <engraft/model/random_weights.hpp>
 #include <engraft/run/sweep.hpp>
 #include <engraft/task/boxes.hpp>
+#include <engraft/task/desiderata.hpp>
+#include <engraft/task/desideratum.hpp>
