@@ -5,7 +5,7 @@
 namespace engraft {
 
 /// Every element becomes one number.
-struct filled : operation_in_place {
+struct filled : operation_in_place, without_parameters {
     static constexpr bool replaces = true;
     double value = 0;
 
@@ -19,6 +19,15 @@ struct filled : operation_in_place {
     template <class Backend, class T, class List>
     void operator()(Backend const& backend, T* elements, int, List const& slices) const {
         backend.fill_slices(elements, value, slices);
+    }
+
+    /// The one parameter is the number.
+    static std::size_t sums() { return 1; }
+    template <class Backend>
+    static void pull_back(Backend const& backend, auto const& adjoint, auto* dx, auto const*, int, auto const& slices,
+                          double* sums) {
+        adjoint.sum_elements(sums, dx, slices);
+        backend.fill_slices(dx, 0, slices);
     }
 };
 

@@ -135,6 +135,8 @@ public:
         return all;
     }
 
+    std::vector<Bound> take() && { return std::move(list_); }
+
     std::vector<row_slice> slices_of(std::size_t layer) const {
         std::vector<row_slice> all;
         for (auto const& one : list_) {
@@ -233,6 +235,13 @@ public:
         return counts;
     }
 
+    /// The first block that a policy acts on a site of; as many as there are for none.
+    int first_layer(int layers) const {
+        int first = layers;
+        std::apply([&](auto const&... one) { (lower(first, one.chosen(), layers), ...); }, bound_);
+        return first;
+    }
+
     /// throws bad_input when a policy acts only behind the first `layers` blocks
     void require_reached(int layers) const {
         std::size_t i = 0;
@@ -305,6 +314,13 @@ private:
                              " (counted from 0, left to right) acted on nothing: its condition held nowhere, or all it "
                              "names has no effect; wrap it in may_not_fire if that is meant"});
         ++i;
+    }
+
+    static void lower(int& first, std::vector<selection const*> const& all, int layers) {
+        for (auto const* chosen : all)
+            for (int layer = 0; layer < first && chosen->heads.size() == static_cast<std::size_t>(layers); ++layer)
+                if (chosen->count(static_cast<std::size_t>(layer)) > 0)
+                    first = layer;
     }
 
     template <class Policy>

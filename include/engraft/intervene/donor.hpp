@@ -162,10 +162,12 @@ resample(Run, std::uint64_t = 0) -> resample<Run>; // clang 14 deduces no argume
 /// The operation of every policy that takes a donor's values as they are. `Rule` has what else must be true:
 /// Rule::check<D, Run>() and rule.require(binding, donor).
 template <donor Donor, class Rule>
-struct copied {
+struct copied : replaced_value {
     static constexpr bool replaces = true;
     Donor donor;
     Rule rule{};
+
+    copied(Donor d, Rule r = {}) : donor(std::move(d)), rule(std::move(r)) {}
 
     template <description D, class Backend, site S>
     static constexpr void check() {

@@ -6,8 +6,20 @@ namespace engraft {
 
 /// A user's functor changes each row.
 template <class F>
-struct edited : operation_in_place {
+struct edited : operation_in_place, without_parameters {
     F functor;
+
+    /// The functor has f.derivative(gradient, before), or with the place behind, both rows.
+    template <class Backend>
+    static constexpr bool differentiable = requires(F const& f, activation_row<typename Backend::value_type> gradient,
+                                                    activation_row<typename Backend::value_type const> before) {
+        f.derivative(gradient, before);
+    }
+    || requires(F const& f, activation_row<typename Backend::value_type> gradient,
+                activation_row<typename Backend::value_type const> before, row_place place) {
+        f.derivative(gradient, before, place);
+    };
+    static constexpr bool pulls_by_value = true;
 
     explicit edited(F f) : functor(std::move(f)) {}
 
@@ -27,10 +39,17 @@ struct edited : operation_in_place {
     void operator()(Backend const& backend, T* elements, int layer, List const& slices) const {
         backend.edit_slices(elements, layer, slices, functor);
     }
+
+    void pull_back(auto const&, auto const& adjoint, auto* dx, auto const* x, int layer, auto const& slices,
+                   double*) const {
+        adjoint.edit_slices(dx, x, layer, slices, functor);
+    }
 };
 
 /// edit(site, where, f): f(row) or f(row, place) changes each chosen row in place; a row is one head's elements where
-/// the site is divided into heads. f is const, and called from several threads at once.
+/// the site is divided into heads. f is const, and called from several threads at once. Gradients can be taken through
+/// it where f has f.derivative(gradient, before), or with the place behind: of `gradient`, a row with respect to what f
+/// left, it makes in place that with respect to `before`, the row that f found.
 template <site S, class Where, class F>
     requires detail::is_where<Where>
 auto edit(S, Where where, F f) {

@@ -14,6 +14,8 @@ template <class Where, class Queries, class Keys>
 struct knockout_policy : touches_nothing {
     using S = sites::scores;
     using blocks = site_list<S>;
+    template <class Backend>
+    static constexpr bool differentiable = true;
     Where where;     ///< layers, heads and examples
     Queries queries; ///< positions that attend
     Keys keys;       ///< positions that they no longer see

@@ -13,6 +13,8 @@ namespace engraft {
 template <donor Donor>
 struct blended {
     static constexpr bool replaces = false;
+    template <class Backend>
+    static constexpr bool differentiable = true;
     Donor donor;
     std::vector<double> weights;
 
@@ -26,6 +28,8 @@ struct blended {
         Bound donor;
         matrix_tensor<typename Backend::value_type, typename Backend::memory_type> table; ///< [layers * heads, columns]
         std::size_t heads;
+        std::vector<node> nodes; ///< in the order of the weights
+        bool one;                ///< weight for all of them
 
         std::size_t from(selection::place const& at, std::size_t head, std::size_t width) const {
             return donor.offset(at, head, width);
@@ -33,9 +37,33 @@ struct blended {
 
         template <class T, class List>
         void operator()(Backend const& backend, T* elements, int layer, List const& slices) const {
-            auto const all = as_matrix(table);
-            backend.blend_slices(elements, donor.elements(layer), slices,
-                                 all.row_range(static_cast<std::size_t>(layer) * heads, heads));
+            backend.blend_slices(elements, donor.elements(layer), slices, of_layer(layer));
+        }
+
+        static constexpr bool pulls_by_value = true;
+        std::size_t sums() const { return table.size(); }
+        void pull_back(Backend const&, auto const& adjoint, auto* dx, auto const* x, int layer, auto const& slices,
+                       double* sums) const {
+            auto const columns = table.shape()[1];
+            adjoint.sum_weights(sums + static_cast<std::size_t>(layer) * heads * columns, dx, x, donor.elements(layer),
+                                slices, columns);
+            adjoint.weigh_slices(dx, slices, of_layer(layer));
+        }
+        std::vector<double> parameters(std::vector<double> const& sums) const {
+            auto const columns = table.shape()[1];
+            std::vector<double> given(one ? 1 : nodes.size() * columns);
+            for (std::size_t i = 0; i < nodes.size(); ++i) {
+                auto const row =
+                    static_cast<std::size_t>(nodes[i].layer) * heads + static_cast<std::size_t>(nodes[i].head);
+                for (std::size_t c = 0; c < columns; ++c)
+                    given[one ? 0 : i * columns + c] += sums[row * columns + c];
+            }
+            return given;
+        }
+
+    private:
+        auto of_layer(int layer) const {
+            return as_matrix(table).row_range(static_cast<std::size_t>(layer) * heads, heads);
         }
     };
 
@@ -74,7 +102,7 @@ struct blended {
             std::move(from),
             matrix_tensor<T, typename backend::memory_type>::from_host(
                 table, extents<dynamic, dynamic>(static_cast<std::size_t>(layers * heads), columns)),
-            static_cast<std::size_t>(heads)};
+            static_cast<std::size_t>(heads), nodes, weights.size() == 1};
     }
 };
 

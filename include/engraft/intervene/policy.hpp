@@ -18,6 +18,7 @@ namespace engraft {
 ///                                              cache, holds at another run's values, blocks attention at
 ///   P::may_not_fire                            whether it may turn out to do nothing
 ///   P::acts_everywhere                         whether its type says that it acts on every place of its sites
+///   P::template differentiable<Backend>        whether gradients can be taken through what it does
 ///   P::template check<D, Backend>()            static_asserts, one per rule of docs/reference/diagnostics.md
 ///   p.template leave_footprint<D>(footprint, rows, may_do_nothing)
 ///                                              adds where it acts and how: sweeps plan by it, and refuse policies
@@ -52,6 +53,8 @@ struct touches_nothing {
     using blocks = site_list<>;
     static constexpr bool may_not_fire = false;
     static constexpr bool acts_everywhere = false;
+    template <class Backend>
+    static constexpr bool differentiable = false;
 };
 
 /// What a policy may learn of the run that it is bound to.

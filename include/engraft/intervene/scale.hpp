@@ -5,7 +5,7 @@
 namespace engraft {
 
 /// Every element times one number.
-struct scaled : operation_in_place {
+struct scaled : operation_in_place, without_parameters {
     double factor = 1;
 
     explicit scaled(double f) : factor(f) {}
@@ -18,6 +18,16 @@ struct scaled : operation_in_place {
     template <class Backend, class T, class List>
     void operator()(Backend const& backend, T* elements, int, List const& slices) const {
         backend.scale_slices(elements, factor, slices);
+    }
+
+    /// The one parameter is the factor.
+    static constexpr bool pulls_by_value = true;
+    static std::size_t sums() { return 1; }
+    template <class Backend>
+    void pull_back(Backend const& backend, auto const& adjoint, auto* dx, auto const* x, int, auto const& slices,
+                   double* sums) const {
+        adjoint.sum_products(sums, dx, x, slices);
+        backend.scale_slices(dx, factor, slices);
     }
 };
 

@@ -97,6 +97,9 @@ public:
 
     std::size_t fired() const { return fired_; }
     std::vector<selection const*> chosen() const { return {&chosen_}; }
+    Act const& act() const { return act_; }
+    slice_lists<Backend> const& lists() const { return lists_; }
+    Condition const& condition() const { return condition_; }
 
     /// On the host: the slices of a layer, before any condition.
     std::vector<row_slice> slices_of(std::size_t layer) const {
@@ -130,6 +133,16 @@ private:
 ///                                                made ready for a batch: what it returns has
 ///       bound.from(place, head, width)           where a slice's counterpart begins in another activation; 0 for none
 ///       bound(backend, elements, layer, slices)  does it, in the backend's memory
+/// and, where gradients can be taken through it,
+///
+///   Operation::template differentiable<Backend>  true
+///       bound.pull_back(backend, adjoint, dx, x, layer, slices, sums)
+///                                                of each slice of dx, the gradient with respect to what it makes, the
+///                                                gradient with respect to x, what it found; adds to the sums, in the
+///                                                backend's memory, the gradient with respect to its parameters
+///       bound.pulls_by_value                     whether that needs x
+///       bound.sums()                             how many sums there are
+///       bound.parameters(sums)                   what they are to the parameters in the order in which they were given
 template <touch How, site S, class Where, class Operation>
 struct slice_policy : touches_nothing {
     template <touch Other>
@@ -138,6 +151,10 @@ struct slice_policy : touches_nothing {
     using writes = if_touches<touch::writes>;
     using holds = if_touches<touch::holds>;
     static constexpr bool acts_everywhere = std::is_same_v<Where, engraft::where<>>;
+    template <class Backend>
+    static constexpr bool differentiable = requires {
+        requires Operation::template differentiable<Backend>;
+    };
     Where where;
     Operation operation;
 
@@ -179,6 +196,24 @@ struct slice_policy : touches_nothing {
         auto condition = detail::condition_of(where);
         return detail::bound_slices<D, backend, S, decltype(bound), decltype(condition)>(
             run.backend, std::move(bound), std::move(lists), std::move(condition), std::move(chosen));
+    }
+};
+
+/// How an operation without parameters is differentiated by default.
+struct without_parameters {
+    template <class Backend>
+    static constexpr bool differentiable = true;
+    static constexpr bool pulls_by_value = false;
+    static std::size_t sums() { return 0; }
+    static std::vector<double> parameters(std::vector<double> sums) { return sums; }
+};
+
+/// Of an operation whose result does not depend on what it finds.
+struct replaced_value : without_parameters {
+    template <class Backend>
+    static void pull_back(Backend const& backend, auto const&, auto* dx, auto const*, int, auto const& slices,
+                          double*) {
+        backend.fill_slices(dx, 0, slices);
     }
 };
 

@@ -13,6 +13,8 @@ namespace engraft {
 /// A direction, times a coefficient, is added.
 struct steered {
     static constexpr bool replaces = false;
+    template <class Backend>
+    static constexpr bool differentiable = true;
     std::vector<double> direction;
     double coefficient = 1;
 
@@ -24,11 +26,14 @@ struct steered {
             "one width, so steer at another site");
     }
 
+    /// The parameters are the direction.
     template <class Backend>
-    struct bound {
+    struct bound : without_parameters {
         std::shared_ptr<vector_tensor<typename Backend::value_type, typename Backend::memory_type> const> direction;
         double coefficient;
         bool per_head;
+
+        bound(decltype(direction) d, double c, bool each) : direction(std::move(d)), coefficient(c), per_head(each) {}
 
         std::size_t from(selection::place const&, std::size_t head, std::size_t width) const {
             return per_head ? head * width : 0;
@@ -37,6 +42,12 @@ struct steered {
         template <class T, class List>
         void operator()(Backend const& backend, T* elements, int, List const& slices) const {
             backend.add_slices(elements, direction->data(), coefficient, slices);
+        }
+
+        std::size_t sums() const { return direction->size(); }
+        void pull_back(Backend const&, auto const& adjoint, auto* dx, auto const*, int, auto const& slices,
+                       double* sums) const {
+            adjoint.sum_directions(sums, dx, coefficient, slices);
         }
     };
 

@@ -13,6 +13,8 @@ namespace engraft {
 template <donor Donor>
 struct projected {
     static constexpr bool replaces = false;
+    template <class Backend>
+    static constexpr bool differentiable = true;
     Donor donor;
     std::vector<std::vector<double>> basis;
 
@@ -24,10 +26,13 @@ struct projected {
         Donor::template check<D, Backend, S>();
     }
 
+    /// The parameters are the basis, vector after vector.
     template <class Backend, class Bound>
-    struct bound {
+    struct bound : without_parameters {
         Bound donor;
         matrix_tensor<typename Backend::value_type, typename Backend::memory_type> basis;
+
+        bound(Bound d, decltype(basis) b) : donor(std::move(d)), basis(std::move(b)) {}
 
         std::size_t from(selection::place const& at, std::size_t head, std::size_t width) const {
             return donor.offset(at, head, width);
@@ -36,6 +41,14 @@ struct projected {
         template <class T, class List>
         void operator()(Backend const& backend, T* elements, int layer, List const& slices) const {
             backend.project_slices(elements, donor.elements(layer), slices, as_matrix(basis));
+        }
+
+        static constexpr bool pulls_by_value = true;
+        std::size_t sums() const { return basis.size(); }
+        void pull_back(Backend const&, auto const& adjoint, auto* dx, auto const* x, int layer, auto const& slices,
+                       double* sums) const {
+            adjoint.sum_basis(sums, dx, x, donor.elements(layer), slices, as_matrix(basis));
+            adjoint.reject_slices(dx, slices, as_matrix(basis));
         }
     };
 

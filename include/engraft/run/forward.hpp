@@ -29,6 +29,15 @@ auto rotary_angles(std::size_t longest) {
                                                                 extents<dynamic, dynamic>(longest, rotary_width(D)));
 }
 
+template <description, class, class, class>
+class adjoint_pass;
+
+/// What a block's last product makes is not asked for.
+template <class Hooks>
+inline constexpr bool ends_at_neurons = requires {
+    requires Hooks::ends_at_neurons;
+};
+
 /// The forward pass that computes every row of every layer, calling bound hooks at the sites they touch. Sites in the
 /// order of `block_sites`; each holds its activation in a buffer of its own name, used again by the next block.
 template <description D, backend B, class Hooks>
@@ -55,6 +64,8 @@ public:
     }
 
 private:
+    template <description, class, class, class>
+    friend class adjoint_pass; // computes single blocks again, and reads what is left in the buffers
     using block_type = block_weights<D, B>;
 
     void make_buffers() {
@@ -108,6 +119,8 @@ private:
         norm(normalized_, stream_, w.norm2);
         at<sites::normalized2>(layer, normalized_);
         neurons(layer, w);
+        if constexpr (ends_at_neurons<Hooks>)
+            return;
         at<sites::mlp_out>(layer, mlp_out_);
         if constexpr (D.residual == residual::parallel)
             add(stream_, attn_out_);
@@ -148,16 +161,17 @@ private:
             b_.attention(as_matrix(z_), queries, keys, values, shape, rows_);
         }
         at<sites::z>(layer, z_);
-        linear(attn_out_, z_, w.o);
+        auto& out = D.post_norms ? normalized_ : attn_out_;
+        linear(out, z_, w.o);
         if constexpr (Hooks::template touched<sites::result>)
-            results(layer, w);
+            results(out, layer, w);
         if constexpr (D.post_norms)
-            norm(attn_out_, attn_out_, w.attn_out_norm);
+            norm(attn_out_, normalized_, w.attn_out_norm);
     }
 
     /// Contributions of single heads are computed beside their sum, which changes by what is changed in them: the sum
     /// itself stays the product that it is without hooks.
-    void results(int layer, block_type const& w) {
+    void results(table& sum, int layer, block_type const& w) {
         if (result_.empty())
             result_ = make(D.heads * D.d_model);
         b_.head_results(as_matrix(result_), as_matrix(std::as_const(z_)), w.o, D.heads);
@@ -165,7 +179,7 @@ private:
             auto before = make(D.heads * D.d_model);
             b_.copy(before.data(), std::as_const(result_).data(), result_.size());
             at<sites::result>(layer, result_);
-            b_.add_difference(as_matrix(attn_out_), as_matrix(std::as_const(result_)), as_matrix(std::as_const(before)),
+            b_.add_difference(as_matrix(sum), as_matrix(std::as_const(result_)), as_matrix(std::as_const(before)),
                               D.heads);
         } else {
             at<sites::result>(layer, result_);
@@ -184,9 +198,11 @@ private:
         else
             b_.activate(as_matrix(up_), D.mlp);
         at<sites::mlp_post>(layer, up_);
-        linear(mlp_out_, up_, w.down);
+        if constexpr (ends_at_neurons<Hooks>)
+            return;
+        linear(D.post_norms ? normalized_ : mlp_out_, up_, w.down);
         if constexpr (D.post_norms)
-            norm(mlp_out_, mlp_out_, w.mlp_out_norm);
+            norm(mlp_out_, normalized_, w.mlp_out_norm);
     }
 
     void norm(table& out, table const& in, typename block_type::norm const& w) const {

@@ -11,6 +11,19 @@ namespace engraft {
 
 class tokenizer;
 
+namespace detail {
+template <description, class>
+struct gradient_of_run;
+
+/// Nothing but the policy looks at a forward pass.
+struct unwatched {
+    template <class Hooks>
+    Hooks& operator()(Hooks& hooks) const {
+        return hooks;
+    }
+};
+} // namespace detail
+
 /// An argument of `model.run`: how many layers to run, from the first one on.
 struct first_layers {
     int count;
@@ -65,8 +78,11 @@ public:
     }
 
 private:
-    template <bool Complete, class Policy>
-    auto run_layers(batch const& tokens, Policy const& policy, int layers) const {
+    friend struct detail::gradient_of_run<D, Backend>;
+
+    /// watch(hooks): what the forward pass calls in place of the policy's hooks
+    template <bool Complete, class Policy, class Watch = detail::unwatched>
+    auto run_layers(batch const& tokens, Policy const& policy, int layers, Watch const& watch = {}) const {
         static_assert(engraft::policy<Policy>, "engraft [policy.concept]: the second argument of run is not a policy; "
                                                "intervene/policy.hpp says what one must have");
         if constexpr (!Complete)
@@ -91,7 +107,9 @@ private:
         auto hooks = detail::bind_all(policy, run);
         if constexpr (!Complete)
             hooks.require_reached(layers);
-        detail::forward_pass<D, Backend, decltype(hooks)> pass(backend_, *weights_, tokens, hooks);
+        auto&& watched = watch(hooks);
+        detail::forward_pass<D, Backend, std::remove_reference_t<decltype(watched)>> pass(backend_, *weights_, tokens,
+                                                                                          watched);
         c->final_normalized = pass.run(layers);
         if constexpr (decltype(hooks)::template touched<sites::logits>) {
             using shape = typename hook_point<D, sites::logits>::shape;
