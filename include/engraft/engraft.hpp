@@ -8,6 +8,8 @@
 #include <engraft/backend/reference/reference.hpp>
 #include <engraft/circuit/chosen_heads.hpp>
 #include <engraft/circuit/circuit.hpp>
+#include <engraft/circuit/dcm.hpp>
+#include <engraft/circuit/desiderata_runs.hpp>
 #include <engraft/circuit/discovery.hpp>
 #include <engraft/circuit/minimality.hpp>
 #include <engraft/circuit/overlap.hpp>
