@@ -12,7 +12,8 @@
 #include <engraft/circuit/circuit.hpp>
 #include <engraft/circuit/dcm_state.hpp>
 #include <engraft/circuit/desiderata_runs.hpp>
-#include <engraft/run/adjoint.hpp>
+#include <engraft/intervene/picked.hpp>
+#include <engraft/run/gradient_beside.hpp>
 
 namespace engraft {
 
@@ -44,8 +45,9 @@ struct dcm_options {
     granularity of = granularity::head;
     std::size_t epochs = 2;
     std::size_t batch = 32;
-    std::size_t evaluate_every = 4; ///< batches, from the first of each epoch on
-    desiderata_options runs{};      ///< memory, for evaluation and test
+    std::size_t evaluate_every = 4;   ///< batches, from the first of each epoch on
+    std::size_t rows_at_once = 16384; ///< of masks in training, computed together
+    desiderata_options runs{};        ///< memory, for evaluation and test
     /// Called with the share of all batches that is done, from 0 to 1.
     std::function<void(double)> progress{};
     /// Called after each evaluation and at the end of training, with all that is needed to go on from there.
@@ -114,46 +116,141 @@ private:
     std::size_t group_of(std::size_t mask) const { return mask / data_.train.size(); }
     std::size_t desideratum_of(std::size_t mask) const { return mask % data_.train.size(); }
 
-    /// One step of every mask.
+    /// One step of every mask. Those whose desiderata have the same originals are cases beside one clean run of them.
     void train(std::size_t number, double progress) {
+        std::vector<bool> done(data_.train.size());
         for (std::size_t i = 0; i < data_.train.size(); ++i) {
-            auto const& all = data_.train[i];
-            auto const first = number * options_.batch;
-            auto const d = all.part(first, std::min(options_.batch, all.examples() - first));
-            // Groups of one role share the alternates' run.
-            std::map<std::string, source_run> sources;
-            for (std::size_t m = i; m < state_.masks.size(); m += data_.train.size()) {
-                auto const& group = groups_.groups[group_of(m)];
-                auto const& role = d.role(group.role);
-                auto found = sources.find(group.role);
-                if (found == sources.end()) {
-                    auto const there = role.source_positions.empty() ? role.positions : role.source_positions;
-                    found = sources
-                                .emplace(group.role,
-                                         model_.run(d.alternate,
-                                                    capture(sites::z{}, at(engraft::role{role.name, there, {}}))))
-                                .first;
+            if (done[i])
+                continue;
+            std::vector<std::size_t> alike;
+            for (std::size_t j = i; j < data_.train.size(); ++j)
+                if (data_.train[j].original == data_.train[i].original) {
+                    done[j] = true;
+                    alike.push_back(j);
                 }
-                step(state_.masks[m], group, d, role, found->second, progress);
-            }
+            train(number, alike, progress);
         }
     }
 
-    void step(dcm_mask& mask, circuit_group const& group, desideratum const& d, role const& role,
-              source_run const& source, double progress) {
-        auto const weights = weights_of(options_.rule, mask.now, progress);
-        auto const found =
-            gradient(model_, d.original, engraft::mask(sites::z{}, nodes(group.heads).at(role), weights, source),
-                     identity, logit(d.targets));
-        auto const examples = static_cast<double>(d.examples());
-        double target = 0;
-        for (double const x : found.values())
-            target += x / examples;
-        auto of_target = found.template parameters<0>();
-        for (auto& x : of_target)
-            x /= examples;
-        mask.loss = mask_loss(options_.rule, weights, target);
-        descend(options_.rule, mask.now, of_target, progress);
+    struct training_batch {
+        desideratum examples;
+        source_run source;
+    };
+
+    void train(std::size_t number, std::vector<std::size_t> const& alike, double progress) {
+        std::map<std::size_t, training_batch> batches;
+        for (auto i : alike)
+            batches.emplace(i, batch_of(i, number));
+        auto const clean = model_.run(batches.begin()->second.examples.original, capture_for_gradients<D>());
+        std::vector<std::size_t> masks;
+        std::size_t rows = 0;
+        for (std::size_t m = 0; m < state_.masks.size(); ++m) {
+            auto const found = batches.find(desideratum_of(m));
+            if (found == batches.end())
+                continue;
+            auto const of_mask = rows_of(m, found->second.examples);
+            if (rows > 0 && rows + of_mask > options_.rows_at_once) {
+                step(masks, batches, clean, progress);
+                masks.clear();
+                rows = 0;
+            }
+            masks.push_back(m);
+            rows += of_mask;
+        }
+        step(masks, batches, clean, progress);
+    }
+
+    training_batch batch_of(std::size_t number_of_desideratum, std::size_t number) {
+        auto const& all = data_.train[number_of_desideratum];
+        auto const first = number * options_.batch;
+        auto examples = all.part(first, std::min(options_.batch, all.examples() - first));
+        // The first desideratum with these alternates, whose run serves all of them.
+        std::size_t same = 0;
+        while (!(data_.train[same].alternate == all.alternate))
+            ++same;
+        auto kept = sources_.find({same, number});
+        if (kept != sources_.end())
+            return {std::move(examples), kept->second};
+        auto source = model_.run(examples.alternate,
+                                 capture(sites::z{}, at_each(places_of_alternates(same, first, examples.examples()))));
+        double const bytes = static_cast<double>(examples.examples() * examples.roles.size()) *
+                             sizeof(typename B::value_type) * D.layers * D.heads * D.d_head;
+        if (kept_bytes_ + bytes <= options_.runs.memory) {
+            kept_bytes_ += bytes;
+            sources_.emplace(std::pair(same, number), source);
+        }
+        return {std::move(examples), std::move(source)};
+    }
+
+    /// Where the roles of the groups stand in some alternates, for all desiderata that have them.
+    std::vector<std::vector<long>> places_of_alternates(std::size_t same, std::size_t first, std::size_t count) const {
+        std::vector<std::vector<long>> places(count);
+        for (auto const& d : data_.train)
+            if (d.alternate == data_.train[same].alternate)
+                for (auto const& group : groups_.groups) {
+                    auto const& there = source_positions(d.role(group.role));
+                    for (std::size_t x = 0; x < count; ++x)
+                        places[x].push_back(there[first + x]);
+                }
+        return places;
+    }
+
+    static std::vector<long> const& source_positions(role const& r) {
+        return r.source_positions.empty() ? r.positions : r.source_positions;
+    }
+
+    std::size_t first_row(std::size_t mask, desideratum const& d, std::size_t example) const {
+        auto const& r = d.role(groups_.groups[group_of(mask)].role);
+        return d.original.rows().position(example, r.positions[example]);
+    }
+    std::size_t rows_of(std::size_t mask, desideratum const& d) const {
+        std::size_t rows = 0;
+        for (std::size_t x = 0; x < d.examples(); ++x)
+            rows += d.original.rows().length(x) - first_row(mask, d, x);
+        return rows;
+    }
+
+    void step(std::vector<std::size_t> const& masks, std::map<std::size_t, training_batch> const& batches,
+              auto const& clean, double progress) {
+        auto const each = clean.rows().examples();
+        std::vector<last_rows> cases;
+        std::vector<token> targets;
+        for (auto m : masks) {
+            auto const& d = batches.at(desideratum_of(m)).examples;
+            for (std::size_t x = 0; x < each; ++x)
+                cases.push_back({x, first_row(m, d, x)});
+            targets.insert(targets.end(), d.targets.begin(), d.targets.end());
+        }
+        auto const policy_of = [&](std::size_t i) {
+            auto const& group = groups_.groups[group_of(masks[i])];
+            auto const& [d, source] = batches.at(desideratum_of(masks[i]));
+            // The rows of a case begin at the role.
+            role at_role{group.role, std::vector<long>(cases.size()), std::vector<long>(cases.size())};
+            std::vector<std::size_t> own, from(cases.size());
+            for (std::size_t x = 0; x < each; ++x) {
+                own.push_back(i * each + x);
+                from[own.back()] = x;
+                at_role.source_positions[own.back()] = source_positions(d.role(group.role))[x];
+            }
+            return mask(sites::z{}, nodes(group.heads) & examples(std::move(own)) & at(std::move(at_role)),
+                        weights_of(options_.rule, state_.masks[masks[i]].now, progress),
+                        picked(sites::z{}, source, std::move(from)));
+        };
+        std::vector<decltype(policy_of(0))> policies;
+        for (std::size_t i = 0; i < masks.size(); ++i)
+            policies.push_back(policy_of(i));
+        auto const found = gradient_beside(model_, clean, cases, all_of(std::move(policies)), logit(targets));
+        for (std::size_t i = 0; i < masks.size(); ++i) {
+            auto& one = state_.masks[masks[i]];
+            auto of_target = std::get<0>(found.parameters)[i];
+            double target = 0;
+            for (std::size_t x = 0; x < each; ++x)
+                target += found.values[i * each + x] / static_cast<double>(each);
+            for (auto& derivative : of_target)
+                derivative /= static_cast<double>(each);
+            one.loss = mask_loss(options_.rule, weights_of(options_.rule, one.now, progress), target);
+            descend(options_.rule, one.now, of_target, progress);
+        }
     }
 
     /// Accuracies of the rounded masks; those that were measured before are remembered.
@@ -294,6 +391,8 @@ private:
     dcm_options const& options_;
     dcm_state state_;
     std::map<std::pair<std::size_t, std::vector<double>>, double> measured_;
+    std::map<std::pair<std::size_t, std::size_t>, source_run> sources_; ///< of alternates and batches
+    double kept_bytes_ = 0;
 };
 
 } // namespace detail
