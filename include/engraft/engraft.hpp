@@ -36,6 +36,7 @@
 #include <engraft/model/block.hpp>
 #include <engraft/model/random_weights.hpp>
 #include <engraft/run/adjoint.hpp>
+#include <engraft/run/gradient_cost.hpp>
 #include <engraft/run/sweep.hpp>
 #include <engraft/task/boxes.hpp>
 #include <engraft/task/desiderata.hpp>

@@ -39,7 +39,7 @@ double tolerance(std::string const& name, double m) {
         return 1e-5;
     if (name.find(".adam.") != name.npos || name.find(".random.") != name.npos)
         return 1e-4;
-    if (name == "mean_z")
+    if (name == "mean_z" || name.starts_with("grad.") || name.starts_with("attribution."))
         return 5e-5 * m;
     return 5e-5 * std::max(m, 1.0);
 }
@@ -100,6 +100,8 @@ public:
             path_patching();
         else if (case_.kind() == "dcm")
             dcm();
+        else if (case_.kind() == "gradients")
+            gradients();
         else
             throw eg::bad_input({"this program knows nothing of cases of the kind '", case_.kind(), "'"});
         for (auto const& name : expected_.names())
@@ -471,6 +473,45 @@ private:
             append("mask_final", eg::weights_of(rule, mask));
             compare(name + ".adam", all);
         }
+    }
+
+    void gradients() {
+        auto const found = eg::gradient(model_, clean_, eg::capture(eg::z, eg::resid_pre, eg::mlp_out),
+                                        eg::capture(eg::z, eg::resid_pre, eg::mlp_out),
+                                        eg::logit_difference(case_.answer, case_.other), {.read_at = last_.positions});
+        auto const noise = model_.run(noise_, eg::capture(eg::z, eg::resid_pre, eg::mlp_out));
+        compare("objective", found.values());
+        auto const& rows = clean_.rows();
+        /// Over the elements of one head of one row: the gradient times what the noise would change.
+        auto const attribution = [&](auto s, int layer, std::size_t e, std::size_t p, std::size_t head) {
+            auto const slice = [&](auto const& of) { return of[s].slice(layer, e, static_cast<long>(p), head); };
+            auto const slope = slice(found), from = slice(found.run()), to = slice(noise);
+            double sum = 0;
+            for (std::size_t i = 0; i < slope.size(); ++i)
+                sum += double(slope[i]) * (double(to[i]) - double(from[i]));
+            return sum;
+        };
+        auto const compare_site = [&](auto s) {
+            numbers all, of_rows;
+            for (int l = 0; l < D.layers; ++l) {
+                auto const layer = eg::to_host(found[s].whole(l));
+                all.insert(all.end(), layer.begin(), layer.end());
+                for (std::size_t e = 0; e < rows.examples(); ++e)
+                    for (std::size_t p = 0; p < rows.length(e); ++p)
+                        of_rows.push_back(attribution(s, l, e, p, 0));
+            }
+            compare(std::string("grad.") + decltype(s)::name, all);
+            return of_rows;
+        };
+        compare("attribution.resid_pre", compare_site(eg::resid_pre));
+        compare("attribution.mlp_out", compare_site(eg::mlp_out));
+        compare_site(eg::z);
+        numbers at_last;
+        for (int l = 0; l < D.layers; ++l)
+            for (std::size_t h = 0; h < std::size_t(D.heads); ++h)
+                for (std::size_t e = 0; e < rows.examples(); ++e)
+                    at_last.push_back(attribution(eg::z, l, e, rows.length(e) - 1, h));
+        compare("attribution.z_last", at_last);
     }
 
     void compare_scored(std::string const& name, metrics found, metrics const& of_clean, std::string const& how = "") {

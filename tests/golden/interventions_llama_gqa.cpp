@@ -7,7 +7,8 @@
 namespace eg = engraft;
 
 TEST_CASE("interventions in llama_gqa give the numbers of an independent implementation") {
-    for (std::string const kind : {"activation_patching", "knockout", "mean_ablation", "path_patching", "dcm"}) {
+    for (std::string const kind :
+         {"activation_patching", "knockout", "mean_ablation", "path_patching", "gradients", "dcm"}) {
         auto const folder = ENGRAFT_TEST_DATA "/data/llama_gqa_" + kind;
         std::ostringstream lines;
         bool const reference =

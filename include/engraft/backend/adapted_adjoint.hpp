@@ -22,6 +22,16 @@ public:
         adjoints<Base>::linear(dx, as_matrix(std::as_const(low)), map.down, true);
     }
 
+    void linear_part(matrix<value_type> dx, matrix<value_type const> dy, adapted_map<Base> const& map,
+                     std::size_t first) const {
+        adjoints<Base>::linear_part(dx, dy, *map.base, first);
+        if (map.rank == 0)
+            return;
+        table low(extents<dynamic, dynamic>(dy.rows, map.rank));
+        adjoints<Base>::linear_part(as_matrix(low), dy, map.up, first);
+        adjoints<Base>::linear(dx, as_matrix(std::as_const(low)), map.down, true);
+    }
+
     void head_results(matrix<value_type> dx, matrix<value_type const> dy, adapted_map<Base> const& map,
                       std::size_t heads) const {
         adjoints<Base>::head_results(dx, dy, *map.base, heads);

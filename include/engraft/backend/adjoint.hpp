@@ -14,6 +14,7 @@ namespace engraft {
 ///
 ///   zero(x, n)                            n elements become 0
 ///   linear(dx, dy, map, add)              dx[r] = dy[r] W, or += where `add`
+///   linear_part(dx, dy, map, first)       dx[r] = dy[r] times the rows of W from `first`, as many as dy has columns
 ///   head_results(dx, dy, map, heads)      dx[r, h] = dy[r, h] times the columns of W that head h has
 ///   repeat(out, in, parts)                out[r, p] = in[r] for each of the parts
 ///   rms_norm(dx, dy, x, gain, eps, add)   of y = rms_norm(x); dx may be dy where not `add`
@@ -53,6 +54,7 @@ concept differentiable = backend<B> &&
     adjoints<B>(b);
     a.zero(to, n);
     a.linear(out, in, map, add);
+    a.linear_part(out, in, map, n);
     a.head_results(out, in, map, n);
     a.repeat(out, in, n);
     a.rms_norm(out, in, in, vector, number, add);

@@ -5,9 +5,17 @@
 #include <vector>
 
 #include <engraft/backend/attention_shape.hpp>
-#include <engraft/intervene/ablate.hpp>
+#include <engraft/intervene/slices.hpp>
 
 namespace engraft {
+
+/// Elements become minus infinity, which is no parameter.
+struct hidden : operation_in_place, replaced_value {
+    template <class Backend, class T, class List>
+    void operator()(Backend const& backend, T* elements, int, List const& slices) const {
+        backend.fill_slices(elements, -std::numeric_limits<double>::infinity(), slices);
+    }
+};
 
 /// Blocks attention: see `knockout`.
 template <class Where, class Queries, class Keys>
@@ -70,8 +78,8 @@ struct knockout_policy : touches_nothing {
                                           .position = static_cast<std::uint32_t>(at.position),
                                           .head = static_cast<std::uint32_t>(head)});
             });
-        return detail::bound_slices<D, backend, S, filled, detail::unconditional>(
-            run.backend, filled(-std::numeric_limits<double>::infinity()), std::move(lists), {}, std::move(chosen));
+        return detail::bound_slices<D, backend, S, hidden, detail::unconditional>(run.backend, {}, std::move(lists), {},
+                                                                                  std::move(chosen));
     }
 
 private:

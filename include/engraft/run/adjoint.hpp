@@ -181,7 +181,7 @@ struct gradient_of_run {
 /// policy: captures, and policies with a derivative; what is patched or frozen has none, and cuts the path.
 /// wanted: captures of the sites whose gradients are kept, or `identity`; no block below them, and below the lowest
 /// policy with parameters, is gone through.
-/// Keeps the stream between blocks and computes each block again: see gradient_cost.
+/// Keeps the stream between blocks and computes each block again: see plan_gradient.
 /// throws as model.run, and bad_input for a metric without a derivative or of another number of examples
 template <description D, class Backend, class Policy, class Wanted>
 auto gradient(model<D, Backend> const& m, batch const& tokens, Policy const& policy, Wanted const& wanted,

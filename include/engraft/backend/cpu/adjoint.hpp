@@ -39,6 +39,10 @@ public:
         product(dx, dy, as_matrix(map.weight), add);
     }
 
+    void linear_part(out_matrix dx, in_matrix dy, linear_map const& map, std::size_t first) const {
+        product(dx, dy, as_matrix(map.weight).row_range(first, dy.columns), false);
+    }
+
     void head_results(out_matrix dx, in_matrix dy, linear_map const& map, std::size_t heads) const {
         auto const weight = as_matrix(map.weight);
         std::size_t const width = dx.columns / heads, wide = weight.rows;

@@ -27,14 +27,11 @@ public:
     void zero(double* x, std::size_t n) const { std::fill_n(x, n, 0.0); }
 
     void linear(out_matrix dx, in_matrix dy, reference::linear_map const& map, bool add) const {
-        auto const w = as_matrix(map.weight);
-        for (std::size_t r = 0; r < dx.rows; ++r)
-            for (std::size_t i = 0; i < w.columns; ++i) {
-                double sum = add ? at(dx, r, i) : 0;
-                for (std::size_t o = 0; o < w.rows; ++o)
-                    sum += at(dy, r, o) * at(w, o, i);
-                at(dx, r, i) = sum;
-            }
+        multiply(dx, dy, as_matrix(map.weight), add);
+    }
+
+    void linear_part(out_matrix dx, in_matrix dy, reference::linear_map const& map, std::size_t first) const {
+        multiply(dx, dy, as_matrix(map.weight).row_range(first, dy.columns), false);
     }
 
     void head_results(out_matrix dx, in_matrix dy, reference::linear_map const& map, std::size_t heads) const {
@@ -228,6 +225,16 @@ private:
             return {0.5 * x * (1 + t), 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * root * (1 + 3 * 0.044715 * x * x)};
         }
         }
+    }
+
+    static void multiply(out_matrix dx, in_matrix dy, in_matrix w, bool add) {
+        for (std::size_t r = 0; r < dx.rows; ++r)
+            for (std::size_t i = 0; i < w.columns; ++i) {
+                double sum = add ? at(dx, r, i) : 0;
+                for (std::size_t o = 0; o < w.rows; ++o)
+                    sum += at(dy, r, o) * at(w, o, i);
+                at(dx, r, i) = sum;
+            }
     }
 
     static void fill(out_matrix x) {

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <ostream>
+
+#include <engraft/run/plan.hpp>
+
+namespace engraft {
+
+/// What a gradient will cost, known before anything is computed. Elementwise work and policies are not counted.
+struct gradient_plan {
+    flop_count forward; ///< the run, and the logits that are read
+    flop_count again;   ///< blocks computed a second time, but for the MLPs' last products
+    flop_count back;    ///< the way back
+    double memory = 0;  ///< streams between blocks and the tables of one block, in bytes; weights and what is captured
+                        ///< not included
+
+    double total() const { return forward.total() + again.total() + back.total(); }
+};
+
+inline std::ostream& operator<<(std::ostream& out, gradient_plan const& p) {
+    return out << p.forward.total() / 1e9 << " GFLOP forwards, " << p.again.total() / 1e9
+               << " to compute blocks again, " << p.back.total() / 1e9 << " back; " << p.memory / 1e6 << " MB";
+}
+
+/// The cost of `gradient` over these examples, one position read of each. lowest: the first block that is gone back
+/// through, which is the lowest one of what is asked for.
+///
+///     std::cout << plan_gradient<decltype(model)>(tokens.rows()) << '\n';
+template <class Model>
+gradient_plan plan_gradient(ragged const& rows, int lowest = 0) {
+    constexpr auto D = Model::described;
+    auto const all = work::keys | work::query | work::attention | work::neurons;
+    gradient_plan p;
+    for (int layer = 0; layer < D.layers; ++layer) {
+        auto const shape = shape_of_attention<D>(layer);
+        for (std::size_t e = 0; e < rows.examples(); ++e)
+            for (std::size_t s = 0; s < rows.length(e); ++s) {
+                auto f = detail::flops_of(D, all, s + 1 - shape.first_visible(s));
+                p.forward += f;
+                if (layer < lowest)
+                    continue;
+                p.back += {f.linear, 2.5 * f.attention, 0}; // scores again; and of patterns, q, k and v
+                if constexpr (!D.post_norms)
+                    f.linear -= 2.0 * D.d_model * D.d_mlp;
+                p.again += f;
+            }
+    }
+    p.forward.readings = p.back.readings = 2.0 * D.d_model * D.vocab * static_cast<double>(rows.examples());
+
+    constexpr int gates = is_gated(D.mlp) ? 2 : 1, streams = D.residual == residual::parallel ? 1 : 2;
+    constexpr int heads = 2 * (D.heads + D.kv_heads) * D.d_head;
+    constexpr int again = 4 * D.d_model + heads + gates * D.d_mlp;        // the forward pass's own
+    constexpr int kept = (streams + D.post_norms) * D.d_model + D.d_mlp + // what it overwrites
+                         (D.qk_norm ? (D.heads + D.kv_heads) * D.d_head : 0);
+    constexpr int back = 3 * D.d_model + heads + gates * D.d_mlp;
+    double const columns = double(D.d_model) * (D.layers - lowest + 2) + again + kept + back; // 1 the final norm's
+    p.memory = sizeof(typename Model::backend_type::value_type) *
+               (columns * static_cast<double>(rows.rows()) + 2.0 * D.vocab * static_cast<double>(rows.examples()));
+    return p;
+}
+
+} // namespace engraft
