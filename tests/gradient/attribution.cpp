@@ -32,6 +32,13 @@ numbers difference(numbers const& to, numbers const& from) {
     return d;
 }
 
+/// One position of one of the two examples.
+auto only(std::size_t example, long position) {
+    std::vector<std::vector<long>> places(2);
+    places[example].push_back(position);
+    return eg::at_each(places);
+}
+
 double largest_of(numbers const& all) {
     double largest = 0;
     for (double x : all)
@@ -43,8 +50,8 @@ double largest_of(numbers const& all) {
 
 TEST_CASE("attribution of a head is the slope of the metric towards the noise run's z") {
     auto const found = eg::attribute(model, clean, noise, metric, eg::z);
-    auto const from = model.run(clean, eg::capture(eg::z, eg::attn_out, eg::mlp_out)),
-               to = model.run(noise, eg::capture(eg::z));
+    auto const from = model.run(clean, eg::capture(eg::z, eg::attn_out, eg::mlp_out));
+    auto const to = model.run(noise, eg::capture(eg::z));
     CHECK(found.clean[0] + found.clean[1] == Approx(value_under(eg::identity)));
     auto const dropped = eg::attribute(model, clean, noise, metric, eg::z, {.drop = true});
     numbers sums(8);
@@ -54,7 +61,7 @@ TEST_CASE("attribution of a head is the slope of the metric towards the noise ru
                 for (long p = 0; p < long(clean.rows().length(e)); ++p) {
                     auto const slice = [&](auto const& run) { return run[eg::z].slice(l, e, p, std::size_t(h)); };
                     auto const direction = difference(slice(to), slice(from));
-                    auto const where = eg::nodes({{l, h}}).at({p}) & eg::examples({e});
+                    auto const where = eg::nodes({{l, h}}) & only(e, p);
                     auto const slope = [&](std::vector<int> held) {
                         auto const in = eg::layers(held);
                         return checks::central_difference([&](double step) {
@@ -111,15 +118,13 @@ TEST_CASE("queries and keys are attributed by the patterns that they make") {
         for (std::size_t e = 0; e < 2; ++e)
             for (long p = 0; p < long(clean.rows().length(e)); ++p) {
                 for (int h = 0; h < 4; ++h)
-                    checks::check_same(
-                        queries.at(l, e, p, h),
-                        change(eg::patch(eg::rot_q, eg::nodes({{l, h}}).at({p}) & eg::examples({e}), other), l, e),
-                        "query");
+                    checks::check_same(queries.at(l, e, p, h),
+                                       change(eg::patch(eg::rot_q, eg::nodes({{l, h}}) & only(e, p), other), l, e),
+                                       "query");
                 for (int h = 0; h < 2; ++h)
-                    checks::check_same(
-                        keys.at(l, e, p, h),
-                        change(eg::patch(eg::rot_k, eg::kv_nodes({{l, h}}).at({p}) & eg::examples({e}), other), l, e),
-                        "key");
+                    checks::check_same(keys.at(l, e, p, h),
+                                       change(eg::patch(eg::rot_k, eg::kv_nodes({{l, h}}) & only(e, p), other), l, e),
+                                       "key");
             }
 }
 
@@ -159,7 +164,7 @@ TEST_CASE("a sender's edges add up to its attribution, and the one to the logits
                     sum += slope[i] * moved[i] / 2;
             }
         auto const logits = edges.receivers.size() - 1;
-        CHECK(edges.receivers[logits] == eg::edge_end{eg::edge_end::kind::logits, 0, 0});
+        CHECK(edges.receivers[logits] == eg::edge_end{eg::edge_end::kind::unembedding, 0, 0});
         CHECK(edges.senders[1 + h] == eg::edge_end{eg::edge_end::kind::head, 0, int(h)});
         checks::check_same(edges.at(logits, 1 + h), sum, "head to logits");
     }

@@ -14,8 +14,8 @@ namespace engraft {
 
 /// One end of an edge: what adds to the residual stream, or what reads it.
 struct edge_end {
-    enum class kind { embed, head, mlp, query, key, value, logits };
-    kind of = kind::embed;
+    enum class kind { embedding, head, mlp, query, key, value, unembedding };
+    kind of = kind::embedding;
     int layer = 0;
     int head = 0; ///< key/value head of keys and values
 
@@ -24,9 +24,9 @@ struct edge_end {
 
 inline std::ostream& operator<<(std::ostream& out, edge_end const& e) {
     switch (e.of) {
-    case edge_end::kind::embed:
+    case edge_end::kind::embedding:
         return out << "embed";
-    case edge_end::kind::logits:
+    case edge_end::kind::unembedding:
         return out << "logits";
     case edge_end::kind::mlp:
         return out << "mlp " << e.layer;
@@ -94,7 +94,7 @@ public:
         auto const keep = [&](std::size_t sender, T const* from_elements) {
             b_.copy(as_matrix(differences_).row_range(sender, 1).data, from_elements, rows_.rows() * D.d_model);
         };
-        keep(0, std::as_const(difference(sites::resid_pre{}, 0)).data());
+        keep(0, difference(sites::resid_pre{}, 0).data());
         for (int l = 0; l < D.layers; ++l) {
             auto const of_z = difference(sites::z{}, l);
             table result(extents<dynamic, dynamic>(rows_.rows(), D.heads * D.d_model));
@@ -107,7 +107,7 @@ public:
                                       .width = D.d_model});
             b_.copy_slices(differences_.data(), std::as_const(result).data(),
                            vector_tensor<row_slice, memory>::from_host(slices, extents<dynamic>(slices.size())));
-            keep(first_of(l) + D.heads, std::as_const(difference(sites::mlp_out{}, l)).data());
+            keep(first_of(l) + D.heads, difference(sites::mlp_out{}, l).data());
         }
     }
 
@@ -133,7 +133,7 @@ public:
             receive(edge_end::kind::value, l, D.kv_heads, first_of(l));
             receive(edge_end::kind::mlp, l, 1, first_of(l) + (D.residual == residual::parallel ? 0 : D.heads));
         }
-        receive(edge_end::kind::logits, 0, 1, senders);
+        receive(edge_end::kind::unembedding, 0, 1, senders);
         all.scores.resize(all.senders.size() * all.receivers.size());
         return all;
     }
