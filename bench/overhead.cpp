@@ -56,7 +56,7 @@ std::vector<float> by_hand(eg::model<smollm2> const& model, eg::batch const& pro
     }
     auto const positions = list(at);
     auto const angles = eg::detail::rotary_angles<D, backend>(rows.longest());
-    b.gather_rows(as_matrix(stream), in(w.token_embedding()), list(prompts.tokens()));
+    w.embed(b, as_matrix(stream), list(prompts.tokens()));
     for (int l = 0; l < D.layers; ++l) {
         auto const& block = w.blocks[static_cast<std::size_t>(l)];
         b.rms_norm(as_matrix(normalized), in(stream), block.norm1.gain, D.norm_eps);

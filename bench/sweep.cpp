@@ -29,7 +29,7 @@ double seconds_of(std::function<void()> const& work) {
 /// FLOP/s of products of `rows` rows with a map, the best of five.
 double product_speed(backend const& b, std::size_t rows, backend::linear_map const& map) {
     using table = eg::matrix_tensor<float, eg::host_memory>;
-    auto const outputs = map.weight.shape()[0], inputs = map.weight.shape()[1];
+    auto const outputs = map.out(), inputs = map.in();
     table in(eg::extents<eg::dynamic, eg::dynamic>(rows, inputs)),
         out(eg::extents<eg::dynamic, eg::dynamic>(rows, outputs));
     std::fill_n(in.data(), in.size(), 0.5f);
@@ -49,7 +49,7 @@ speeds measure(eg::model<D> const& model) {
     auto const& w = model.shared_weights()->blocks[0];
     double flops = 0, time = 0;
     for (auto const* map : {&w.q, &w.k, &w.v, &w.o, &w.gate, &w.up, &w.down}) {
-        double const size = static_cast<double>(map->weight.size());
+        double const size = static_cast<double>(map->out() * map->in());
         flops += size;
         time += size / product_speed(b, 4096, *map);
     }

@@ -24,11 +24,9 @@ g++                 compiles it
 cmake               configures and builds it
 ninja-build         runs the compile commands
 pkg-config          finds PCRE2
-libeigen3-dev       Eigen: matrix products on the CPU
 libxtensor-dev      xtensor: arrays of results
 libboost-dev        Boost.Hana: lists of sites at compile time
 nlohmann-json3-dev  reads config.json, tokenizer.json and headers of safetensors
-libdnnl-dev         oneDNN: fast matrix products on the CPU
 libpcre2-dev        PCRE2: the regular expressions of tokenizers
 libutf8proc-dev     utf8proc: normal forms of Unicode, for tokenizers
 libcli11-dev        CLI11: the options of the example programs

@@ -2,7 +2,7 @@
 #   COMPILER           which
 #   SOURCE             on what; or, instead,
 #   PRECOMPILE         a header to precompile, beside itself
-#   PRECOMPILED        such a header, to be included first
+#   PRECOMPILED        such a header, to be included first; without either, headers have the bodies of io
 #   FOLDERS            a file that sets ENGRAFT_FOLDERS, the folders to include from (cmake/tests.cmake writes it)
 #   DEFINE             a macro to define, if any
 cmake_minimum_required(VERSION 3.25...3.31)
@@ -33,11 +33,17 @@ else()
     list(APPEND arguments -fopenmp)
 endif()
 
+# Bodies in a precompiled header would be instantiated by every source that includes it, which takes seconds.
+if(DEFINED PRECOMPILE OR DEFINED PRECOMPILED)
+    list(APPEND arguments -DENGRAFT_COMPILED_IO)
+endif()
 if(DEFINED PRECOMPILE)
     set(SOURCE "${PRECOMPILE}") # for messages
     list(APPEND arguments -x c++-header "${PRECOMPILE}" -o "${PRECOMPILE}.gch") # clang looks for this name, too
-else()
+elseif(DEFINED PRECOMPILED)
     list(APPEND arguments -Winvalid-pch -include "${PRECOMPILED}" -fsyntax-only "${SOURCE}")
+else()
+    list(APPEND arguments -fsyntax-only "${SOURCE}")
 endif()
 
 execute_process(

@@ -10,7 +10,6 @@ macro(engraft_find)
     endif()
 endmacro()
 
-engraft_find(Eigen3 3.4)
 engraft_find(xtensor 0.24)
 engraft_find(Boost 1.74) # headers only: Hana
 engraft_find(nlohmann_json 3.10)
@@ -33,7 +32,7 @@ foreach(module PCRE2:libpcre2-8 UTF8PROC:libutf8proc)
     endif()
 endforeach()
 
-set(ENGRAFT_DEPENDENCIES Eigen3::Eigen xtensor Boost::headers nlohmann_json::nlohmann_json PkgConfig::ENGRAFT_PCRE2
+set(ENGRAFT_DEPENDENCIES xtensor Boost::headers nlohmann_json::nlohmann_json PkgConfig::ENGRAFT_PCRE2
                          PkgConfig::ENGRAFT_UTF8PROC)
 
 # Optional: without it everything runs on one thread.
@@ -42,31 +41,12 @@ if(OpenMP_CXX_FOUND)
     list(APPEND ENGRAFT_DEPENDENCIES OpenMP::OpenMP_CXX)
 endif()
 
-# Optional: without it Eigen multiplies matrices, about a third slower. It must run one product on one thread, which
-# OpenMP tells it to.
-if(OpenMP_CXX_FOUND)
-    find_package(dnnl QUIET CONFIG)
-    if(dnnl_FOUND AND NOT TARGET engraft_onednn)
-        add_library(engraft_onednn INTERFACE IMPORTED)
-        target_link_libraries(engraft_onednn INTERFACE DNNL::dnnl)
-        target_compile_definitions(engraft_onednn INTERFACE ENGRAFT_ONEDNN)
-    endif()
-    if(dnnl_FOUND)
-        list(APPEND ENGRAFT_DEPENDENCIES engraft_onednn)
-    endif()
-endif()
-
 get_property(engraft_told GLOBAL PROPERTY ENGRAFT_TOLD_THREADS)
 if(NOT engraft_told AND NOT engraft_FIND_QUIETLY)
     if(OpenMP_CXX_FOUND)
         message(STATUS "engraft: threads by OpenMP ${OpenMP_CXX_VERSION} (${OpenMP_CXX_FLAGS})")
     else()
         message(STATUS "engraft: no OpenMP for ${CMAKE_CXX_COMPILER_ID}, so one thread")
-    endif()
-    if(dnnl_FOUND)
-        message(STATUS "engraft: matrix products by oneDNN ${dnnl_VERSION}")
-    else()
-        message(STATUS "engraft: matrix products by Eigen; with oneDNN (Debian: libdnnl-dev) and OpenMP they are faster")
     endif()
     set_property(GLOBAL PROPERTY ENGRAFT_TOLD_THREADS TRUE)
 endif()

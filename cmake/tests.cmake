@@ -1,13 +1,10 @@
 # Helpers of tests/CMakeLists.txt.
 
-# engraft_test(NAME [UNOPTIMISED] FOLDER...): one Catch2 program, and one test of that name, of all *.cpp in the folders.
-# UNOPTIMISED: where compiling takes longer than running. A folder without sources is skipped.
+# engraft_test(NAME [OPTIMISED] FOLDER...): one Catch2 program, and one test of that name, of all *.cpp in the folders.
+# OPTIMISED: where running takes longer than compiling, or the optimiser could break what is tested. A folder without
+# sources is skipped.
 function(engraft_test NAME)
-    cmake_parse_arguments(PARSE_ARGV 1 test "UNOPTIMISED" "" "")
-    set(headers engraft_test_headers)
-    if(test_UNOPTIMISED)
-        set(headers engraft_test_headers_unoptimised)
-    endif()
+    cmake_parse_arguments(PARSE_ARGV 1 test "OPTIMISED" "" "")
     set(sources)
     foreach(folder IN LISTS test_UNPARSED_ARGUMENTS)
         file(GLOB found CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*.cpp")
@@ -19,10 +16,10 @@ function(engraft_test NAME)
     endif()
     add_executable(test_${NAME} ${sources})
     target_link_libraries(test_${NAME} PRIVATE engraft_test engraft_test_main)
-    if(test_UNOPTIMISED)
-        target_compile_options(test_${NAME} PRIVATE -O0)
+    if(NOT test_OPTIMISED)
+        target_compile_options(test_${NAME} PRIVATE ${ENGRAFT_TEST_OPTIMISATION})
+        target_precompile_headers(test_${NAME} REUSE_FROM engraft_test_headers)
     endif()
-    target_precompile_headers(test_${NAME} REUSE_FROM ${headers})
     add_test(NAME ${NAME} COMMAND test_${NAME})
 endfunction()
 
@@ -50,7 +47,7 @@ endfunction()
 function(engraft_write_folders FILE)
     # The compiler's own folders are left out: they must keep their place in its search, or #include_next fails.
     file(GENERATE OUTPUT "${FILE}"
-         CONTENT "set(ENGRAFT_FOLDERS [==[$<TARGET_PROPERTY:engraft_test_main,INCLUDE_DIRECTORIES>]==])
+         CONTENT "set(ENGRAFT_FOLDERS [==[$<TARGET_PROPERTY:engraft_test_headers,INCLUDE_DIRECTORIES>]==])
 list(REMOVE_ITEM ENGRAFT_FOLDERS ${CMAKE_CXX_IMPLICIT_INCLUDE_DIRECTORIES})\n"
-         TARGET engraft_test_main)
+         TARGET engraft_test_headers)
 endfunction()

@@ -3,6 +3,7 @@
 // What every example program has: options with --help, one clear sentence and exit code 2 for bad input, a progress
 // line on a terminal, and its numbers as JSON.
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <exception>
@@ -34,25 +35,39 @@ public:
     explicit progress(int steps) : steps_(steps) {}
     progress(progress const&) = delete;
     progress& operator=(progress const&) = delete;
-    ~progress() {
-        if (shown_)
-            std::fputs("\r\033[K", stderr);
-    }
+    ~progress() { done(); }
 
     /// Called when a step begins.
     void step(std::string const& what) {
-        if (watch_.seconds() > 2 && isatty(STDERR_FILENO)) {
-            constexpr int wide = 30;
-            int const full = steps_ > 0 ? wide * done_ / steps_ : 0;
-            std::fprintf(stderr, "\r\033[K[%s%s] %d/%d %s", std::string(static_cast<std::size_t>(full), '#').c_str(),
-                         std::string(static_cast<std::size_t>(wide - full), '.').c_str(), done_, steps_, what.c_str());
-            std::fflush(stderr);
-            shown_ = true;
-        }
+        show(steps_ > 0 ? double(done_) / steps_ : 0,
+             std::to_string(done_) + "/" + std::to_string(steps_) + " " + what);
         ++done_;
     }
 
+    /// Called with the share of the work that is done, from 0 to 1.
+    void at(double share, std::string const& what) {
+        show(share, std::to_string(static_cast<int>(100 * share)) + " % " + what);
+    }
+
+    /// Takes the line away.
+    void done() {
+        if (shown_)
+            std::fputs("\r\033[K", stderr);
+        shown_ = false;
+    }
+
 private:
+    void show(double share, std::string const& what) {
+        if (watch_.seconds() <= 2 || !isatty(STDERR_FILENO))
+            return;
+        constexpr std::size_t wide = 30;
+        auto const full = std::min(static_cast<std::size_t>(wide * share), wide);
+        std::fprintf(stderr, "\r\033[K[%s%s] %s", std::string(full, '#').c_str(), std::string(wide - full, '.').c_str(),
+                     what.c_str());
+        std::fflush(stderr);
+        shown_ = true;
+    }
+
     stopwatch watch_;
     int steps_;
     int done_ = 0;

@@ -56,11 +56,6 @@ std::string version() {
     auto const number = [](int n) { return std::to_string(n); };
     std::string text = "engraft " + number(ENGRAFT_VERSION_MAJOR) + '.' + number(ENGRAFT_VERSION_MINOR) + '.' +
                        number(ENGRAFT_VERSION_PATCH) + ", compiler " __VERSION__;
-#ifdef ENGRAFT_ONEDNN
-    text += ", oneDNN";
-#else
-    text += ", Eigen";
-#endif
     return text;
 }
 

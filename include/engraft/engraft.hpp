@@ -6,12 +6,20 @@
 
 #include <engraft/backend/cpu/cpu.hpp>
 #include <engraft/backend/reference/reference.hpp>
+#include <engraft/circuit/acdc.hpp>
+#include <engraft/circuit/attention_report.hpp>
 #include <engraft/circuit/chosen_heads.hpp>
 #include <engraft/circuit/circuit.hpp>
+#include <engraft/circuit/completeness.hpp>
 #include <engraft/circuit/discovery.hpp>
+#include <engraft/circuit/edge_patching.hpp>
+#include <engraft/circuit/faithfulness.hpp>
+#include <engraft/circuit/mean_ablation.hpp>
+#include <engraft/circuit/mean_activations.hpp>
 #include <engraft/circuit/minimality.hpp>
 #include <engraft/circuit/overlap.hpp>
 #include <engraft/circuit/path_patching.hpp>
+#include <engraft/core/hash.hpp>
 #include <engraft/core/summary.hpp>
 #include <engraft/intervene/ablate.hpp>
 #include <engraft/intervene/capture.hpp>
@@ -28,6 +36,7 @@
 #include <engraft/intervene/tap.hpp>
 #include <engraft/io/adapt.hpp>
 #include <engraft/io/circuit_file.hpp>
+#include <engraft/io/journal_file.hpp>
 #include <engraft/io/load.hpp>
 #include <engraft/io/npy.hpp>
 #include <engraft/io/results.hpp>

@@ -1,5 +1,8 @@
 #include "catch.hpp"
 
+#include <cmath>
+#include <cstdlib>
+
 #include <engraft/backend/cpu/cpu.hpp>
 #include <engraft/backend/reference/reference.hpp>
 #include <engraft/core/random.hpp>
@@ -68,4 +71,83 @@ TEST_CASE("a linear map with a bias is the reference's to fp32 rounding") {
     auto const expected = theirs.to_host();
     for (std::size_t i = 0; i < expected.size(); ++i)
         CHECK(double(ours[i]) == Approx(expected[i]).margin(3e-6));
+}
+
+TEST_CASE("tiles of every instruction set that this processor has make each number by one chain of additions") {
+    constexpr std::size_t most = 6, inputs = 37, panels = 4, wide = 16 * panels;
+    auto const in = random_table(1, most, inputs), w = random_table(2, wide, inputs);
+    eg::detail::packed_matrix<float> const packed(
+        wide, inputs, 1, [&](std::size_t o, std::size_t i) { return w.data()[o * inputs + i]; });
+    auto const check = [&](eg::detail::tile_set<float> const& tiles, double tolerance) {
+        for (std::size_t rows = 1; rows <= most; ++rows)
+            for (bool single : {true, false})
+                for (bool go_on : {true, false}) {
+                    std::size_t const columns = 16 * (single ? 1 : tiles.panels);
+                    std::vector<float> out(rows * wide, 0.25f), expected = out;
+                    for (std::size_t r = 0; r < rows; ++r)
+                        for (std::size_t c = 0; c < columns; ++c) {
+                            float sum = go_on ? 0.25f : 0;
+                            for (std::size_t i = 3; i < inputs; ++i)
+                                sum = std::fma(in.data()[r * inputs + i], w.data()[c * inputs + i], sum);
+                            expected[r * wide + c] = sum;
+                        }
+                    (single ? tiles.single
+                            : tiles.wide)[rows - 1]({in.data() + 3, inputs, packed.at(0, 3), packed.panel_size(),
+                                                     inputs - 3, out.data(), wide, go_on});
+                    INFO(rows << " rows, " << columns << " columns, begun " << go_on);
+                    for (std::size_t i = 0; i < out.size(); ++i)
+                        REQUIRE(std::abs(double(out[i]) - double(expected[i])) <= tolerance);
+                }
+    };
+    check(eg::detail::portable_tiles<float>::all, 1e-6); // fused or not, as the compiler is told
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        check(eg::detail::avx2_tiles, 0);
+    if (__builtin_cpu_supports("avx512f"))
+        check(eg::detail::avx512_tiles, 0);
+#endif
+}
+
+TEST_CASE("single entries, rows of weights, and heads' shares of a product are those of the product, to the bit") {
+    eg::cpu<eg::fp32> const backend(2);
+    constexpr std::size_t rows = 13, in = 48, out = 41, heads = 3;
+    auto const x = random_table(1, rows, in), w = random_table(2, out, in);
+    auto const bias = random_table(3, 1, out).to_host();
+    auto const map =
+        backend.make_linear(random_table(2, out, in),
+                            eg::vector_tensor<float, eg::host_memory>::from_host(bias, eg::extents<eg::dynamic>(out)));
+    auto const all = product(backend, x, 0, rows, map);
+    std::vector<eg::token> columns;
+    std::vector<std::int32_t> index;
+    for (std::size_t r = 0; r < rows; ++r) {
+        columns.push_back(static_cast<eg::token>(r * 7 % out));
+        index.push_back(static_cast<std::int32_t>(r * 11 % out));
+    }
+    auto const entries = backend.map_entries(as_matrix(x), map, columns);
+    table picked(table::extents_type(rows, in)), shares(table::extents_type(rows, heads * out));
+    backend.gather_weights(
+        as_matrix(picked), map,
+        eg::vector_tensor<std::int32_t, eg::host_memory>::from_host(index, eg::extents<eg::dynamic>(index.size())));
+    auto const plain = backend.make_linear(random_table(2, out, in), {});
+    backend.head_results(as_matrix(shares), as_matrix(x), plain, heads);
+    for (std::size_t r = 0; r < rows; ++r) {
+        CHECK(entries[r] == double(all[r * out + static_cast<std::size_t>(columns[r])]));
+        for (std::size_t c = 0; c < in; ++c)
+            CHECK(picked.data()[r * in + c] == w.data()[static_cast<std::size_t>(index[r]) * in + c]);
+    }
+    // A product's chain of additions goes on from one head to the next.
+    auto const first = product(backend, x, 0, rows, plain);
+    std::vector<float> sum(rows * out);
+    for (std::size_t h = 0; h < heads; ++h)
+        eg::detail::multiply<float>(2, {sum.data(), rows, out, out},
+                                    as_matrix(x).column_range(h * in / heads, in / heads), plain.weight,
+                                    {.first_input = h * in / heads, .add = h > 0});
+    CHECK(sum == first);
+    for (std::size_t r = 0; r < rows; ++r)
+        for (std::size_t c = 0; c < out; ++c) {
+            double of_heads = 0;
+            for (std::size_t h = 0; h < heads; ++h)
+                of_heads += double(shares.data()[(r * heads + h) * out + c]);
+            CHECK(of_heads == Approx(double(first[r * out + c])).margin(1e-5));
+        }
 }

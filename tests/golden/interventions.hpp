@@ -268,7 +268,7 @@ private:
     void mean_ablation() {
         compare_clean();
         eg::batch const prompts = case_.values.at("mean_prompts").get<std::vector<std::vector<eg::token>>>();
-        auto const means = eg::mean(model_.run(prompts, eg::capture(eg::z)), eg::z);
+        auto const means = eg::mean_activations(model_, prompts, eg::z, {.at_once = 4});
         numbers all, count(means.distances());
         for (int l = 0; l < D.layers; ++l) {
             auto const layer = eg::to_host(means.view(l));
@@ -304,8 +304,49 @@ private:
         ablated("role_positions_only", roles_only);
         auto const all_positions = roles_only | eg::ablate(eg::z, eg::at_each(elsewhere), means);
         ablated("all_positions", all_positions);
-        eg::table<int> const once{{{"policy", 1}}, {0}};
-        compare("all_positions", swept(run_for_sweeps(), once, [&](int) { return all_positions; }), by_sweep);
+        eg::circuit kept;
+        std::vector<eg::role> roles;
+        for (auto const& [name, heads] : case_.values.at("circuit").items()) {
+            kept.groups.push_back({"group at " + name, name, description_of_case::nodes(heads)});
+            roles.push_back(case_.role(name));
+        }
+        auto const measured = [&](eg::batch const& prompts_there, std::vector<eg::role> const& roles_there,
+                                  std::vector<eg::token> const& answers, std::vector<eg::token> const& others) {
+            return eg::mean_ablation(
+                model_, prompts_there, roles_there, means,
+                {eg::probability(answers), eg::logit(answers), eg::logit_difference(answers, others)},
+                {.sweep = {.read_at = last_of(roles_there)}});
+        };
+        auto const f = measured(clean_, roles, case_.answer, case_.other);
+        auto const of_circuit = [&](eg::sweep_result const& found) {
+            return metrics{{"prob", found.of("probability")},
+                           {"logit", found.of("logit")},
+                           {"logit_diff", found.of("logit_difference")}};
+        };
+        compare("clean", of_circuit(f.whole()), by_sweep);
+        compare("all_positions", of_circuit(f.alone(kept)), " [the run beside]");
+        auto const in_order = f.each({kept});
+        compare("all_positions", of_circuit(in_order), by_sweep);
+
+        // The order of the examples does not change a score.
+        auto const backwards = [](auto list) {
+            std::reverse(list.begin(), list.end());
+            return list;
+        };
+        auto turned = roles;
+        for (auto& role : turned)
+            role.positions = backwards(role.positions);
+        auto const in_other_order =
+            measured(backwards(case_.clean), turned, backwards(case_.answer), backwards(case_.other)).each({kept});
+        auto const difference =
+            std::abs(eg::mean_over_examples(in_order)[0] - eg::mean_over_examples(in_other_order)[0]);
+        passed_ = passed_ && difference < 1e-6;
+        lines_ << "order of the examples " << difference << (difference < 1e-6 ? "" : " FAILED") << '\n';
+    }
+
+    /// Of the roles, the positions of the last one: where the numbers are read.
+    static std::vector<long> last_of(std::vector<eg::role> const& roles) {
+        return std::find_if(roles.begin(), roles.end(), [](eg::role const& r) { return r.name == "last"; })->positions;
     }
 
     template <class Policy>

@@ -1,14 +1,10 @@
 #!/bin/sh
 # Compiles the consumer's program by one command, without CMake, and runs it: with all of engraft in headers, and with
 # io/source/io.cpp as a second source.
-# usage: plain.sh ROOT WORK COMPILER onednn|eigen openmp|one_thread
+# usage: plain.sh ROOT WORK COMPILER openmp|one_thread
 set -eu
 root=$1 work=$2 compiler=$3
-case $4 in
-    onednn) products=-DENGRAFT_ONEDNN libraries=-ldnnl ;;
-    *) products=$(pkg-config --cflags eigen3) libraries= ;;
-esac
-[ "$5" = openmp ] && threads=-fopenmp || threads=
+[ "$4" = openmp ] && threads=-fopenmp || threads=
 
 rm -rf "$work"
 mkdir -p "$work"
@@ -17,7 +13,7 @@ source=$root/tests/install/consumer/main.cpp
 build() { # build PROGRAM ARGUMENT...
     program=$1
     shift
-    "$compiler" -std=c++20 $threads $products -I"$root/include" "$@" $libraries -lpcre2-8 -lutf8proc -o "$work/$program"
+    "$compiler" -std=c++20 $threads -I"$root/include" "$@" -lpcre2-8 -lutf8proc -o "$work/$program"
     "$work/$program" "$root/examples/pair" | tee "$work/$program.txt"
     grep -q '^accuracy of base: 0\.' "$work/$program.txt"
 }

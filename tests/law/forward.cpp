@@ -39,21 +39,6 @@ TEMPLATE_TEST_CASE("the order of block_sites is that of the forward pass", "", e
                                         false, false, false, false, false, true, true, true});
 }
 
-TEMPLATE_TEST_CASE("a row's bits do not depend on its company or on the number of threads", "", eg::cpu<eg::fp32>) {
-    auto const one = random_model<TestType>(5, TestType(1)), two = random_model<TestType>(5, TestType(2));
-    auto const together = random_prompts(6, {5, 1, 9, 70});
-    auto const all = logits_of(one.run(together));
-    CHECK(logits_of(two.run(together)) == all);
-    for (std::size_t e = 0; e < together.examples(); ++e) {
-        std::vector<eg::token> alone;
-        for (std::size_t p = 0; p < together.rows().length(e); ++p)
-            alone.push_back(together.at(e, p));
-        auto const begin = all.begin() + static_cast<std::ptrdiff_t>(together.rows().begin(e)) * grouped.vocab;
-        auto const size = static_cast<std::ptrdiff_t>(alone.size()) * grouped.vocab;
-        CHECK(logits_of(two.run(std::vector<std::vector<eg::token>>{alone})) == std::vector(begin, begin + size));
-    }
-}
-
 TEMPLATE_TEST_CASE("the stream is the sum of what is added to it", "", eg::reference, eg::cpu<eg::fp32>) {
     auto const model = random_model<TestType>(7);
     auto const run = model.run(random_prompts(8, {4, 11}), eg::capture(eg::block_sites<grouped>));

@@ -36,20 +36,6 @@ std::string refusal(auto const& f) {
     return "nothing";
 }
 
-/// A sender's part of a first pass: z of all others held from its position on.
-template <class B>
-auto first_pass(pair_of_runs<B> const& s, eg::node sender) {
-    std::vector<std::vector<long>> behind;
-    for (std::size_t e = 0; e < s.lengths.size(); ++e) {
-        behind.emplace_back();
-        for (auto p = s.clean.rows().position(e, s.middle.positions[e]); p < s.lengths[e]; ++p)
-            behind.back().push_back(static_cast<long>(p));
-    }
-    auto const where = eg::nodes({sender}).at(s.middle);
-    return eg::freeze(eg::z, eg::at_each(behind) - where, s.clean) |
-           eg::patch(eg::z, eg::nodes({sender}).at(s.middle.from(s.there)), s.noise);
-}
-
 /// The same in two whole runs for each sender.
 template <eg::site S>
 auto by_hand(auto const& s, S, auto const& policy_of, auto const& receivers) {
@@ -67,7 +53,7 @@ auto by_hand(auto const& s, S, auto const& policy_of, auto const& receivers) {
 
 TEST_CASE("a sweep in two passes is two whole runs", "[sweeps]") {
     pair_of_runs<cpu> const s;
-    auto const policy_of = [&](eg::node n) { return first_pass(s, n); };
+    auto const policy_of = eg::path_from_sender(s.clean, s.noise, s.middle.from(s.there));
     auto const table = eg::each_head<grouped>();
     std::vector<eg::node> const heads{{1, 0}, {1, 3}, {2, 2}}, kv{{1, 1}};
 
@@ -250,9 +236,9 @@ TEST_CASE("sweeps refuse what they can't do, before they compute", "[sweeps]") {
 
     // Receivers that are not there, and a list of no policies.
     auto const two_passes = [&](std::vector<eg::node> heads, eg::role const& at) {
-        eg::sweep(
-            s.model, s.clean, eg::each_head<grouped>(), [&](eg::node n) { return first_pass(s, n); },
-            eg::receivers(eg::q, std::move(heads), at), one());
+        eg::sweep(s.model, s.clean, eg::each_head<grouped>(),
+                  eg::path_from_sender(s.clean, s.noise, s.middle.from(s.there)),
+                  eg::receivers(eg::q, std::move(heads), at), one());
     };
     CHECK(refusal([&] { two_passes({{1, 1}}, position({0, 0})); }) == "where.role");
     CHECK(refusal([&] { two_passes({{1, 1}}, position({0, 3, 0})); }) == "where.position");

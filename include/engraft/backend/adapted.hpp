@@ -65,7 +65,7 @@ public:
                                     std::span<token const> outputs) const {
         if (map.rank == 0)
             return Base::map_entries(in, *map.base, outputs);
-        table all(extents<dynamic, dynamic>(in.rows, map.base->weight.shape()[0]));
+        table all(extents<dynamic, dynamic>(in.rows, map.base->out()));
         linear(as_matrix(all), in, map);
         return Base::elements(as_matrix(std::as_const(all)), outputs);
     }
@@ -98,7 +98,10 @@ struct weights<D, adapted<Base>> {
           blocks(base->blocks.begin(), base->blocks.end()), final_norm(base->final_norm) {}
 
     std::shared_ptr<weights<D, Base> const> base;
-    table const& token_embedding() const { return base->token_embedding(); }
+    void embed(Base const& b, matrix<typename Base::value_type> out,
+               vector_tensor<std::int32_t, typename Base::memory_type> const& tokens) const {
+        base->embed(b, out, tokens);
+    }
 
     table const& position_embedding;
     std::vector<block_weights<D, adapted<Base>>> blocks;

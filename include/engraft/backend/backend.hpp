@@ -21,6 +21,8 @@ namespace engraft {
 ///
 ///   make_linear(weight, bias)          a linear map from [out, in] and [out] or an empty bias, prepared once
 ///   gather_rows(out, table, index)     out[r] = table[index[r]]
+///   gather_weights(out, map, index)    out[r] = W[index[r]]; a backend may leave it out, and then a tied embedding is
+///                                      kept twice
 ///   copy_rows(out, to, in, from)       out[to[r]] = in[from[r]]
 ///   linear(out, in, map)               out[r] = in[r] W^T + bias; a row's result depends on that row alone
 ///   head_results(out, in, map, heads)  out[r, h] = in[r, h] times the columns of W that head h has; no bias

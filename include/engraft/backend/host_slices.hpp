@@ -76,8 +76,7 @@ public:
                                       detail::place_of(s, layer)))
                 chosen.push_back(s);
         }
-        auto const count = chosen.size();
-        return slices::from_host(chosen, extents<dynamic>(count));
+        return upload<host_memory>(chosen);
     }
 
 private:

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <concepts>
 #include <cstddef>
 #include <functional>
 #include <limits>
@@ -124,43 +125,79 @@ inline threshold_range thresholds_that_keep(std::span<minimality_line const> lin
     return range;
 }
 
-/// Accuracies without each pair of a group's heads. `accuracy` is called with a circuit, n (n + 1) / 2 times for n
-/// heads.
-template <class Accuracy>
+/// Something that measures circuits: called with each, `accuracy(circuit)`; or, where many are measured faster
+/// together, with a list, `accuracy(beside, circuits)`, each of which is `beside` without some heads. `mean_ablation`
+/// is one.
+template <class A>
+concept measures_circuits = requires(A const& accuracy, circuit const& c, std::vector<circuit> const& cases) {
+    { accuracy(c, cases) } -> std::convertible_to<std::vector<double>>;
+}
+|| requires(A const& accuracy, circuit const& c) {
+    { accuracy(c) } -> std::convertible_to<double>;
+};
+
+namespace detail {
+
+template <measures_circuits Accuracy>
+std::vector<double> measure(Accuracy const& accuracy, circuit const& beside, std::vector<circuit> const& cases) {
+    if constexpr (requires { accuracy(beside, cases); }) {
+        return accuracy(beside, cases);
+    } else {
+        std::vector<double> values;
+        for (auto const& c : cases)
+            values.push_back(accuracy(c));
+        return values;
+    }
+}
+
+} // namespace detail
+
+/// Accuracies without each pair of a group's heads: n (n + 1) / 2 circuits for n heads.
+template <measures_circuits Accuracy>
 pair_accuracies measure_pairs(circuit const& c, std::size_t group, Accuracy const& accuracy) {
     auto const& heads = c.groups.at(group).heads;
-    pair_accuracies table{heads, std::vector<double>(heads.size() * heads.size())};
+    std::vector<circuit> cases;
     for (std::size_t i = 0; i < heads.size(); ++i)
         for (std::size_t j = i; j < heads.size(); ++j) {
-            auto rest = c;
-            rest.groups[group].heads = heads_not_in(heads, std::vector{heads[i], heads[j]});
-            table.values[i * heads.size() + j] = table.values[j * heads.size() + i] = accuracy(std::as_const(rest));
+            cases.push_back(c);
+            cases.back().groups[group].heads = heads_not_in(heads, std::vector{heads[i], heads[j]});
         }
+    auto const measured = detail::measure(accuracy, c, cases);
+    pair_accuracies table{heads, std::vector<double>(heads.size() * heads.size())};
+    std::size_t next = 0;
+    for (std::size_t i = 0; i < heads.size(); ++i)
+        for (std::size_t j = i; j < heads.size(); ++j)
+            table.values[i * heads.size() + j] = table.values[j * heads.size() + i] = measured[next++];
     return table;
 }
 
-/// Each head of a group judged. `accuracy` is called with a circuit, twice for each head.
-template <class Accuracy>
+/// Each head of a group judged, by two circuits for each.
+template <measures_circuits Accuracy>
 std::vector<minimality_line> measure_contributions(circuit const& c, std::size_t group, pair_accuracies const& pairs,
                                                    double fraction, Accuracy const& accuracy) {
-    std::vector<minimality_line> lines;
+    std::vector<circuit> cases;
     for (std::size_t i = 0; i < pairs.heads.size(); ++i) {
         std::vector<node> away;
         for (auto const j : partners(pairs, i, partner_count(pairs.heads.size(), fraction)))
             away.push_back(pairs.heads[j]);
-        auto rest = c;
-        auto& heads = rest.groups.at(group).heads;
-        heads = heads_not_in(heads, away);
-        double const without_k = accuracy(std::as_const(rest));
-        heads = heads_not_in(heads, std::vector{pairs.heads[i]});
-        lines.push_back({pairs.heads[i], without_k, accuracy(std::as_const(rest))});
+        for (bool const and_v : {false, true}) {
+            if (and_v)
+                away.push_back(pairs.heads[i]);
+            cases.push_back(c);
+            auto& heads = cases.back().groups.at(group).heads;
+            heads = heads_not_in(heads, away);
+        }
     }
+    auto const measured = detail::measure(accuracy, c, cases);
+    std::vector<minimality_line> lines;
+    for (std::size_t i = 0; i < pairs.heads.size(); ++i)
+        lines.push_back({pairs.heads[i], measured[2 * i], measured[2 * i + 1]});
     return lines;
 }
 
 /// The circuit without the heads that contribute too little. Each group is judged in the whole given circuit, so the
-/// order of the groups does not matter. `accuracy(circuit const&)` measures a circuit, such as by mean ablation.
-template <class Accuracy>
+/// order of the groups does not matter.
+template <measures_circuits Accuracy>
 circuit minimal_circuit(circuit const& c, minimality_options options, Accuracy const& accuracy) {
     circuit minimal = c;
     for (std::size_t g = 0; g < c.groups.size(); ++g) {

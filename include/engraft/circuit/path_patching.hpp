@@ -77,16 +77,39 @@ struct discovery_step {
     std::string receivers{}; ///< name of the group that reads, where `to` is not the logits
 };
 
+/// What becomes of heads that two groups of one role have found.
+enum class shared_heads { in_later_group, in_earlier_group, in_both };
+
 /// What a search found.
 struct discovery {
-    circuit found; ///< each head in one group only
+    circuit found;
     struct step {
         std::vector<double> change; ///< [layers, heads]: mean of (p - clean p) / clean p
-        sweep_plan planned;
-        flop_count counted;
+        sweep_result patched;       ///< of each example; what it cost
     };
     std::vector<step> steps;
 };
+
+namespace detail {
+
+/// Calls use(policy of a sender) or use(policy of a sender, receivers): the sweep that a step takes.
+template <description D, class Clean, class Noise, class Use>
+auto sweep_of_step(Clean const& clean, Noise const& noise, discovery_step const& step, std::vector<node> const& readers,
+                   Use const& use) {
+    auto const first = path_from_sender(clean, noise, step.sender);
+    role at = step.sender;
+    at.source_positions.clear();
+    switch (step.to) {
+    case discovery_step::input::of_logits:
+        return use(first);
+    case discovery_step::input::of_queries:
+        return use(first, receivers(sites::q{}, readers, at));
+    default:
+        return use(first, receivers(sites::v{}, kv_heads_of<D>(readers), at));
+    }
+}
+
+} // namespace detail
 
 /// Searches a circuit step by step: the heads whose direct path to the logits matters most, then those whose paths to
 /// these heads' queries or values do. The paper's search:
@@ -98,33 +121,58 @@ struct discovery {
 ///               {"structure_reader", previous_query_label, 5, discovery_step::input::of_values,
 ///               "position_detector"}});
 ///
-/// clean: a run with capture_for_sweeps<D>() and capture(q); noise: a run on the noise prompts with capture(z)
+/// clean: a run with capture_for_sweeps<D>() and capture(q); noise: a run on the noise prompts with capture(z).
+/// `options.progress` gets the share of all steps. With `options.journal` a search that was stopped goes on.
 /// throws bad_input for a step whose receivers no earlier step found, and as `sweep`
 /// source Prakash et al. 2024, section 4.1
 template <description D, class B, class Clean, class Noise>
 discovery discover(model<D, B> const& m, Clean const& clean, Noise const& noise, std::vector<token> const& answers,
-                   std::vector<discovery_step> const& steps, sweep_options const& options = {}) {
+                   std::vector<discovery_step> const& steps, sweep_options const& options = {},
+                   shared_heads rule = shared_heads::in_later_group) {
     discovery all;
-    for (auto const& step : steps) {
-        std::vector<metric> const score{probability(answers)};
-        auto const patched = [&] {
-            if (step.to == discovery_step::input::of_logits)
-                return path_patching(m, clean, noise, step.sender, score, options);
-            auto const& readers = all.found[step.receivers];
-            role at = step.sender;
-            at.source_positions.clear();
-            if (step.to == discovery_step::input::of_queries)
-                return path_patching(m, clean, noise, step.sender, receivers(sites::q{}, readers.heads, at), score,
-                                     options);
-            return path_patching(m, clean, noise, step.sender, receivers(sites::v{}, kv_heads_of<D>(readers.heads), at),
-                                 score, options);
-        }();
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+        auto const& step = steps[i];
+        auto of_step = options;
+        if (options.progress)
+            of_step.progress = [&](double share) {
+                options.progress((static_cast<double>(i) + share) / static_cast<double>(steps.size()));
+            };
+        auto const readers =
+            step.to == discovery_step::input::of_logits ? std::vector<node>{} : all.found[step.receivers].heads;
+        auto patched =
+            detail::sweep_of_step<D>(clean, noise, step, readers, [&](auto const& sender, auto const&... to) {
+                return sweep(m, clean, each_head<D>(), sender, to..., {probability(answers)}, of_step);
+            });
         auto change = patched.relative_change();
         all.found.groups.push_back({step.group, step.sender.name, lowest_heads(change, D.heads, step.count)});
-        all.steps.push_back({std::move(change), patched.planned, patched.counted});
+        all.steps.push_back({std::move(change), std::move(patched)});
     }
-    all.found = without_overlap(std::move(all.found));
+    if (rule == shared_heads::in_later_group)
+        all.found = without_overlap(std::move(all.found));
+    if (rule == shared_heads::in_earlier_group) {
+        std::reverse(all.found.groups.begin(), all.found.groups.end());
+        all.found = without_overlap(std::move(all.found));
+        std::reverse(all.found.groups.begin(), all.found.groups.end());
+    }
     return all;
+}
+
+/// What each step of `discover` would cost. Receivers that are in no group of `known` are taken to be all heads, since
+/// who they are only the steps before can tell: such a step costs at most what is planned. throws as `plan_sweep`
+template <description D, class B, class Clean, class Noise>
+std::vector<sweep_plan> plan_discovery(model<D, B> const& m, Clean const& clean, Noise const& noise,
+                                       std::vector<token> const& answers, std::vector<discovery_step> const& steps,
+                                       sweep_options const& options = {}, circuit const& known = {}) {
+    std::vector<sweep_plan> plans;
+    for (auto const& step : steps) {
+        auto const* group = known.find(step.receivers);
+        plans.push_back(detail::sweep_of_step<D>(clean, noise, step, group ? group->heads : each_head<D>().entries,
+                                                 [&](auto const& sender, auto const&... to) {
+                                                     return plan_sweep(m, clean, each_head<D>(), sender, to...,
+                                                                       {probability(answers)}, options);
+                                                 }));
+    }
+    return plans;
 }
 
 } // namespace engraft

@@ -8,6 +8,10 @@
 #include <limits>
 #include <new>
 
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
 namespace engraft {
 
 /// Where the elements of a tensor live. A memory allocates and frees bytes and moves them to and from the host;
@@ -22,19 +26,27 @@ concept memory = requires(void* to, void const* from, std::size_t bytes) {
     M::to_host(to, from, bytes);
 };
 
-/// Ordinary memory, aligned for vector instructions.
+/// Ordinary memory, aligned for vector instructions. Large pieces ask the system for large pages: a fresh page costs
+/// a fault, and rows that stand far apart a miss in the table of pages.
 struct host_memory {
     static constexpr bool host_accessible = true;
     static constexpr std::size_t alignment = 64;
+    static constexpr std::size_t page = std::size_t(1) << 21; ///< a large one
 
     static void* allocate(std::size_t bytes) {
         if (bytes == 0)
             return nullptr;
         if (bytes > std::numeric_limits<std::size_t>::max() - alignment)
             throw std::bad_alloc();
-        void* p = std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
-        if (!p)
+        bool const large = bytes >= page;
+        auto const whole = (bytes + alignment - 1) / alignment * alignment;
+        void* p = nullptr;
+        if (::posix_memalign(&p, large ? page : alignment, whole) != 0)
             throw std::bad_alloc();
+#if defined(__linux__)
+        if (large)
+            ::madvise(p, whole, MADV_HUGEPAGE); // only a wish
+#endif
         return p;
     }
     static void deallocate(void* p) noexcept { std::free(p); }

@@ -70,6 +70,12 @@ using vector_tensor = tensor<T, Memory, extents<dynamic>>;
 template <class T, memory Memory>
 using matrix_tensor = tensor<T, Memory, extents<dynamic, dynamic>>;
 
+/// A list of the host in a backend's memory.
+template <memory Memory, class T>
+vector_tensor<T, Memory> upload(std::vector<T> const& list) {
+    return vector_tensor<T, Memory>::from_host(list, extents<dynamic>(list.size()));
+}
+
 template <class T, memory Memory, class Extents>
 matrix<T> as_matrix(tensor<T, Memory, Extents>& t) {
     return as_matrix(t.view());

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include <engraft/core/hash.hpp>
 #include <engraft/intervene/policy.hpp>
 #include <engraft/intervene/selection.hpp>
 
@@ -40,6 +41,16 @@ public:
     void add(int site, touch how, bool replaces, int heads, selection chosen) {
         if (how != touch::reads)
             records_.push_back({site, how, replaces, static_cast<std::size_t>(heads), std::move(chosen)});
+    }
+
+    /// Where, and how; not which values.
+    void add_to(hasher& h) const {
+        h.add(records_.size());
+        for (auto const& r : records_) {
+            h.add(r.site).add(r.how).add(r.replaces).add(r.heads).add(r.chosen.heads);
+            for (auto const& p : r.chosen.places)
+                h.add(p.example).add(p.position).add(p.source_position);
+        }
     }
 
     /// What is done to the rows of one example.

@@ -1,7 +1,11 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include <engraft/core/tensor.hpp>
@@ -10,8 +14,9 @@
 namespace engraft {
 
 /// Mean activation of a site per layer, head and distance from the last token (0 is the last), over the examples that
-/// are long enough. Where all examples are equally long this is the mean per absolute position that papers use.
-/// shape of a layer: [distances, heads * width]
+/// are long enough. Where all examples are equally long this is the mean per absolute position that papers use. There
+/// may be means per role besides, which take the place of the others where `at` says that a role stands.
+/// shape of a layer: [distances + roles, heads * width]
 /// source Prakash et al. 2024, section 4.1, "mean ablation"
 template <description D, class Backend, site S>
 class activation_means {
@@ -21,40 +26,33 @@ class activation_means {
 public:
     using is_donor = void;
     using backend_type = Backend;
+    using table = matrix_tensor<typename Backend::value_type, typename Backend::memory_type>;
 
-    /// throws missing_activation when the run did not keep every layer and position
-    template <source_run Run>
-    activation_means(Run const& run, S) {
-        detail::require_holds<Run, S>();
-        auto const& kept = run[S{}];
-        auto const& rows = run.rows();
-        auto const distances = rows.longest();
-        std::vector<std::uint64_t> of_distance;
-        std::vector<row_group> groups;
-        for (std::size_t d = 0; d < distances; ++d) {
-            auto const first = of_distance.size();
-            for (std::size_t e = 0; e < rows.examples(); ++e)
-                if (rows.length(e) > d)
-                    of_distance.push_back(rows.begin(e) + rows.length(e) - 1 - d);
-            groups.push_back({first, of_distance.size() - first});
-        }
-        using memory = typename Backend::memory_type;
-        auto const list =
-            vector_tensor<std::uint64_t, memory>::from_host(of_distance, extents<dynamic>(of_distance.size()));
-        auto const group = vector_tensor<row_group, memory>::from_host(groups, extents<dynamic>(groups.size()));
-        auto layers = std::make_shared<std::vector<table>>();
-        for (int layer = 0; layer < hook_point<D, S>::layers; ++layer) {
-            auto const in = as_matrix(kept.whole(layer));
-            table mean(extents<dynamic, dynamic>(distances, in.columns));
-            run.backend().mean_rows(as_matrix(mean), in, list, group);
-            layers->push_back(std::move(mean));
-        }
-        layers_ = std::move(layers);
-    }
+    /// layers: [distances + roles, heads * width] of each; roles: names of the last rows
+    activation_means(std::vector<table> layers, std::vector<std::string> roles = {})
+        : layers_(std::make_shared<std::vector<table>>(std::move(layers))), role_names_(std::move(roles)) {}
 
-    std::size_t distances() const { return layers_->front().shape()[0]; }
+    std::size_t distances() const { return layers_->front().shape()[0] - role_names_.size(); }
+    /// Names of the roles that have means of their own; these rows come behind those of the distances.
+    std::vector<std::string> const& roles() const { return role_names_; }
 
     auto view(int layer) const { return (*layers_)[static_cast<std::size_t>(hook_point<D, S>(layer).layer())].view(); }
+
+    /// The same means, with the roles' own means at their positions in a batch; where several stand, the first one's.
+    /// throws bad_input when the positions of a role that has means are not given
+    activation_means at(std::vector<role> const& of_batch) const {
+        auto placed = *this;
+        placed.places_.clear();
+        for (auto const& name : role_names_) {
+            auto const found =
+                std::find_if(of_batch.begin(), of_batch.end(), [&](role const& r) { return r.name == name; });
+            if (found == of_batch.end())
+                throw bad_input({"engraft [ablate.means]: there are means at the role `", name,
+                                 "`, but it is not said where it stands in the prompts"});
+            placed.places_.push_back(*found);
+        }
+        return placed;
+    }
 
     template <description Of, class Run, site At>
     static constexpr void check() {
@@ -74,6 +72,9 @@ public:
                                  "; take means over longer examples"});
         auto bound = *this;
         bound.rows_ = rows;
+        for (auto& of_role : bound.places_)
+            for (std::size_t e = 0; auto const& place : detail::places_of(of_role, rows))
+                of_role.positions[e++] = static_cast<long>(place.position);
         return bound;
     }
 
@@ -81,20 +82,114 @@ public:
 
     /// Of a batch that the means are bound to: where a slice's mean begins in `elements`.
     std::size_t offset(selection::place const& at, std::size_t head, std::size_t) const {
-        auto const distance = rows_.length(at.example) - 1 - at.position;
-        return (distance * static_cast<std::size_t>(site_heads<D, S>) + head) * site_width<D, S>;
+        auto row = rows_.length(at.example) - 1 - at.position;
+        for (std::size_t r = places_.size(); r-- > 0;)
+            if (places_[r].positions[at.example] == static_cast<long>(at.position))
+                row = distances() + r;
+        return (row * static_cast<std::size_t>(site_heads<D, S>) + head) * site_width<D, S>;
     }
 
 private:
-    using table = matrix_tensor<typename Backend::value_type, typename Backend::memory_type>;
     std::shared_ptr<std::vector<table> const> layers_; ///< shared by the policies that use them
-    ragged rows_;                                      ///< of the batch that they are bound to
+    std::vector<std::string> role_names_;
+    std::vector<role> places_; ///< of the roles with means, or none
+    ragged rows_;              ///< of the batch that they are bound to
+};
+
+/// Means over the examples of several runs, taken one run at a time: no more than a run's activations and the means
+/// themselves are ever held.
+template <description D, class Backend, site S>
+class running_means {
+public:
+    using T = typename Backend::value_type;
+    using memory = typename Backend::memory_type;
+    using means = activation_means<D, Backend, S>;
+
+    /// roles: places of each example for which there are means besides those per distance from the last token; the
+    /// same names in every call. throws missing_activation when the run did not keep every layer and position
+    template <source_run Run>
+    void add(Run const& run, std::vector<role> const& roles = {}) {
+        detail::require_holds<Run, S>();
+        auto const& rows = run.rows();
+        auto const distances = rows.longest();
+        std::vector<std::uint64_t> members;
+        std::vector<row_group> groups;
+        auto const end_group = [&] {
+            auto const first = groups.empty() ? 0 : groups.back().first + groups.back().count;
+            groups.push_back({first, members.size() - first});
+        };
+        for (std::size_t d = 0; d < distances; ++d) {
+            for (std::size_t e = 0; e < rows.examples(); ++e)
+                if (rows.length(e) > d)
+                    members.push_back(rows.begin(e) + rows.length(e) - 1 - d);
+            end_group();
+        }
+        for (auto const& r : roles) {
+            for (auto const& place : detail::places_of(r, rows))
+                members.push_back(rows.begin(place.example) + place.position);
+            end_group();
+        }
+        auto const list = upload<memory>(members);
+        auto const group = upload<memory>(groups);
+
+        if (layers_.empty())
+            for (auto const& r : roles)
+                names_.push_back(r.name);
+        layers_.resize(static_cast<std::size_t>(hook_point<D, S>::layers));
+        of_distances_.resize(std::max(of_distances_.size(), distances));
+        of_roles_.resize(roles.size());
+        for (int layer = 0; layer < hook_point<D, S>::layers; ++layer) {
+            auto const in = as_matrix(run[S{}].whole(layer));
+            typename means::table mean(extents<dynamic, dynamic>(groups.size(), in.columns));
+            run.backend().mean_rows(as_matrix(mean), in, list, group);
+            auto const values = mean.to_host();
+            auto& sums = layers_[static_cast<std::size_t>(layer)];
+            sums.of_distances.resize(of_distances_.size() * in.columns);
+            sums.of_roles.resize(roles.size() * in.columns);
+            for (std::size_t g = 0; g < groups.size(); ++g) {
+                bool const at_distance = g < distances;
+                auto const row = at_distance ? g : g - distances;
+                double const before = (at_distance ? of_distances_ : of_roles_)[row];
+                double const share =
+                    static_cast<double>(groups[g].count) / (before + static_cast<double>(groups[g].count));
+                auto* to = (at_distance ? sums.of_distances : sums.of_roles).data() + row * in.columns;
+                for (std::size_t c = 0; c < in.columns; ++c)
+                    to[c] += share * (static_cast<double>(values[g * in.columns + c]) - to[c]);
+            }
+        }
+        for (std::size_t g = 0; g < groups.size(); ++g)
+            (g < distances ? of_distances_[g] : of_roles_[g - distances]) += static_cast<double>(groups[g].count);
+    }
+
+    /// throws bad_input when no run was added
+    means finish() const {
+        if (layers_.empty())
+            throw bad_input("there are no means of no runs");
+        std::vector<typename means::table> tables;
+        auto const rows = of_distances_.size() + of_roles_.size();
+        for (auto const& sums : layers_) {
+            std::vector<T> values(sums.of_distances.begin(), sums.of_distances.end());
+            values.insert(values.end(), sums.of_roles.begin(), sums.of_roles.end());
+            tables.push_back(means::table::from_host(values, extents<dynamic, dynamic>(rows, values.size() / rows)));
+        }
+        return means(std::move(tables), names_);
+    }
+
+private:
+    struct layer_means {
+        std::vector<double> of_distances, of_roles; ///< [distances, width] and [roles, width]: means so far
+    };
+    std::vector<layer_means> layers_;
+    std::vector<double> of_distances_, of_roles_; ///< how many rows each mean is of
+    std::vector<std::string> names_;
 };
 
 /// Means of what a run captured: `auto means = mean(model.run(tokens, capture(z)), z)`.
 template <source_run Run, site S>
 auto mean(Run const& run, S) {
-    return activation_means<Run::model, typename Run::backend_type, S>(run, S{});
+    running_means<Run::model, typename Run::backend_type, S> all;
+    all.add(run);
+    return all.finish();
 }
 
 } // namespace engraft

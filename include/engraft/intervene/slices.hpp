@@ -38,8 +38,7 @@ public:
                 if (!slices.empty()) {
                     same = static_cast<int>(made.lists_.size());
                     layer_of_list.push_back(layer);
-                    auto const count = slices.size();
-                    made.lists_.push_back(list::from_host(slices, extents<dynamic>(count)));
+                    made.lists_.push_back(upload<typename Backend::memory_type>(slices));
                 }
             }
             made.of_layer_.push_back(same);

@@ -40,17 +40,21 @@ struct weights {
     using table = matrix_tensor<typename Backend::value_type, typename Backend::memory_type>;
     using block = block_weights<D, Backend>;
 
-    /// Whether a linear map of the backend keeps its matrix as a checkpoint has it. Then an embedding that is the
-    /// unembedding's matrix is there once, in the latter, and `embedding` is empty.
-    static constexpr bool shares_tied_embedding = requires(typename Backend::linear_map const& map) {
-        requires std::same_as<decltype((map.weight)), table const&>;
+    /// Whether the backend gives back the rows of a linear map's matrix. Then an embedding that is the unembedding's
+    /// matrix is there once, in the latter, and `embedding` is empty.
+    static constexpr bool shares_tied_embedding =
+        requires(Backend const& b, matrix<typename Backend::value_type> out, typename Backend::linear_map const& map,
+                 vector_tensor<std::int32_t, typename Backend::memory_type> const& tokens) {
+        b.gather_weights(out, map, tokens);
     };
 
-    table const& token_embedding() const {
+    /// out[r] = the embedding of tokens[r]
+    void embed(Backend const& b, matrix<typename Backend::value_type> out,
+               vector_tensor<std::int32_t, typename Backend::memory_type> const& tokens) const {
         if constexpr (shares_tied_embedding)
             if (embedding.empty())
-                return unembedding.weight;
-        return embedding;
+                return b.gather_weights(out, unembedding, tokens);
+        b.gather_rows(out, as_matrix(embedding), tokens);
     }
 
     table embedding;          ///< [vocab, d_model]

@@ -81,8 +81,7 @@ public:
                                   .from = layout_.offset(place.example, place.position, h),
                                   .width = static_cast<std::uint32_t>(slice_width(place.example))});
         }
-        auto const count = copies.size();
-        copies_ = vector_tensor<row_slice, memory_type>::from_host(copies, extents<dynamic>(count));
+        copies_ = upload<memory_type>(copies);
     }
 
     /// Called by the forward pass when it has the layer's activation.

@@ -1,191 +1,16 @@
 #pragma once
 
-#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <utility>
 #include <vector>
 
-#include <engraft/backend/backend.hpp>
-#include <engraft/model/weights.hpp>
-#include <engraft/run/forward.hpp>
-#include <engraft/run/plan.hpp>
+#include <engraft/run/chunk.hpp>
+#include <engraft/run/steps.hpp>
+#include <engraft/run/workspace.hpp>
 
 namespace engraft::detail {
-
-/// Rows of cases, in order: where each stands in a table of the engine.
-class row_list {
-public:
-    static constexpr std::size_t missing = static_cast<std::size_t>(-1);
-
-    void add(planned_row const& r) { keys_.push_back(key(r.owner, r.position)); }
-    std::size_t size() const { return keys_.size(); }
-    std::size_t find(std::size_t owner, std::size_t position) const {
-        auto const at = std::lower_bound(keys_.begin(), keys_.end(), key(owner, position));
-        return at == keys_.end() || *at != key(owner, position) ? missing
-                                                                : static_cast<std::size_t>(at - keys_.begin());
-    }
-    std::uint32_t owner(std::size_t i) const { return static_cast<std::uint32_t>(keys_[i] >> 32); }
-    std::uint32_t position(std::size_t i) const { return static_cast<std::uint32_t>(keys_[i]); }
-
-private:
-    static std::uint64_t key(std::size_t owner, std::size_t position) {
-        return std::uint64_t(owner) << 32 | std::uint64_t(position);
-    }
-    std::vector<std::uint64_t> keys_;
-};
-
-/// One case: an example of the clean run under the policy of one entry of a sweep's table.
-struct sweep_case {
-    std::size_t entry;
-    std::size_t example;
-};
-
-/// The rows of a chunk of cases, layer by layer, and the lists of those that reach each step of a layer.
-struct chunk_rows {
-    struct layer {
-        row_list all, first_norm, keys, query, attention, z, results, onward, neurons;
-        std::vector<planned_row> rows; ///< of `all`
-    };
-    std::vector<sweep_case> cases; ///< by example, then entry
-    std::vector<layer> layers;
-    row_list last; ///< what is read when the layers are done
-
-    /// Appends a case's rows. todo: [layer][position], as `case_planner` gives it
-    void add(sweep_case const& c, std::vector<work> const& todo, std::size_t length,
-             std::vector<std::size_t> const& read_at) {
-        auto const owner = static_cast<std::uint32_t>(cases.size());
-        cases.push_back(c);
-        for (std::size_t l = 0; l < layers.size() && !todo.empty(); ++l)
-            for (std::size_t p = 0; p < length; ++p)
-                if (auto const w = todo[l * length + p]; w != work::none)
-                    add(layers[l], {owner, static_cast<std::uint32_t>(p), w});
-        if (!todo.empty())
-            for (auto p : read_at)
-                last.add({owner, static_cast<std::uint32_t>(p), work::none});
-    }
-
-private:
-    static void add(layer& to, planned_row const& r) {
-        to.rows.push_back(r);
-        to.all.add(r);
-        auto const if_has = [&](work any, row_list& list) {
-            if (has(r.todo, any))
-                list.add(r);
-        };
-        if_has(work::keys | work::query, to.first_norm);
-        if_has(work::keys, to.keys);
-        if_has(work::query, to.query);
-        if_has(work::attention, to.attention);
-        if_has(work::attention | work::clean_z, to.z);
-        if_has(work::results, to.results);
-        if_has(work::onward, to.onward);
-        if_has(work::neurons, to.neurons);
-    }
-};
-
-/// The list of a layer that a site's activation has a row for.
-template <site S>
-row_list const& rows_at(chunk_rows::layer const& l) {
-    if constexpr (std::is_same_v<S, sites::normalized1>)
-        return l.first_norm;
-    else if constexpr (std::is_same_v<S, sites::q> || std::is_same_v<S, sites::rot_q>)
-        return l.query;
-    else if constexpr (std::is_same_v<S, sites::k> || std::is_same_v<S, sites::v> || std::is_same_v<S, sites::rot_k>)
-        return l.keys;
-    else if constexpr (S::kind == site_kind::pattern)
-        return l.attention;
-    else if constexpr (std::is_same_v<S, sites::z>)
-        return l.z;
-    else if constexpr (std::is_same_v<S, sites::result>)
-        return l.results;
-    else if constexpr (std::is_same_v<S, sites::attn_out> || std::is_same_v<S, sites::resid_mid> ||
-                       std::is_same_v<S, sites::mlp_out> || std::is_same_v<S, sites::resid_post>)
-        return l.onward;
-    else if constexpr (S::kind == site_kind::neuron || std::is_same_v<S, sites::normalized2>)
-        return l.neurons;
-    else
-        return l.all;
-}
-
-/// Where the slices of an activation lie in the engine's tables, for the policies of one entry; rows that are not
-/// computed have no place.
-template <description D, site S>
-class compact_layout {
-public:
-    static constexpr std::size_t absent = static_cast<std::size_t>(-1);
-
-    /// owners: the number in the chunk of the entry's case of each example, or absent
-    compact_layout(chunk_rows const& chunk, std::vector<std::size_t> const& owners, ragged const& rows)
-        : chunk_(&chunk), owners_(&owners), rows_(&rows) {}
-
-    bool has(std::size_t layer, std::size_t example, std::size_t position) const {
-        auto const owner = (*owners_)[example];
-        return owner != absent && list(layer).find(owner, position) != row_list::missing;
-    }
-
-    /// Of a row that is there.
-    std::size_t place(std::size_t layer, std::size_t example, std::size_t position, std::size_t head) const {
-        auto const row = list(layer).find((*owners_)[example], position);
-        constexpr auto heads = static_cast<std::size_t>(site_heads<D, S>);
-        return (row * heads + head) * (site_width<D, S> == dynamic ? rows_->longest() : site_width<D, S>);
-    }
-
-    std::size_t slice_width(std::size_t example) const {
-        return site_width<D, S> == dynamic ? rows_->length(example) : site_width<D, S>;
-    }
-
-private:
-    static constexpr bool is_before_blocks = std::is_same_v<S, sites::embed> || std::is_same_v<S, sites::pos_embed>;
-
-    row_list const& list(std::size_t layer) const {
-        return S::in_block || is_before_blocks ? rows_at<S>(chunk_->layers[layer]) : chunk_->last;
-    }
-
-    chunk_rows const* chunk_;
-    std::vector<std::size_t> const* owners_;
-    ragged const* rows_;
-};
-
-/// What a policy learns of a chunk of a sweep.
-template <description D, class Backend>
-struct sweep_binding {
-    static constexpr description model = D;
-    using backend_type = Backend;
-
-    Backend const& backend;
-    ragged const& rows;
-    std::vector<token> const& tokens;
-    void const* weights;
-    chunk_rows const& chunk;
-    std::vector<std::size_t> const& owners;
-    bool may_not_fire = false;
-    /// The same slices of a layer stand elsewhere in the next: other rows live there.
-    static constexpr bool layers_alike = false;
-
-    template <site S>
-    compact_layout<D, S> layout() const {
-        return {chunk, owners, rows};
-    }
-};
-
-/// Memory that is used again for each layer's table of one kind.
-template <class T, class Memory>
-class workspace {
-public:
-    matrix<T> shaped(std::size_t rows, std::size_t columns) {
-        if (rows * columns > elements_.size())
-            elements_ = vector_tensor<T, Memory>(extents<dynamic>(rows * columns));
-        return {elements_.data(), rows, columns, columns};
-    }
-    bool holds(T const* data) const { return data && data == elements_.data(); }
-    std::size_t bytes() const { return elements_.size() * sizeof(T); }
-
-private:
-    vector_tensor<T, Memory> elements_;
-};
 
 /// Computes the rows of a chunk beside a clean run, layer by layer, each step for the rows that need it.
 /// Clean: a run_output that holds the sites of `sweep_sites`. Hooks: has touched<S>, written<S> and apply(point, view).
@@ -226,15 +51,7 @@ public:
     }
 
 private:
-    using indices = vector_tensor<std::int32_t, memory>;
     using layer_rows = chunk_rows::layer;
-
-    static indices upload(std::vector<std::int32_t> const& list) {
-        return indices::from_host(list, extents<dynamic>(list.size()));
-    }
-    static vector_tensor<std::uint32_t, memory> upload(std::vector<std::uint32_t> const& list) {
-        return vector_tensor<std::uint32_t, memory>::from_host(list, extents<dynamic>(list.size()));
-    }
 
     std::int32_t clean_row(std::uint32_t owner, std::uint32_t position) const {
         return static_cast<std::int32_t>(rows_.begin(chunk_->cases[owner].example) + position);
@@ -250,7 +67,7 @@ private:
     };
     void copy(matrix<T> out, matrix<T const> in, pairs const& which) const {
         if (!which.to.empty())
-            b_.copy_rows(out, upload(which.to), in, upload(which.from));
+            b_.copy_rows(out, upload<memory>(which.to), in, upload<memory>(which.from));
     }
 
     /// `in`, whose rows are those of `of`, at the rows of `part`: `in` itself where these are all.
@@ -263,6 +80,20 @@ private:
         auto const out = space.shaped(part.size(), in.columns);
         copy(out, in, p);
         return out;
+    }
+
+    /// Fills `out`, whose rows are those of `all`, from the computed rows of `in` and, where there is none, from the
+    /// clean run's.
+    void fill(matrix<T> out, row_list const& all, matrix<T const> in, row_list const& computed,
+              matrix<T const> clean_rows) const {
+        pairs made, kept;
+        for (std::size_t i = 0; i < all.size(); ++i)
+            if (auto const from = computed.find(all.owner(i), all.position(i)); from != row_list::missing)
+                made.add(i, static_cast<std::int64_t>(from));
+            else
+                kept.add(i, clean_row(all.owner(i), all.position(i)));
+        copy(out, in, made);
+        copy(out, clean_rows, kept);
     }
 
     /// Rows of a clean activation.
@@ -295,26 +126,13 @@ private:
             2.0 * static_cast<double>(in.rows) * static_cast<double>(in.columns) * static_cast<double>(out.columns);
     }
 
-    void norm(matrix<T> out, matrix<T> in, auto const& w) const {
-        if (in.rows == 0)
-            return;
-        if constexpr (D.norm == engraft::norm::rms)
-            b_.rms_norm(out, in, w.gain, D.norm_eps);
-        else
-            b_.layer_norm(out, in, w.gain, w.bias, D.norm_eps);
-    }
-    void head_norm(matrix<T> x, std::size_t heads, auto const& w) const {
-        matrix<T> const each{x.data, x.rows * heads, D.d_head, D.d_head};
-        if (x.rows > 0)
-            b_.rms_norm(each, each, w.gain, D.norm_eps);
-    }
     void rotate(matrix<T> x, std::size_t heads, row_list const& list) const {
         if (x.rows == 0)
             return;
         std::vector<std::uint32_t> positions;
         for (std::size_t i = 0; i < list.size(); ++i)
             positions.push_back(list.position(i));
-        b_.rotate(x, heads, as_matrix(std::as_const(angles_)), upload(positions));
+        b_.rotate(x, heads, as_matrix(std::as_const(angles_)), upload<memory>(positions));
     }
 
     /// The stream before the first block, of its rows; only embeddings that a policy touches are made again.
@@ -331,13 +149,13 @@ private:
                 positions.push_back(static_cast<std::int32_t>(list.position(i)));
             }
             if (list.size() > 0) {
-                b_.gather_rows(out, as_matrix(w_.token_embedding()), upload(tokens));
+                w_.embed(b_, out, upload<memory>(tokens));
                 if constexpr (D.scaled_embedding)
                     b_.scale(out, std::sqrt(static_cast<double>(D.d_model)));
                 at<sites::embed>(0, out);
                 if constexpr (D.position == position::learned) {
                     auto const positional = gathered_.shaped(list.size(), D.d_model);
-                    b_.gather_rows(positional, as_matrix(w_.position_embedding), upload(positions));
+                    b_.gather_rows(positional, as_matrix(w_.position_embedding), upload<memory>(positions));
                     at<sites::pos_embed>(0, positional);
                     b_.add(out, positional);
                 }
@@ -403,7 +221,7 @@ private:
     matrix<T> attention(int layer, layer_rows const& rows, auto const& w, matrix<T> x) {
         auto const n = part_of(x, rows.all, rows.first_norm, gathered_);
         auto const normalized = normalized_.shaped(n.rows, D.d_model);
-        norm(normalized, n, w.norm1);
+        normalize<D>(b_, normalized, n, w.norm1);
         at<sites::normalized1>(layer, normalized);
 
         constexpr int wide = D.heads * D.d_head, narrow = D.kv_heads * D.d_head;
@@ -417,8 +235,8 @@ private:
         linear(asked, part_of(normalized, rows.first_norm, rows.query, gathered_), w.q);
         at<sites::q>(layer, asked);
         if constexpr (D.qk_norm) {
-            head_norm(asked, D.heads, w.q_norm);
-            head_norm(keys, D.kv_heads, w.k_norm);
+            normalize_heads<D>(b_, asked, D.heads, w.q_norm);
+            normalize_heads<D>(b_, keys, D.kv_heads, w.k_norm);
         }
         if constexpr (D.position == position::rope) {
             rotate(asked, D.heads, rows.query);
@@ -436,22 +254,13 @@ private:
         if constexpr (Hooks::template touched<sites::result>)
             results(layer, rows, w, mixed, out);
         if constexpr (D.post_norms)
-            norm(out, out, w.attn_out_norm);
+            normalize<D>(b_, out, out, w.attn_out_norm);
 
         auto const& on = rows.onward;
         matrix<T> attn = out;
         if (on.size() != rows.z.size() || !same_rows(on, rows.z)) {
             attn = attn_.shaped(on.size(), D.d_model);
-            pairs computed, kept;
-            for (std::size_t i = 0; i < on.size(); ++i) {
-                auto const from = rows.z.find(on.owner(i), on.position(i));
-                if (from != row_list::missing)
-                    computed.add(i, static_cast<std::int64_t>(from));
-                else
-                    kept.add(i, clean_row(on.owner(i), on.position(i)));
-            }
-            copy(attn, out, computed);
-            copy(attn, clean(attn_out, layer), kept);
+            fill(attn, on, out, rows.z, clean(attn_out, layer));
         }
         at<sites::attn_out>(layer, attn);
         return attn;
@@ -499,12 +308,11 @@ private:
             copy(mixed, clean(sites::z{}, layer), kept);
         if (queried.empty())
             return;
-        auto const count = queried.size();
-        auto const list = vector_tensor<attention_row, memory>::from_host(queried, extents<dynamic>(count));
-        auto const positions = upload(own);
+        auto const list = upload<memory>(queried);
+        auto const positions = upload<memory>(own);
         matrix<T const> const clean_keys = clean(keys_site{}, layer), clean_values = clean(sites::v{}, layer);
         if constexpr (Hooks::template touched<sites::scores> || Hooks::template touched<sites::pattern>) {
-            auto const lines = lines_.shaped(count * static_cast<std::size_t>(D.heads), rows_.longest());
+            auto const lines = lines_.shaped(queried.size() * static_cast<std::size_t>(D.heads), rows_.longest());
             b_.score_rows(lines, asked, list, clean_keys, keys, positions, shape, rows_);
             at<sites::scores>(layer, lines);
             b_.softmax_rows(lines);
@@ -541,7 +349,7 @@ private:
         auto const &on = rows.onward, &computed = rows.neurons;
         auto const in = part_of(stream, on, computed, gathered_);
         auto const normalized = normalized_.shaped(computed.size(), D.d_model);
-        norm(normalized, in, w.norm2);
+        normalize<D>(b_, normalized, in, w.norm2);
         at<sites::normalized2>(layer, normalized);
         auto const gate = is_gated(D.mlp) ? gate_.shaped(computed.size(), D.d_mlp) : matrix<T>{};
         if constexpr (is_gated(D.mlp)) {
@@ -562,36 +370,17 @@ private:
         auto const out = all ? added : made_.shaped(computed.size(), D.d_model);
         linear(out, up, w.down);
         if constexpr (D.post_norms)
-            norm(out, out, w.mlp_out_norm);
-        if (all)
-            return;
-        pairs made, kept;
-        for (std::size_t i = 0; i < on.size(); ++i) {
-            auto const from = computed.find(on.owner(i), on.position(i));
-            if (from != row_list::missing)
-                made.add(i, static_cast<std::int64_t>(from));
-            else
-                kept.add(i, clean_row(on.owner(i), on.position(i)));
-        }
-        copy(added, out, made);
-        copy(added, clean(mlp_out, layer), kept);
+            normalize<D>(b_, out, out, w.mlp_out_norm);
+        if (!all)
+            fill(added, on, out, computed, clean(mlp_out, layer));
     }
 
     matrix<T> final(matrix<T> stream, row_list const& carried) {
         auto const& last = chunk_->last;
         auto const out = last_.shaped(last.size(), D.d_model);
-        pairs on, kept;
-        for (std::size_t i = 0; i < last.size(); ++i) {
-            auto const from = carried.find(last.owner(i), last.position(i));
-            if (from != row_list::missing)
-                on.add(i, static_cast<std::int64_t>(from));
-            else
-                kept.add(i, clean_row(last.owner(i), last.position(i)));
-        }
         auto const normalized = normalized_.shaped(stream.rows, D.d_model);
-        norm(normalized, stream, w_.final_norm);
-        copy(out, normalized, on);
-        copy(out, clean_.final_normalized(), kept);
+        normalize<D>(b_, normalized, stream, w_.final_norm);
+        fill(out, last, normalized, carried, clean_.final_normalized());
         at<sites::final_normalized>(0, out);
         return out;
     }

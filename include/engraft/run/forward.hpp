@@ -5,29 +5,11 @@
 #include <type_traits>
 #include <vector>
 
-#include <engraft/backend/backend.hpp>
 #include <engraft/intervene/compose.hpp>
-#include <engraft/model/rotary.hpp>
-#include <engraft/model/weights.hpp>
 #include <engraft/run/batch.hpp>
+#include <engraft/run/steps.hpp>
 
 namespace engraft::detail {
-
-/// Cosines and sines of all positions before `longest`: what backend `rotate` takes.
-template <description D, backend B>
-auto rotary_angles(std::size_t longest) {
-    using T = typename B::value_type;
-    auto const frequencies = rotary_frequencies(D);
-    std::vector<T> angles;
-    for (std::size_t p = 0; p < longest; ++p) {
-        for (double f : frequencies)
-            angles.push_back(static_cast<T>(std::cos(static_cast<double>(p) * f)));
-        for (double f : frequencies)
-            angles.push_back(static_cast<T>(std::sin(static_cast<double>(p) * f)));
-    }
-    return matrix_tensor<T, typename B::memory_type>::from_host(angles,
-                                                                extents<dynamic, dynamic>(longest, rotary_width(D)));
-}
 
 template <description, class, class, class>
 class adjoint_pass;
@@ -75,7 +57,7 @@ private:
             for (std::size_t e = 0; e < rows_.examples(); ++e)
                 for (std::size_t p = 0; p < rows_.length(e); ++p)
                     positions.push_back(static_cast<std::uint32_t>(p));
-            positions_ = vector_tensor<std::uint32_t, memory>::from_host(positions, extents<dynamic>(positions.size()));
+            positions_ = upload<memory>(positions);
         }
         stream_ = make(D.d_model);
         normalized_ = make(D.d_model);
@@ -91,7 +73,7 @@ private:
     }
 
     void embed() {
-        b_.gather_rows(as_matrix(stream_), as_matrix(w_.token_embedding()), upload(tokens_.tokens()));
+        w_.embed(b_, as_matrix(stream_), upload<memory>(tokens_.tokens()));
         if constexpr (D.scaled_embedding)
             b_.scale(as_matrix(stream_), std::sqrt(static_cast<double>(D.d_model)));
         at<sites::embed>(0, stream_);
@@ -100,7 +82,7 @@ private:
             for (std::size_t e = 0; e < rows_.examples(); ++e)
                 for (std::size_t p = 0; p < rows_.length(e); ++p)
                     positions.push_back(static_cast<std::int32_t>(p));
-            b_.gather_rows(as_matrix(attn_out_), as_matrix(w_.position_embedding), upload(positions));
+            b_.gather_rows(as_matrix(attn_out_), as_matrix(w_.position_embedding), upload<memory>(positions));
             at<sites::pos_embed>(0, attn_out_);
             add(stream_, attn_out_);
         }
@@ -136,8 +118,8 @@ private:
         linear(v_, normalized_, w.v);
         at<sites::v>(layer, v_);
         if constexpr (D.qk_norm) {
-            head_norm(q_, D.heads, w.q_norm);
-            head_norm(k_, D.kv_heads, w.k_norm);
+            normalize_heads<D>(b_, as_matrix(q_), D.heads, w.q_norm);
+            normalize_heads<D>(b_, as_matrix(k_), D.kv_heads, w.k_norm);
         }
         if constexpr (D.position == position::rope) {
             b_.rotate(as_matrix(q_), D.heads, as_matrix(std::as_const(angles_)), positions_);
@@ -206,23 +188,10 @@ private:
     }
 
     void norm(table& out, table const& in, typename block_type::norm const& w) const {
-        if constexpr (D.norm == engraft::norm::rms)
-            b_.rms_norm(as_matrix(out), as_matrix(in), w.gain, D.norm_eps);
-        else
-            b_.layer_norm(as_matrix(out), as_matrix(in), w.gain, w.bias, D.norm_eps);
-    }
-
-    /// Each head of each row by itself.
-    void head_norm(table& x, std::size_t heads, typename block_type::norm const& w) const {
-        matrix<T> const each{x.data(), rows_.rows() * heads, D.d_head, D.d_head};
-        b_.rms_norm(each, each, w.gain, D.norm_eps);
+        normalize<D>(b_, as_matrix(out), as_matrix(in), w);
     }
 
     void add(table& to, table const& from) const { b_.add(as_matrix(to), as_matrix(from)); }
-
-    auto upload(std::vector<std::int32_t> const& index) const {
-        return vector_tensor<std::int32_t, memory>::from_host(index, extents<dynamic>(index.size()));
-    }
 
     template <site S, class Tensor>
     void at(int layer, Tensor& activation) {

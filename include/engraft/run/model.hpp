@@ -114,10 +114,8 @@ private:
         if constexpr (decltype(hooks)::template touched<sites::logits>) {
             using shape = typename hook_point<D, sites::logits>::shape;
             c->edited_logits = typename output::table(extents<dynamic, dynamic>(rows->rows(), D.vocab));
-            backend_.linear(as_matrix(c->edited_logits), as_matrix(std::as_const(c->final_normalized)),
-                            weights_->unembedding);
-            if constexpr (D.final_softcap > 0)
-                backend_.softcap(as_matrix(c->edited_logits), D.final_softcap);
+            detail::unembed(backend_, *weights_, as_matrix(c->edited_logits),
+                            as_matrix(std::as_const(c->final_normalized)));
             hooks.apply(hook_point<D, sites::logits>(0),
                         view<typename Backend::value_type, typename Backend::memory_type, shape>(
                             c->edited_logits.data(), shape(rows->rows())));

@@ -53,6 +53,10 @@ struct flop_count {
         linear += b.linear, attention += b.attention, readings += b.readings;
         return *this;
     }
+    friend flop_count operator-(flop_count a, flop_count const& b) {
+        a.linear -= b.linear, a.attention -= b.attention, a.readings -= b.readings;
+        return a;
+    }
     friend bool operator==(flop_count const&, flop_count const&) = default;
 };
 
@@ -75,6 +79,18 @@ inline flop_count flops_of(description const& d, work todo, std::size_t seen) {
         f.linear += n(wide, d.d_model);
     if (has(todo, work::neurons))
         f.linear += (is_gated(d.mlp) ? 3 : 2) * n(d.d_model, d.d_mlp);
+    return f;
+}
+
+/// FLOPs of a whole forward pass over one example, without logits.
+inline flop_count flops_of_example(description const& d, attention_shape (*shape_of_layer)(int), std::size_t length) {
+    flop_count f;
+    for (int l = 0; l < d.layers; ++l) {
+        auto const shape = shape_of_layer(l);
+        for (std::size_t p = 0; p < length; ++p)
+            f +=
+                flops_of(d, work::keys | work::query | work::attention | work::neurons, p + 1 - shape.first_visible(p));
+    }
     return f;
 }
 

@@ -8,6 +8,7 @@
 #include <engraft/model/weights.hpp>
 #include <engraft/run/cache.hpp>
 #include <engraft/run/logit_rows.hpp>
+#include <engraft/run/unembed.hpp>
 
 namespace engraft {
 
@@ -84,17 +85,14 @@ private:
         std::vector<std::int32_t> index;
         for (auto const& place : places)
             index.push_back(static_cast<std::int32_t>(rows().begin(place.example) + place.position));
-        auto const list = vector_tensor<std::int32_t, typename Backend::memory_type>::from_host(
-            index, extents<dynamic>(index.size()));
+        auto const list = upload<typename Backend::memory_type>(index);
         table values(extents<dynamic, dynamic>(index.size(), D.vocab));
         if (!c.edited_logits.empty()) {
             c.backend.gather_rows(as_matrix(values), as_matrix(c.edited_logits), list);
         } else {
             table chosen(extents<dynamic, dynamic>(index.size(), D.d_model));
             c.backend.gather_rows(as_matrix(chosen), as_matrix(c.final_normalized), list);
-            c.backend.linear(as_matrix(values), as_matrix(std::as_const(chosen)), c.model_weights->unembedding);
-            if constexpr (D.final_softcap > 0)
-                c.backend.softcap(as_matrix(values), D.final_softcap);
+            detail::unembed(c.backend, *c.model_weights, as_matrix(values), as_matrix(std::as_const(chosen)));
         }
         return {c.backend, std::move(values)};
     }

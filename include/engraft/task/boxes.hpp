@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <concepts>
 #include <cstdint>
@@ -99,14 +100,9 @@ struct prompts {
         return roles_of<R>(roles);
     }
     /// The role of that name, as a circuit's file has it. throws bad_input when the task has none
-    engraft::role const& role(std::string_view name) const {
-        for (auto const& r : roles)
-            if (r.name == name)
-                return r;
-        throw bad_input({"the boxes task has no role `", name,
-                         "`; its roles are last, query_label, "
-                         "previous_query_label and correct_object"});
-    }
+    engraft::role const& role(std::string_view name) const { return role_named(name, roles); }
+    /// The same in the noise prompts. throws as `role`
+    engraft::role const& noise_role(std::string_view name) const { return role_named(name, noise_roles); }
     /// As `role<R>` in the noise prompts; `previous_query_label`, which they lack, is one of their label positions
     /// drawn at random, as in the paper's code.
     template <class R>
@@ -115,6 +111,15 @@ struct prompts {
     }
 
 private:
+    static engraft::role const& role_named(std::string_view name, std::array<engraft::role, 4> const& all) {
+        for (auto const& r : all)
+            if (r.name == name)
+                return r;
+        throw bad_input({"the boxes task has no role `", name,
+                         "`; its roles are last, query_label, "
+                         "previous_query_label and correct_object"});
+    }
+
     template <class R>
     static engraft::role roles_of(std::array<engraft::role, 4> const& all) {
         constexpr int index = std::is_same_v<R, last>                   ? 0
@@ -236,6 +241,27 @@ prompts sample(T const& tokenizer, options const& o) {
 
     return {std::move(scenes),  std::move(noise_scenes), batch(tokens),    batch(noise_tokens),
             std::move(answers), std::move(left_out),     std::move(roles), std::move(noise_roles)};
+}
+
+/// Where the segments "the apple is in Box O" of each example are, from the word before the object to the label; which
+/// of them is the one asked for, the scenes say. [segment][example][position]
+/// throws bad_input when a word is not a token of its own where it stands
+template <tokenizer_of_prompts T>
+std::vector<std::vector<std::vector<long>>> segments(T const& tokenizer, prompts const& p) {
+    std::vector<std::vector<std::vector<long>>> all(p.scenes.empty() ? 0 : p.scenes[0].objects.size());
+    for (std::size_t e = 0; e < p.scenes.size(); ++e) {
+        auto const& s = p.scenes[e];
+        auto const begin = p.tokens.tokens().begin() + static_cast<std::ptrdiff_t>(p.tokens.rows().begin(e));
+        std::vector<token> const tokens(begin, begin + static_cast<std::ptrdiff_t>(p.tokens.rows().length(e)));
+        for (std::size_t i = 0; i < all.size(); ++i) {
+            auto const object = detail::place_of(tokens, detail::word(tokenizer, s.objects[i]), true, s);
+            auto const label = detail::place_of(tokens, detail::word(tokenizer, std::string(1, s.labels[i])), true, s);
+            auto& places = all[i].emplace_back();
+            for (long at = std::max(object - 1, 0L); at <= label; ++at)
+                places.push_back(at);
+        }
+    }
+    return all;
 }
 
 } // namespace boxes

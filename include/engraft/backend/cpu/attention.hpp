@@ -35,7 +35,7 @@ inline void dot_tile(std::array<T const*, Q> const& queries, T const* const* key
         unrolled(std::make_index_sequence<K>{}, [&](auto j) {
             lanes<T> k;
             get(k, keys[j]);
-            unrolled(std::make_index_sequence<Q>{}, [&](auto m) { sums[m][j] += q[m] * k; });
+            unrolled(std::make_index_sequence<Q>{}, [&](auto m) { add_product<T>(sums[m][j], q[m], k); });
         });
     };
     std::size_t d = 0;
@@ -60,27 +60,44 @@ void dots(std::array<T const*, Q> const& queries, T const* const* keys, std::siz
         dot_tile<Q, 1>(queries, keys + j, width, line + j, line_stride);
 }
 
+/// Columns [d, d + C lanes) of `mix_values`.
+template <std::size_t Q, std::size_t C, class T, class Get, class Put>
+inline void mix_columns(std::array<T*, Q> const& out, T const* const* values, std::size_t first, std::size_t last,
+                        std::size_t d, T const* line, std::size_t line_stride, Get const& get, Put const& put) {
+    lanes<T> sums[C][Q] = {};
+    for (std::size_t j = first; j <= last; ++j) {
+        lanes<T> share[Q];
+        unrolled(std::make_index_sequence<Q>{}, [&](auto m) { share[m] = lanes<T>{} + line[m * line_stride + j]; });
+        unrolled(std::make_index_sequence<C>{}, [&](auto c) {
+            lanes<T> v;
+            get(v, values[j] + d + c * lane_count);
+            unrolled(std::make_index_sequence<Q>{}, [&](auto m) { add_product<T>(sums[c][m], v, share[m]); });
+        });
+    }
+    unrolled(std::make_index_sequence<C>{}, [&](auto c) {
+        unrolled(std::make_index_sequence<Q>{}, [&](auto m) { put(out[m] + d + c * lane_count, sums[c][m]); });
+    });
+}
+
 /// out[m] = sum over [first, last] of line[m][j] value[j], in the order of j.
 template <std::size_t Q, class T>
 void mix_values(std::array<T*, Q> const& out, T const* const* values, std::size_t first, std::size_t last,
                 std::size_t width, T const* line, std::size_t line_stride) {
-    auto const columns = [&](std::size_t d, auto const& get, auto const& put) {
-        lanes<T> sums[Q] = {};
-        for (std::size_t j = first; j <= last; ++j) {
-            lanes<T> v;
-            get(v, values[j] + d);
-            unrolled(std::make_index_sequence<Q>{}, [&](auto m) { sums[m] += v * line[m * line_stride + j]; });
-        }
-        unrolled(std::make_index_sequence<Q>{}, [&](auto m) { put(out[m] + d, sums[m]); });
+    auto const columns = [&](auto count, std::size_t d, auto const& get, auto const& put) {
+        mix_columns<Q, count>(out, values, first, last, d, line, line_stride, get, put);
     };
+    auto const get = [](lanes<T>& to, T const* from) { load<T>(to, from); };
+    auto const put = [](T* to, lanes<T> const& from) { store<T>(to, from); };
+    constexpr std::integral_constant<std::size_t, 4> four; // as many sums as registers
+    constexpr std::integral_constant<std::size_t, 1> one;
     std::size_t d = 0;
+    for (; d + four * lane_count <= width; d += four * lane_count)
+        columns(four, d, get, put);
     for (; d + lane_count <= width; d += lane_count)
-        columns(
-            d, [](lanes<T>& to, T const* from) { load<T>(to, from); },
-            [](T* to, lanes<T> const& from) { store<T>(to, from); });
+        columns(one, d, get, put);
     if (auto const rest = width - d)
         columns(
-            d, [rest](lanes<T>& to, T const* from) { load<T>(to, from, rest); },
+            one, d, [rest](lanes<T>& to, T const* from) { load<T>(to, from, rest); },
             [rest](T* to, lanes<T> const& from) { store<T>(to, from, rest); });
 }
 

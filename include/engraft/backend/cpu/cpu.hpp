@@ -9,31 +9,29 @@
 #include <vector>
 
 #include <engraft/backend/backend.hpp>
-#include <engraft/backend/cpu/attention.hpp>
+#include <engraft/backend/cpu/cpu_attention.hpp>
+#include <engraft/backend/cpu/packed.hpp>
 #include <engraft/backend/cpu/parallel.hpp>
 #include <engraft/backend/cpu/product.hpp>
 #include <engraft/backend/default.hpp>
-#include <engraft/backend/dense_map.hpp>
 #include <engraft/backend/host_slices.hpp>
 
 namespace engraft {
 
-/// Sizes that the cpu backend cuts its work into. They are constants, never a function of the batch or of the number
-/// of threads: a row is multiplied in a panel of one height whatever company it has.
+/// Sizes that the cpu backend cuts its work into; no result depends on them.
 struct cpu_tiles {
-    static constexpr std::size_t panel_rows = 64;       ///< of one product; the last panel is padded
-    static constexpr std::size_t panel_columns = 1024;  ///< outputs of one product
     static constexpr std::size_t worth_threads = 32768; ///< elements of slices that several threads share
     static constexpr std::size_t row_block = 16;        ///< rows of one task in elementwise work
 };
 
-/// Ordinary processors: oneDNN's or Eigen's matrix products, OpenMP's threads over panels, rows and heads.
+/// Ordinary processors: vector instructions, OpenMP's threads over pieces of products, rows and heads.
 template <numeric_policy Numbers>
-class cpu : public host_slices<cpu<Numbers>, typename Numbers::storage> {
+class cpu : public host_slices<cpu<Numbers>, typename Numbers::storage>,
+            public cpu_attention<cpu<Numbers>, typename Numbers::storage> {
 public:
     using value_type = typename Numbers::storage;
     using memory_type = host_memory;
-    using linear_map = dense_map<value_type, host_memory>;
+    using linear_map = packed_map<value_type>;
     using in_matrix = matrix<value_type const>;
     using out_matrix = matrix<value_type>;
     template <class T>
@@ -47,7 +45,10 @@ public:
     int threads() const { return threads_; }
 
     linear_map make_linear(matrix_tensor<value_type, host_memory> weight, list<value_type> bias) const {
-        return {std::move(weight), std::move(bias)};
+        auto const w = as_matrix(std::as_const(weight));
+        return {{w.rows, w.columns, threads_,
+                 [w](std::size_t output, std::size_t input) { return w.data[output * w.stride + input]; }},
+                std::move(bias)};
     }
 
     void gather_rows(out_matrix out, in_matrix table, list<std::int32_t> const& index) const {
@@ -63,23 +64,22 @@ public:
         });
     }
 
+    void gather_weights(out_matrix out, linear_map const& map, list<std::int32_t> const& index) const {
+        each_row(out.rows, [&](std::size_t r) {
+            for (std::size_t c = 0; c < out.columns; ++c)
+                row(out, r)[c] = map.weight.element(static_cast<std::size_t>(index.data()[r]), c);
+        });
+    }
+
     void linear(out_matrix out, in_matrix in, linear_map const& map) const {
-        auto const weight = as_matrix(map.weight);
-        product(out, in, weight);
-        if (!map.bias.empty())
-            each_row(out.rows, [&](std::size_t r) {
-                auto const y = row(out, r);
-                for (std::size_t c = 0; c < out.columns; ++c)
-                    y[c] += map.bias.data()[c];
-            });
+        detail::multiply(threads_, out, in, map.weight, {.bias = map.bias.data()});
     }
 
     void head_results(out_matrix out, in_matrix in, linear_map const& map, std::size_t heads) const {
-        auto const weight = as_matrix(map.weight);
-        std::size_t const width = in.columns / heads, wide = weight.rows;
+        std::size_t const width = in.columns / heads, wide = map.out();
         for (std::size_t h = 0; h < heads; ++h)
-            product(out.column_range(h * wide, wide), in.column_range(h * width, width),
-                    weight.column_range(h * width, width));
+            detail::multiply(threads_, out.column_range(h * wide, wide), in.column_range(h * width, width), map.weight,
+                             {.first_input = h * width});
     }
 
     void rms_norm(out_matrix out, in_matrix in, list<value_type> const& gain, double eps) const {
@@ -146,77 +146,6 @@ public:
         });
     }
 
-    void scores(value_type* out, in_matrix queries, in_matrix keys, attention_shape const& shape,
-                ragged const& rows) const {
-        each_key_head(rows, shape, keys, keys, [&](std::size_t e, std::size_t kv, seen const& from) {
-            auto const n = rows.length(e);
-            auto const lines = out + pattern_begin(rows, shape, e) + kv * shape.group() * n * n;
-            for (std::size_t s = 0; s < n; ++s)
-                score_lines(row(queries, rows.begin(e) + s), kv, s, from, shape, n, lines + s * n, n * n);
-        });
-    }
-
-    void softmax(value_type* lines, attention_shape const& shape, ragged const& rows) const {
-        for (std::size_t e = 0; e < rows.examples(); ++e) {
-            auto const n = rows.length(e);
-            each_row(shape.heads * n, [&, first = lines + pattern_begin(rows, shape, e)](std::size_t i) {
-                detail::softmax_line(first + i * n, n);
-            });
-        }
-    }
-
-    void mix(out_matrix out, value_type const* lines, in_matrix values, attention_shape const& shape,
-             ragged const& rows) const {
-        each_key_head(rows, shape, values, values, [&](std::size_t e, std::size_t kv, seen const& from) {
-            auto const n = rows.length(e);
-            auto const first = lines + pattern_begin(rows, shape, e) + kv * shape.group() * n * n;
-            for (std::size_t s = 0; s < n; ++s)
-                mix_lines(row(out, rows.begin(e) + s), kv, 0, n - 1, from, shape, first + s * n, n * n);
-        });
-    }
-
-    void attention(out_matrix out, in_matrix queries, in_matrix keys, in_matrix values, attention_shape const& shape,
-                   ragged const& rows) const {
-        each_key_head(rows, shape, keys, values, [&](std::size_t e, std::size_t kv, seen const& from) {
-            for (std::size_t s = 0; s < rows.length(e); ++s)
-                attend(row(out, rows.begin(e) + s), row(queries, rows.begin(e) + s), kv, s, from, shape);
-        });
-    }
-
-    void attention_rows(out_matrix out, in_matrix queries, list<attention_row> const& queried, in_matrix keys,
-                        in_matrix values, in_matrix own_keys, in_matrix own_values,
-                        list<std::uint32_t> const& own_positions, attention_shape const& shape,
-                        ragged const& rows) const {
-        each_queried(queried, keys, values, own_keys, own_values, own_positions, shape, rows,
-                     [&](std::size_t, attention_row const& r, std::size_t kv, seen const& from) {
-                         attend(row(out, r.out), row(queries, r.query), kv, r.position, from, shape);
-                     });
-    }
-
-    void score_rows(out_matrix lines, in_matrix queries, list<attention_row> const& queried, in_matrix keys,
-                    in_matrix own_keys, list<std::uint32_t> const& own_positions, attention_shape const& shape,
-                    ragged const& rows) const {
-        each_queried(queried, keys, keys, own_keys, own_keys, own_positions, shape, rows,
-                     [&](std::size_t i, attention_row const& r, std::size_t kv, seen const& from) {
-                         score_lines(row(queries, r.query), kv, r.position, from, shape, lines.columns,
-                                     row(lines, i * shape.heads + kv * shape.group()), lines.stride);
-                     });
-    }
-
-    void softmax_rows(out_matrix lines) const {
-        each_row(lines.rows, [&](std::size_t r) { detail::softmax_line(row(lines, r), lines.columns); });
-    }
-
-    void mix_rows(out_matrix out, in_matrix lines, list<attention_row> const& queried, in_matrix values,
-                  in_matrix own_values, list<std::uint32_t> const& own_positions, attention_shape const& shape,
-                  ragged const& rows) const {
-        each_queried(queried, values, values, own_values, own_values, own_positions, shape, rows,
-                     [&](std::size_t i, attention_row const& r, std::size_t kv, seen const& from) {
-                         mix_lines(row(out, r.out), kv, 0, rows.length(r.example) - 1, from, shape,
-                                   row(lines, i * shape.heads + kv * shape.group()), lines.stride);
-                     });
-    }
-
     void activate(out_matrix x, mlp kind) const {
         with_activation(kind, [&](auto const& f) {
             each_row(x.rows, [&](std::size_t r) { detail::each_lane(row(x, r), x.columns, f); });
@@ -271,13 +200,14 @@ public:
     }
 
     std::vector<double> map_entries(in_matrix in, linear_map const& map, std::span<token const> outputs) const {
-        auto const w = as_matrix(map.weight);
+        constexpr auto wide = detail::packed_matrix<value_type>::panel;
         std::vector<double> entries(in.rows);
-        each_row(in.rows, [&](std::size_t r) {
+        each_row(in.rows, [&](std::size_t r) { // as `linear` does it, to the bit
             auto const o = static_cast<std::size_t>(outputs[r]);
-            value_type dot;
-            detail::dot_tile<1, 1, value_type>({row(in, r)}, std::array{row(w, o)}.data(), in.columns, &dot, 1);
-            entries[r] = dot + (map.bias.empty() ? value_type(0) : map.bias.data()[o]);
+            std::array<value_type, wide> line;
+            detail::tiles<value_type>().single[0]({row(in, r), in.stride, map.weight.at(o / wide, 0),
+                                                   map.weight.panel_size(), in.columns, line.data(), wide, false});
+            entries[r] = map.bias.empty() ? line[o % wide] : line[o % wide] + map.bias.data()[o];
         });
         return entries;
     }
@@ -295,12 +225,7 @@ public:
         return picked;
     }
 
-private:
-    template <class T>
-    static T* row(matrix<T> m, std::size_t r) {
-        return m.data + r * m.stride;
-    }
-
+    /// task(r) for r of [0, rows), blocks of them on several threads.
     template <class Task>
     void each_row(std::size_t rows, Task const& task) const {
         constexpr auto block = cpu_tiles::row_block;
@@ -310,137 +235,10 @@ private:
         });
     }
 
-    using seen = detail::key_value_rows<value_type>;
-
-    /// One example's keys and values of a head.
-    static seen rows_of(ragged const& rows, std::size_t e, std::size_t kv, std::size_t width, in_matrix keys,
-                        in_matrix values) {
-        seen from;
-        for (std::size_t p = 0; p < rows.length(e); ++p) {
-            from.keys.push_back(row(keys, rows.begin(e) + p) + kv * width);
-            from.values.push_back(row(values, rows.begin(e) + p) + kv * width);
-        }
-        return from;
-    }
-
-    /// task(example, key/value head, its rows)
-    template <class Task>
-    void each_key_head(ragged const& rows, attention_shape const& shape, in_matrix keys, in_matrix values,
-                       Task const& task) const {
-        detail::parallel_for(threads_, rows.examples() * shape.kv_heads, [&](std::size_t i) {
-            auto const e = i / shape.kv_heads, kv = i % shape.kv_heads;
-            task(e, kv, rows_of(rows, e, kv, keys.columns / shape.kv_heads, keys, values));
-        });
-    }
-
-    /// task(number, row, key/value head, what the row sees of it)
-    template <class Task>
-    void each_queried(list<attention_row> const& queried, in_matrix keys, in_matrix values, in_matrix own_keys,
-                      in_matrix own_values, list<std::uint32_t> const& own_positions, attention_shape const& shape,
-                      ragged const& rows, Task const& task) const {
-        constexpr std::size_t block = 64;
-        auto const blocks = (queried.size() + block - 1) / block, width = shape.width;
-        detail::parallel_for(threads_, blocks * shape.kv_heads, [&](std::size_t part) {
-            auto const kv = part % shape.kv_heads, begin = part / shape.kv_heads * block;
-            seen from;
-            attention_row now{.example = static_cast<std::uint32_t>(-1)}; // whose case's keys `from` has
-            auto const use_own = [&](bool own) {
-                for (std::size_t o = now.own_first; o < now.own_first + now.own_count; ++o) {
-                    auto const p = own_positions.data()[o];
-                    auto const clean = rows.begin(now.example) + p;
-                    from.keys[p] = (own ? row(own_keys, o) : row(keys, clean)) + kv * width;
-                    from.values[p] = (own ? row(own_values, o) : row(values, clean)) + kv * width;
-                }
-            };
-            for (std::size_t i = begin; i < std::min(begin + block, queried.size()); ++i) {
-                auto const& r = queried.data()[i];
-                if (r.example != now.example) {
-                    from = rows_of(rows, r.example, kv, width, keys, values);
-                    now = r;
-                    use_own(true);
-                } else if (r.own_first != now.own_first || r.own_count != now.own_count) {
-                    use_own(false);
-                    now = r;
-                    use_own(true);
-                }
-                task(i, r, kv, from);
-            }
-        });
-    }
-
-    /// Where an example's lines begin in a flat pattern.
-    static std::size_t pattern_begin(ragged const& rows, attention_shape const& shape, std::size_t example) {
-        std::size_t begin = 0;
-        for (std::size_t e = 0; e < example; ++e)
-            begin += shape.heads * rows.length(e) * rows.length(e);
-        return begin;
-    }
-
-    /// Scores of the query heads that share a key/value head, over a whole line of keys.
-    static void score_lines(value_type const* query, std::size_t kv, std::size_t position, seen const& from,
-                            attention_shape const& shape, std::size_t size, value_type* lines, std::size_t stride) {
-        auto const first = shape.first_visible(position), width = shape.width;
-        detail::in_threes(shape.group(), [&](auto count, std::size_t h) {
-            std::array<value_type const*, count> heads;
-            for (std::size_t m = 0; m < count; ++m)
-                heads[m] = query + (kv * shape.group() + h + m) * width;
-            detail::dots<count>(heads, from.keys.data(), first, position, width, lines + h * stride, stride);
-            for (std::size_t m = h; m < h + count; ++m)
-                detail::finish_scores(lines + m * stride, first, position, size, shape.scale, shape.softcap);
-        });
-    }
-
-    static void mix_lines(value_type* out, std::size_t kv, std::size_t first, std::size_t last, seen const& from,
-                          attention_shape const& shape, value_type const* lines, std::size_t stride) {
-        detail::in_threes(shape.group(), [&](auto count, std::size_t h) {
-            std::array<value_type*, count> heads;
-            for (std::size_t m = 0; m < count; ++m)
-                heads[m] = out + (kv * shape.group() + h + m) * shape.width;
-            detail::mix_values<count>(heads, from.values.data(), first, last, shape.width, lines + h * stride, stride);
-        });
-    }
-
-    /// One row's z of the query heads that share a key/value head.
-    static void attend(value_type* out, value_type const* query, std::size_t kv, std::size_t position, seen const& from,
-                       attention_shape const& shape) {
-        auto const size = position + 1;
-        auto const lines = scratch(0, shape.group(), size);
-        score_lines(query, kv, position, from, shape, size, lines.data, size);
-        for (std::size_t m = 0; m < shape.group(); ++m)
-            detail::softmax_line(lines.data + m * size, size);
-        mix_lines(out, kv, shape.first_visible(position), position, from, shape, lines.data, size);
-    }
-
-    /// A matrix of this thread's own, overwritten by the next call with the same number.
-    static out_matrix scratch(std::size_t which, std::size_t rows, std::size_t columns) {
-        thread_local std::vector<value_type> buffers[2];
-        auto& buffer = buffers[which];
-        if (buffer.size() < rows * columns)
-            buffer.resize(rows * columns);
-        return {buffer.data(), rows, columns, columns};
-    }
-
-    /// out = in weight^T in panels of one height, each on one thread; a short last panel is filled up with zeros.
-    void product(out_matrix out, in_matrix in, in_matrix weight) const {
-        constexpr auto tall = cpu_tiles::panel_rows, wide = cpu_tiles::panel_columns;
-        std::size_t const across = (weight.rows + wide - 1) / wide;
-        detail::parallel_for(threads_, (in.rows + tall - 1) / tall * across, [&](std::size_t i) {
-            std::size_t const r = i / across * tall, c = i % across * wide;
-            std::size_t const count = std::min(tall, in.rows - r), columns = std::min(wide, weight.rows - c);
-            auto const w = weight.row_range(c, columns);
-            auto const y = out.row_range(r, count).column_range(c, columns);
-            if (count == tall) {
-                detail::multiply_transposed(y, in.row_range(r, tall), w);
-                return;
-            }
-            auto const padded = scratch(0, tall, in.columns), made = scratch(1, tall, columns);
-            std::fill_n(padded.data, tall * in.columns, value_type(0));
-            for (std::size_t p = 0; p < count; ++p)
-                std::copy_n(row(in, r + p), in.columns, row(padded, p));
-            detail::multiply_transposed(made, in_matrix(padded), w);
-            for (std::size_t p = 0; p < count; ++p)
-                std::copy_n(row(made, p), columns, row(y, p));
-        });
+private:
+    template <class T>
+    static T* row(matrix<T> m, std::size_t r) {
+        return m.data + r * m.stride;
     }
 
     /// f(0) + ... + f(n - 1) in eight sums, which the compiler may keep in one register.

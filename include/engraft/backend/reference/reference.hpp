@@ -34,6 +34,10 @@ struct reference : host_slices<reference, double> {
                 at(out, r, c) = at(table, index.data()[r], c);
     }
 
+    void gather_weights(out_matrix out, linear_map const& map, list<std::int32_t> const& index) const {
+        gather_rows(out, as_matrix(map.weight), index);
+    }
+
     void copy_rows(out_matrix out, list<std::int32_t> const& to, in_matrix in, list<std::int32_t> const& from) const {
         for (std::size_t r = 0; r < to.size(); ++r)
             for (std::size_t c = 0; c < in.columns; ++c)

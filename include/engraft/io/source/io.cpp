@@ -18,8 +18,10 @@
 #include <engraft/io/source/dequantize.ipp>
 #include <engraft/io/source/gguf.ipp>
 #include <engraft/io/source/gguf_description.ipp>
+#include <engraft/io/source/gguf_reader.ipp>
 #include <engraft/io/source/gguf_tensors.ipp>
 #include <engraft/io/source/gguf_tokenizer.ipp>
+#include <engraft/io/source/journal_file.ipp>
 #include <engraft/io/source/json.ipp>
 #include <engraft/io/source/load.ipp>
 #include <engraft/io/source/lora.ipp>

@@ -1,0 +1,309 @@
+// Section 4.1 of Prakash et al. 2024: searches the circuit of entity tracking in a model by path patching, group after
+// group, and writes it with the scores of all heads. Stopped at any point, even by SIGKILL, it goes on where it was
+// when it is started again with the same arguments. test: --examples 14 --sizes 4 3 2 2 test: --examples 14 --plan-only
+// test: --examples 10 --step early:query_label:3 --step late:last:2:queries:early --shared both
+// refused: nowhere
+// refused: --examples 0
+// refused: --sizes 4 3 2
+// refused: --step early:nobody:3
+// refused: --step late:last:2:queries:early
+// refused: --step early:last:0
+
+#include <algorithm>
+#include <array>
+#include <iomanip>
+#include <numeric>
+#include <optional>
+#include <sstream>
+
+#include <engraft/engraft.hpp>
+
+#include "described.hpp"
+#include "program.hpp"
+
+namespace eg = engraft;
+
+namespace {
+
+using input = eg::discovery_step::input;
+
+/// "GROUP:ROLE:COUNT" or "GROUP:ROLE:COUNT:queries|values:READERS".
+struct step_text {
+    std::string group, role;
+    std::size_t count = 0;
+    input to = input::of_logits;
+    std::string readers;
+
+    explicit step_text(std::string const& text) {
+        std::vector<std::string> parts{""};
+        for (char const c : text)
+            c == ':' ? parts.push_back("") : parts.back().push_back(c);
+        auto const refuse = [&] {
+            throw eg::bad_input({"--step '", text, "' is not GROUP:ROLE:COUNT or GROUP:ROLE:COUNT:queries:GROUP or ",
+                                 "GROUP:ROLE:COUNT:values:GROUP"});
+        };
+        if (parts.size() != 3 && parts.size() != 5)
+            refuse();
+        group = parts[0], role = parts[1];
+        std::istringstream number(parts[2]);
+        if (!(number >> count) || !number.eof() || count < 1 || count > std::size_t(described.layers * described.heads))
+            refuse();
+        if (parts.size() == 5) {
+            if (parts[3] != "queries" && parts[3] != "values")
+                refuse();
+            to = parts[3] == "queries" ? input::of_queries : input::of_values;
+            readers = parts[4];
+        }
+        // A file is named after the group.
+        if (group.empty() || group.find_first_of("/\\") != std::string::npos || group.front() == '.')
+            throw eg::bad_input({"--step '", text, "': '", group, "' can't be the name of a group"});
+    }
+};
+
+/// The paper's four groups.
+std::vector<step_text> paper_steps(std::vector<std::size_t> const& sizes) {
+    auto const step = [&](char const* group, char const* role, std::size_t i, char const* to) {
+        return step_text(std::string(group) + ":" + role + ":" + std::to_string(sizes[i]) + to);
+    };
+    return {step("value_fetcher", "last", 0, ""), step("position_transmitter", "last", 1, ":queries:value_fetcher"),
+            step("position_detector", "query_label", 2, ":values:position_transmitter"),
+            step("structure_reader", "previous_query_label", 3, ":values:position_detector")};
+}
+
+char const* name_of(input to) {
+    return to == input::of_logits ? "logits" : to == input::of_queries ? "queries" : "values";
+}
+
+/// What the numbers depend on besides the model.
+std::uint64_t hash_of(eg::boxes::prompts const& p) {
+    eg::hasher h;
+    for (auto const* tokens : {&p.tokens, &p.noise_tokens}) {
+        h.add(tokens->tokens());
+        for (std::size_t e = 0; e < tokens->examples(); ++e)
+            h.add(tokens->rows().begin(e));
+    }
+    for (auto const* roles : {&p.roles, &p.noise_roles})
+        for (auto const& r : *roles)
+            h.add(r.name).add(r.positions);
+    return h.add(p.answers).value();
+}
+
+std::uint64_t hash_of(std::vector<step_text> const& steps) {
+    eg::hasher h;
+    for (auto const& s : steps)
+        h.add(s.group).add(s.role).add(s.count).add(s.to).add(s.readers);
+    return h.value();
+}
+
+void make_folder(std::string const& folder) {
+    std::error_code failed;
+    std::filesystem::create_directories(folder + "/path_patching", failed);
+    if (failed)
+        throw eg::bad_input("the folder " + folder + "/path_patching can't be made: " + failed.message());
+}
+
+nlohmann::ordered_json json_of(eg::sweep_plan const& p) {
+    return {{"cases", p.cases},
+            {"live", p.live},
+            {"chunks", p.chunks},
+            {"flops", p.flops.total()},
+            {"naive_flops", p.naive_flops},
+            {"ratio", p.naive_flops / p.flops.total()},
+            {"table_bytes", p.memory}};
+}
+
+/// FLOPs of each sweep beside those of the naive way, a forward pass per case and pass; seconds that it took beside
+/// those of as many forward passes at the speed of the clean run, or what it will take at that speed.
+void print(std::vector<eg::discovery_step> const& steps, std::vector<eg::sweep_plan> const& plans,
+           std::vector<bool> const& at_most, std::vector<double> const& seconds, double speed) {
+    auto const took = [](double x) { return x > 0; };
+    bool const measured = std::all_of(seconds.begin(), seconds.end(), took);
+    std::cout << std::left << std::setw(22) << "group" << std::setw(33) << "paths to" << std::right << std::setw(7)
+              << "cases" << std::setw(11) << "GFLOP" << std::setw(13) << "naive GFLOP" << std::setw(8) << "ratio"
+              << std::setw(8) << "MB" << std::setw(9) << (measured ? "seconds" : "seconds*") << std::setw(10)
+              << (measured ? "measured" : "") << '\n'
+              << std::fixed;
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+        auto const& p = plans[i];
+        std::string to = name_of(steps[i].to);
+        if (steps[i].to != input::of_logits)
+            to += " of " + steps[i].receivers;
+        std::cout << std::left << std::setw(22) << steps[i].group << std::setw(33) << to << std::right << std::setw(7)
+                  << p.cases << std::setw(11) << std::setprecision(2) << p.flops.total() / 1e9 << std::setw(13)
+                  << p.naive_flops / 1e9 << std::setw(8) << std::setprecision(1) << p.naive_flops / p.flops.total()
+                  << std::setw(8) << p.memory / 1e6 << std::setw(9) << std::setprecision(2)
+                  << (measured ? seconds[i] : p.flops.total() / speed);
+        if (measured)
+            std::cout << std::setw(10) << std::setprecision(1) << p.naive_flops / speed / seconds[i];
+        std::cout << (at_most[i] ? "  at most" : "") << '\n';
+    }
+    std::cout << (measured ? "\nmeasured: how much faster than forward passes at" : "\n* at")
+              << " the speed of the clean run, " << std::setprecision(1) << speed / 1e9 << " GFLOP/s\n";
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    CLI::App app("Searches the heads of a circuit by path patching, on the boxes task, in the model that the program "
+                 "is compiled for (CMake: ENGRAFT_MODEL).",
+                 "discover_circuit");
+    std::string folder = ENGRAFT_DESCRIBED_MODEL, out, shared = "later";
+    eg::boxes::options task{.examples = 300, .seed = 10};
+    std::vector<std::size_t> sizes{16, 8, 6, 4};
+    std::vector<std::string> texts;
+    double memory = 1000;
+    int threads = 0;
+    bool plan_only = false, anew = false;
+    app.add_option("model", folder, "Folder of the model, or GGUF file")->capture_default_str();
+    app.add_option("--examples", task.examples, "Number of prompts")->capture_default_str();
+    app.add_option("--seed", task.seed, "Seed of the prompts")->capture_default_str();
+    app.add_option("--boxes", task.boxes, "Boxes in a prompt")->capture_default_str();
+    app.add_option("--sizes", sizes, "Heads in each of the paper's four groups")->capture_default_str()->expected(4);
+    app.add_option("--step", texts,
+                   "A group to search instead: GROUP:ROLE:COUNT, heads whose paths to the logits matter most, or "
+                   "GROUP:ROLE:COUNT:queries:READERS, or ...:values:READERS, whose paths to what an earlier group "
+                   "reads do. Roles: last, query_label, previous_query_label, correct_object");
+    app.add_option("--shared", shared, "Where heads stay that two groups of one role have found")
+        ->capture_default_str()
+        ->check(CLI::IsMember({"later", "earlier", "both"}));
+    app.add_option("--out", out,
+                   "Folder for circuit.json, path_patching/GROUP.npy (scores [layer, head]), GROUP_examples.npy "
+                   "([layer, head, example]) and the journal by which a search that was stopped goes on");
+    app.add_option("--memory", memory, "Megabytes for the tables of a sweep")->capture_default_str();
+    app.add_option("--threads", threads, "Threads; 0 means all")->capture_default_str()->check(CLI::NonNegativeNumber);
+    app.add_flag("--plan-only", plan_only, "Say what it would cost, and stop");
+    app.add_flag("--anew", anew, "Throw away what the folder's journal has");
+
+    return example::run(app, argc, argv, [&] {
+        std::vector<step_text> chosen;
+        for (auto const& text : texts)
+            chosen.emplace_back(text);
+        if (chosen.empty())
+            chosen = paper_steps(sizes);
+        for (auto at = chosen.begin(); at != chosen.end(); ++at) {
+            auto const named = [&](std::string const& name) {
+                return std::any_of(chosen.begin(), at, [&](step_text const& s) { return s.group == name; });
+            };
+            if (named(at->group))
+                throw eg::bad_input("two groups are called '" + at->group + "'");
+            if (at->to != input::of_logits && !named(at->readers))
+                throw eg::bad_input("no step before '" + at->group + "' finds '" + at->readers +
+                                    "', whose inputs it is about");
+        }
+
+        eg::cpu<eg::fp32> const backend(threads);
+        auto const model = eg::load<described>(folder, backend);
+        auto const prompts = eg::boxes::sample(model.tokenizer(), task);
+        std::vector<eg::discovery_step> steps;
+        for (auto const& s : chosen)
+            steps.push_back({s.group, prompts.role(s.role).from(prompts.noise_role(s.role)), s.count, s.to, s.readers});
+        std::cout << task.examples << " prompts of " << task.boxes << " boxes, seed " << task.seed << ", "
+                  << std::string_view(described.name) << '\n'
+                  << std::endl;
+
+        std::optional<eg::journal_file> journal;
+        if (!out.empty()) {
+            make_folder(out);
+            // [journal]
+            journal.emplace(out + "/path_patching.journal",
+                            std::vector<eg::journal_input>{{"model", eg::hash_of_files(folder)},
+                                                           {"prompts", hash_of(prompts)},
+                                                           {"steps", hash_of(chosen)}},
+                            anew ? eg::journal_start::anew : eg::journal_start::go_on);
+            // [/journal]
+            if (journal->found() > 0)
+                std::cout << "going on with " << journal->found() << " finished chunks of " << out << '\n' << std::endl;
+        }
+
+        example::stopwatch watch;
+        auto const clean = model.run(prompts.tokens, eg::capture_for_sweeps<described>() | eg::capture(eg::q));
+        double flops = 0;
+        for (std::size_t e = 0; e < prompts.tokens.examples(); ++e)
+            flops += eg::detail::flops_of_example(model.described, eg::shape_of_attention<described>,
+                                                  prompts.tokens.rows().length(e))
+                         .total();
+        double const speed = flops / watch.seconds();
+        auto const noise = model.run(prompts.noise_tokens, eg::capture(eg::z));
+
+        eg::sweep_options options{.memory = memory * 1e6};
+        nlohmann::ordered_json numbers{{"examples", task.examples}, {"seed", task.seed}, {"boxes", task.boxes}};
+        if (plan_only) {
+            eg::circuit known;
+            if (!out.empty() && std::filesystem::exists(out + "/circuit.json"))
+                known = eg::read_circuit(out + "/circuit.json");
+            auto const plans = eg::plan_discovery(model, clean, noise, prompts.answers, steps, options, known);
+            std::vector<bool> at_most;
+            for (auto const& step : steps)
+                at_most.push_back(step.to != input::of_logits && !known.find(step.receivers));
+            print(steps, plans, at_most, {0}, speed);
+            for (std::size_t i = 0; i < steps.size(); ++i) {
+                numbers["steps"].push_back(json_of(plans[i]));
+                numbers["steps"].back()["group"] = steps[i].group;
+                numbers["steps"].back()["at_most"] = bool(at_most[i]);
+                numbers["steps"].back()["seconds"] = plans[i].flops.total() / speed;
+            }
+            return numbers;
+        }
+
+        example::progress bar(1);
+        options.journal = journal ? &*journal : nullptr;
+        example::stopwatch search;
+        bool const resumed = journal && journal->found() > 0;
+        std::vector<double> seconds(steps.size()); // of each step; none where a part of it was there before
+        options.progress = [&](double share) {
+            auto const i = std::min(static_cast<std::size_t>(share * double(steps.size())), steps.size() - 1);
+            bar.at(share, steps[i].group);
+            for (std::size_t done = 0; done < steps.size() && !resumed; ++done)
+                if (share * double(steps.size()) > double(done + 1) - 1e-6 && seconds[done] == 0)
+                    seconds[done] = search.seconds() - std::accumulate(seconds.begin(), seconds.end(), 0.);
+        };
+        auto const rule = shared == "later"     ? eg::shared_heads::in_later_group
+                          : shared == "earlier" ? eg::shared_heads::in_earlier_group
+                                                : eg::shared_heads::in_both;
+        // [discover]
+        auto const found = eg::discover(model, clean, noise, prompts.answers, steps, options, rule);
+        // [/discover]
+        double const all_seconds = search.seconds();
+        bar.done();
+
+        std::vector<eg::sweep_plan> plans;
+        for (std::size_t i = 0; i < steps.size(); ++i) {
+            auto const& step = found.steps[i];
+            auto const& group = found.found.groups[i];
+            plans.push_back(step.patched.planned);
+            std::cout << group.name << " at " << group.role << ":";
+            nlohmann::ordered_json heads;
+            for (auto const& head : group.heads) {
+                double const score = step.change[static_cast<std::size_t>(head.layer * described.heads + head.head)];
+                std::cout << " " << head.layer << "." << head.head << " " << std::fixed << std::setprecision(3)
+                          << score;
+                heads.push_back({{"layer", head.layer}, {"head", head.head}, {"score", score}});
+            }
+            std::cout << '\n';
+            numbers["steps"].push_back(json_of(step.patched.planned));
+            numbers["steps"].back()["group"] = group.name;
+            numbers["steps"].back()["role"] = group.role;
+            numbers["steps"].back()["heads"] = heads;
+            if (!resumed)
+                numbers["steps"].back()["seconds"] = seconds[i];
+            if (!out.empty()) {
+                auto const file = out + "/path_patching/" + group.name;
+                std::vector<std::size_t> shape{std::size_t(described.layers), std::size_t(described.heads)};
+                eg::write_npy(file + ".npy", shape, std::span<double const>(step.change));
+                shape.push_back(task.examples);
+                std::vector<double> each = step.patched.of();
+                for (std::size_t c = 0; c < each.size(); ++c)
+                    each[c] = each[c] / step.patched.clean()[c % task.examples] - 1;
+                eg::write_npy(file + "_examples.npy", shape, std::span<double const>(each));
+            }
+        }
+        if (!out.empty())
+            eg::write_circuit(out + "/circuit.json", found.found);
+        std::cout << '\n';
+        print(steps, plans, std::vector<bool>(steps.size()), seconds, speed);
+        std::cout << "searched in " << std::setprecision(2) << all_seconds << " s" << (resumed ? " this time" : "")
+                  << '\n';
+        numbers["seconds"] = all_seconds;
+        return numbers;
+    });
+}

@@ -1,0 +1,246 @@
+// How good a circuit is, on the boxes task: its accuracy with all else mean-ablated, its faithfulness beside random
+// circuits, whether it is complete, and what its heads attend to (Table 1, Table A1, Figure 1 of the paper).
+// docs/how_to/evaluate_circuits.md says how it is compiled for another model.
+// test: --examples 21 --mean-examples 21 --random-circuits 2 --random-subsets 2 --greedy 1 --journal e.journal --anew
+// test: --examples 7 --mean-examples 7 --adapter @PAIR@/adapter --prune --write-pruned pruned.json --no-attention
+// refused: --model nowhere
+// refused: --circuit nowhere.json
+// refused: --circuit @PAIR@/base/config.json
+// refused: --objects nowhere.txt
+// refused: --examples 0
+// refused: --threshold nan
+
+#include <cmath>
+#include <fstream>
+#include <iomanip>
+#include <optional>
+
+#include <engraft/engraft.hpp>
+
+#include "described.hpp"
+#include "program.hpp"
+
+namespace eg = engraft;
+
+namespace {
+
+using json = nlohmann::ordered_json;
+
+std::vector<std::string> words_of(std::string const& file) {
+    std::ifstream in(file);
+    if (!in)
+        throw eg::bad_file(file, "can't be opened");
+    std::vector<std::string> words;
+    for (std::string word; in >> word;)
+        words.push_back(word);
+    if (words.empty())
+        throw eg::bad_file(file, "there are no words in it");
+    return words;
+}
+
+json heads_of(eg::circuit_group const& group) {
+    json heads = json::array();
+    for (auto const n : group.heads)
+        heads.push_back({n.layer, n.head});
+    return heads;
+}
+
+std::size_t nodes_of(eg::circuit const& c) {
+    std::size_t count = 0;
+    for (auto const& group : c.groups)
+        count += group.heads.size();
+    return count;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    CLI::App app("Measures a circuit on the boxes task: accuracy, faithfulness, completeness, attention.",
+                 "evaluate_circuit");
+    std::string folder = ENGRAFT_DESCRIBED_MODEL, circuit_file = ENGRAFT_PAIR_FOLDER "/circuit.json", adapter,
+                objects_file, pruned_file, journal_file;
+    eg::boxes::options task{.examples = 500, .seed = 10};
+    std::size_t mean_examples = 500, random_circuits = 10, random_subsets = 10, greedy = 0;
+    std::uint64_t mean_seed = 11, draw_seed = 12;
+    bool prune = false, attention = true, anew = false;
+    eg::minimality_options minimality;
+    double memory = 1e9;
+    int threads = 0;
+    app.add_option("--model", folder, "Folder of the model that this program was compiled for")->capture_default_str();
+    app.add_option("--adapter", adapter, "Folder of a LoRA adapter to put on it");
+    app.add_option("--circuit", circuit_file, "The circuit: JSON, as write_circuit writes it")->capture_default_str();
+    app.add_option("--examples", task.examples, "Prompts that accuracy is measured on")->capture_default_str();
+    app.add_option("--seed", task.seed, "Seed of these prompts")->capture_default_str();
+    app.add_option("--boxes", task.boxes, "Boxes in a prompt")->capture_default_str();
+    app.add_option("--objects", objects_file, "File of the objects' names; the paper's where it is left out");
+    app.add_option("--mean-examples", mean_examples, "Prompts that means are taken over")->capture_default_str();
+    app.add_option("--mean-seed", mean_seed, "Seed of these prompts")->capture_default_str();
+    app.add_option("--random-circuits", random_circuits, "Random circuits to compare with")->capture_default_str();
+    app.add_option("--random-subsets", random_subsets, "Random subsets of the circuit for completeness")
+        ->capture_default_str();
+    app.add_option("--greedy", greedy, "Nodes of the worst subset, searched greedily; 0 for no search")
+        ->capture_default_str();
+    app.add_option("--draw-seed", draw_seed, "Seed of random circuits and subsets")->capture_default_str();
+    app.add_flag("--prune", prune, "Prune the circuit by minimality first, and measure what is left");
+    app.add_option("--threshold", minimality.threshold, "The least contribution that keeps a head; 0.01 is 1 %")
+        ->capture_default_str();
+    app.add_option("--fraction", minimality.fraction, "Part of a group that minimality takes away beside a head")
+        ->capture_default_str()
+        ->check(CLI::Range(0.0, 1.0));
+    app.add_option("--write-pruned", pruned_file, "Write the pruned circuit to this file");
+    app.add_flag("!--no-attention", attention, "Leave the heads' attention out");
+    app.add_option("--journal", journal_file,
+                   "Keep what is finished in this file; a program that was stopped goes on there");
+    app.add_flag("--anew", anew, "Throw away what the journal has");
+    app.add_option("--memory", memory, "Bytes for what a run keeps; prompts are taken in parts that fit")
+        ->capture_default_str();
+    app.add_option("--threads", threads, "Threads; 0 means all")->capture_default_str()->check(CLI::NonNegativeNumber);
+
+    return example::run(app, argc, argv, [&] {
+        if (!std::isfinite(minimality.threshold))
+            throw eg::bad_input("--threshold must be a number");
+        if (!objects_file.empty())
+            task.objects = words_of(objects_file);
+        auto circuit = eg::read_circuit(circuit_file, eg::group_order::as_written);
+        eg::cpu<eg::fp32> const backend(threads);
+        auto const model = adapter.empty() ? eg::load<described>(folder, backend)
+                                           : eg::load<described>(folder, eg::lora(adapter), backend);
+        auto const prompts = eg::boxes::sample(model.tokenizer(), task);
+        auto of_means = task;
+        of_means.examples = mean_examples;
+        of_means.seed = mean_seed;
+        auto const mean_prompts = eg::boxes::sample(model.tokenizer(), of_means);
+
+        std::optional<eg::journal_file> journal;
+        if (!journal_file.empty()) {
+            eg::hasher of_tokens;
+            of_tokens.add(prompts.tokens.tokens()).add(mean_prompts.noise_tokens.tokens());
+            journal.emplace(
+                journal_file,
+                std::vector<eg::journal_input>{{"model", eg::hash_of_files(folder)},
+                                               {"adapter", adapter.empty() ? 0 : eg::hash_of_files(adapter)},
+                                               {"prompts", of_tokens.value()}},
+                anew ? eg::journal_start::anew : eg::journal_start::go_on);
+        }
+        example::progress bar(1000);
+        std::string doing;
+        auto const share = [&](double done) { bar.at(done, doing); };
+        doing = "means";
+        // [setting]
+        auto const means = eg::mean_activations(model, mean_prompts.noise_tokens, eg::z, {.progress = share});
+        eg::mean_ablation const f(
+            model, prompts.tokens, {prompts.roles.begin(), prompts.roles.end()}, means, {eg::accuracy(prompts.answers)},
+            {.memory = memory,
+             .sweep = {.memory = memory / 4, .progress = share, .journal = journal ? &*journal : nullptr}});
+        // [/setting]
+        auto const first = [](eg::sweep_result const& found) { return eg::mean_over_examples(found).front(); };
+
+        json numbers{{"examples", task.examples},      {"seed", task.seed},      {"boxes", task.boxes},
+                     {"mean_examples", mean_examples}, {"mean_seed", mean_seed}, {"draw_seed", draw_seed}};
+        auto& out = std::cout;
+        out << task.examples << " prompts of " << task.boxes << " boxes, seed " << task.seed << "; means over "
+            << mean_examples << '\n'
+            << std::fixed << std::setprecision(3);
+
+        doing = "the whole model";
+        double const whole = first(f.whole());
+        if (prune) {
+            doing = "minimality";
+            auto const before = nodes_of(circuit);
+            // [prune]
+            circuit = eg::minimal_circuit(eg::without_overlap(circuit), minimality, f);
+            // [/prune]
+            out << "minimality keeps " << nodes_of(circuit) << " of " << before << " nodes (threshold "
+                << minimality.threshold << ")\n";
+            numbers["threshold"] = minimality.threshold;
+            if (!pruned_file.empty())
+                eg::write_circuit(pruned_file, circuit);
+        }
+        for (auto const& group : circuit.groups)
+            numbers["circuit"][group.name] = {{"role", group.role}, {"heads", heads_of(group)}};
+
+        doing = "the circuit";
+        eg::faithfulness const found{first(f.alone(circuit)), whole};
+        out << "\naccuracy of the model          " << found.model << "\nof the circuit alone           "
+            << found.circuit << "\nfaithfulness                   " << found.ratio() << '\n';
+        numbers["model"] = found.model;
+        numbers["alone"] = found.circuit;
+        numbers["faithfulness"] = found.ratio();
+
+        eg::random random(draw_seed);
+        if (random_circuits > 0) {
+            doing = "random circuits";
+            auto const accuracies = eg::mean_over_examples(
+                f.each(eg::random_circuits(circuit, random_circuits, described.layers, described.heads, random)));
+            auto const s = eg::summarize(accuracies);
+            out << "of " << std::setw(3) << random_circuits << " random circuits         " << s.mean << " (deviation "
+                << s.deviation << ")\n";
+            numbers["random_circuits"] = accuracies;
+        }
+
+        doing = "completeness";
+        // [completeness]
+        auto subsets = eg::each_group(circuit);
+        for (auto& subset : eg::random_subsets(circuit, random_subsets, random))
+            subsets.push_back(std::move(subset));
+        auto lines = eg::completeness(f, circuit, subsets);
+        // [/completeness]
+        if (greedy > 0) {
+            doing = "the worst subset";
+            lines.push_back(eg::worst_subset(f, circuit, greedy));
+        }
+        out << "\nwithout                      nodes  circuit    model  incompleteness\n";
+        for (auto const& line : lines) {
+            out << std::left << std::setw(28) << line.removed.name << std::right << std::setw(6)
+                << nodes_of(line.removed.nodes) << std::setw(9) << line.circuit << std::setw(9) << line.model
+                << std::setw(16) << line.incompleteness() << '\n';
+            json nodes;
+            for (auto const& group : line.removed.nodes.groups)
+                nodes[group.name] = heads_of(group);
+            numbers["completeness"].push_back({{"without", line.removed.name},
+                                               {"nodes", nodes},
+                                               {"circuit", line.circuit},
+                                               {"model", line.model},
+                                               {"incompleteness", line.incompleteness()}});
+        }
+        if (!attention)
+            return numbers;
+
+        doing = "attention";
+        std::vector<eg::attention_target> targets;
+        for (auto const& role : prompts.roles)
+            targets.push_back(eg::attention_target::of(role));
+        auto const segments = eg::boxes::segments(model.tokenizer(), prompts);
+        eg::attention_target own{"own segment", {}}, others{"other segments", {}};
+        for (std::size_t e = 0; e < task.examples; ++e) {
+            own.positions.push_back(segments[prompts.scenes[e].queried][e]);
+            others.positions.emplace_back();
+            for (std::size_t i = 0; i < segments.size(); ++i)
+                if (i != prompts.scenes[e].queried)
+                    others.positions.back().insert(others.positions.back().end(), segments[i][e].begin(),
+                                                   segments[i][e].end());
+        }
+        targets.push_back(std::move(own));
+        targets.push_back(std::move(others));
+        out << "\naverage attention to              last  query  previous  object  own segment  others\n"
+            << std::setprecision(2);
+        for (auto const& group : circuit.groups) {
+            bar.at(0, doing);
+            auto const report =
+                eg::attention_from(model, prompts.tokens, prompts.role(group.role), group.heads, targets);
+            for (std::size_t h = 0; h < group.heads.size(); ++h) {
+                auto const n = group.heads[h];
+                out << std::left << std::setw(22) << group.name << "L" << n.layer << " H" << std::setw(4) << n.head
+                    << std::right << std::setw(8) << report(h, 0) << std::setw(7) << report(h, 1) << std::setw(10)
+                    << report(h, 2) << std::setw(8) << report(h, 3) << std::setw(13) << report(h, 4) << std::setw(8)
+                    << report(h, 5) << '\n';
+                json to;
+                for (std::size_t t = 0; t < report.targets.size(); ++t)
+                    to[report.targets[t]] = report(h, t);
+                numbers["attention"].push_back(
+                    {{"group", group.name}, {"head", {n.layer, n.head}}, {"from", group.role}, {"to", to}});
+            }
+        }
+        return numbers;
+    });
+}

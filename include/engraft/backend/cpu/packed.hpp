@@ -1,0 +1,63 @@
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+
+#include <engraft/backend/cpu/parallel.hpp>
+#include <engraft/core/tensor.hpp>
+
+namespace engraft {
+namespace detail {
+
+/// A matrix of weights [outputs, inputs] in the order in which products read it: panels of 16 outputs, each
+/// [inputs][16], the last one filled up with zeros.
+template <class T>
+class packed_matrix {
+public:
+    static constexpr std::size_t panel = 16;
+
+    packed_matrix() = default;
+
+    /// element(output, input) is asked for each once, by several threads.
+    template <class Element>
+    packed_matrix(std::size_t outputs, std::size_t inputs, int threads, Element const& element)
+        : elements_(extents<dynamic>((outputs + panel - 1) / panel * panel * inputs)), outputs_(outputs),
+          inputs_(inputs) {
+        parallel_for(threads, panels(), [&](std::size_t p) {
+            auto const first = p * panel, count = std::min(panel, outputs_ - first);
+            auto to = elements_.data() + p * panel_size();
+            for (std::size_t i = 0; i < inputs_; ++i)
+                for (std::size_t o = 0; o < panel; ++o)
+                    *to++ = o < count ? element(first + o, i) : T(0);
+        });
+    }
+
+    std::size_t outputs() const { return outputs_; }
+    std::size_t inputs() const { return inputs_; }
+    std::size_t panels() const { return (outputs_ + panel - 1) / panel; }
+    std::size_t panel_size() const { return panel * inputs_; } ///< from one panel to the next
+    std::size_t bytes() const { return elements_.size() * sizeof(T); }
+
+    /// Weights of the outputs [16 p, 16 p + 16) for the input i and those behind it.
+    T const* at(std::size_t p, std::size_t i) const { return elements_.data() + p * panel_size() + i * panel; }
+
+    T element(std::size_t output, std::size_t input) const { return at(output / panel, input)[output % panel]; }
+
+private:
+    vector_tensor<T, host_memory> elements_;
+    std::size_t outputs_ = 0, inputs_ = 0;
+};
+
+} // namespace detail
+
+/// y = x W^T + bias as the cpu backend keeps it. The matrix of a checkpoint is not kept beside it.
+template <class T>
+struct packed_map {
+    detail::packed_matrix<T> weight;
+    vector_tensor<T, host_memory> bias; ///< [out], or empty
+
+    std::size_t out() const { return weight.outputs(); }
+    std::size_t in() const { return weight.inputs(); }
+};
+
+} // namespace engraft

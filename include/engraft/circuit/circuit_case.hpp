@@ -1,0 +1,183 @@
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <engraft/circuit/circuit.hpp>
+#include <engraft/intervene/ablate.hpp>
+#include <engraft/intervene/compose.hpp>
+
+/// Mean ablation by circuits: every head at every position has its mean, except the circuit's heads at their roles.
+namespace engraft {
+
+/// Where roles stand in a batch, position by position: roles that share a position make one part with its heads.
+struct role_rows {
+    struct part {
+        std::vector<std::string> roles; ///< all that stand here
+        std::vector<selection::place> places;
+    };
+    std::vector<part> parts;
+    std::vector<selection::place> elsewhere; ///< positions without a role
+
+    /// throws bad_input when a role does not fit the batch, or a name comes twice
+    role_rows(std::vector<role> const& roles, ragged const& rows) {
+        std::vector<std::map<std::size_t, std::vector<std::string>>> at(rows.examples());
+        for (auto const& r : roles) {
+            for (auto const& place : detail::places_of(r, rows))
+                at[place.example][place.position].push_back(r.name);
+            if (std::count_if(roles.begin(), roles.end(), [&](role const& o) { return o.name == r.name; }) > 1)
+                throw bad_input({"the role `", r.name, "` is given twice"});
+            names_.push_back(r.name);
+        }
+        std::map<std::vector<std::string>, std::size_t> part_of;
+        for (std::size_t e = 0; e < rows.examples(); ++e)
+            for (std::size_t p = 0; p < rows.length(e); ++p) {
+                selection::place const place{e, p, static_cast<long>(p)};
+                auto const found = at[e].find(p);
+                if (found == at[e].end()) {
+                    elsewhere.push_back(place);
+                    continue;
+                }
+                auto const [known, is_new] = part_of.try_emplace(found->second, parts.size());
+                if (is_new)
+                    parts.push_back({found->second, {}});
+                parts[known->second].places.push_back(place);
+            }
+    }
+
+    /// The heads of a circuit that act in each part: [part][layer * heads + head].
+    /// throws bad_layer or bad_head for a node that the model has not, bad_input for a role that is not placed
+    std::vector<std::vector<bool>> heads_of(circuit const& c, int layers, int heads) const {
+        std::vector<std::vector<bool>> chosen(parts.size(),
+                                              std::vector<bool>(static_cast<std::size_t>(layers * heads)));
+        for (auto const& group : c.groups) {
+            if (std::find(names_.begin(), names_.end(), group.role) == names_.end()) {
+                std::string known;
+                for (auto const& name : names_)
+                    known += (known.empty() ? "" : ", ") + name;
+                throw bad_input({"the group `", group.name, "` acts at `", group.role,
+                                 "`, and where that is in the prompts is not given; the roles are ", known});
+            }
+            for (auto const n : group.heads) {
+                detail::require_layer(n.layer, layers);
+                detail::require_head(n.head, heads, "z");
+                for (std::size_t i = 0; i < parts.size(); ++i)
+                    if (std::find(parts[i].roles.begin(), parts[i].roles.end(), group.role) != parts[i].roles.end())
+                        chosen[i][static_cast<std::size_t>(n.layer * heads + n.head)] = true;
+            }
+        }
+        return chosen;
+    }
+
+private:
+    std::vector<std::string> names_;
+};
+
+/// A circuit as a policy: z of all heads but the circuit's at the positions of roles becomes its mean. What is at other
+/// positions is left to the run beside which this is computed (see `background`); in a whole run, compose it with
+/// `ablate` of these.
+template <description D, class B>
+class circuit_case : public touches_nothing {
+public:
+    using means_type = activation_means<D, B, sites::z>;
+    using head_sets = std::vector<std::vector<bool>>; ///< as role_rows::heads_of
+    using writes = site_list<sites::z>;
+    static constexpr bool may_not_fire = true; ///< a circuit may have every head
+
+    /// kept: the circuit's heads; beside: those that the run has kept beside which this is a case of a sweep.
+    /// elsewhere_ablated: whether that run has means at all positions without a role
+    circuit_case(std::shared_ptr<role_rows const> rows, head_sets kept, head_sets beside, bool elsewhere_ablated,
+                 means_type means)
+        : rows_(std::move(rows)), kept_(std::move(kept)), beside_(std::move(beside)),
+          elsewhere_ablated_(elsewhere_ablated), means_(std::move(means)) {}
+
+    template <description, class>
+    static constexpr void check() {}
+
+    /// What differs from the run beside: heads that were kept there get their means; heads that had means are computed
+    /// from their queries; all others that have means keep them, whatever comes before.
+    template <description>
+    void leave_footprint(footprint& all, ragged const&, bool) const {
+        constexpr int of_z = site_index<sites::z>;
+        for (std::size_t i = 0; i < rows_->parts.size(); ++i) {
+            auto const add = [&](int site, touch how, bool replaces, bool kept, bool beside) {
+                all.add(site, how, replaces, D.heads,
+                        chosen(i, [&](std::size_t h) { return kept_[i][h] == kept && beside_[i][h] == beside; }));
+            };
+            add(of_z, touch::writes, true, false, true);
+            // Nothing is written to queries. To the plan they differ from those of the run, so that it computes what
+            // they attend to anew where the run has means.
+            add(site_index<sites::q>, touch::writes, false, true, false);
+            add(of_z, touch::holds, true, false, false);
+        }
+        if (elsewhere_ablated_) {
+            selection every;
+            every.heads.resize(static_cast<std::size_t>(D.layers));
+            for (auto& heads : every.heads)
+                for (std::size_t h = 0; h < static_cast<std::size_t>(D.heads); ++h)
+                    heads.push_back(h);
+            every.places = rows_->elsewhere;
+            all.add(of_z, touch::holds, true, D.heads, std::move(every));
+        }
+    }
+
+    template <class Binding>
+    auto bind(Binding const& run) const {
+        using backend = typename Binding::backend_type;
+        using operation = copied<means_type, any_donor>;
+        using bound = detail::bound_slices<D, backend, sites::z, operation, detail::unconditional>;
+        auto const layout = run.template layout<sites::z>();
+        std::vector<bound> parts;
+        for (std::size_t i = 0; i < rows_->parts.size(); ++i) {
+            auto ablated = chosen(i, [&](std::size_t h) { return !kept_[i][h]; });
+            operation const means{means_.template bind<D, sites::z>(run.rows, ablated)};
+            auto lists = detail::slice_lists<backend>::make(
+                ablated, [](std::size_t, std::size_t) { return Binding::layers_alike; },
+                [&](std::size_t layer, selection::place const& at) {
+                    return layout.has(layer, at.example, at.position);
+                },
+                [&](std::vector<row_slice>& slices, std::size_t layer, selection::place const& at, std::size_t head) {
+                    auto const width = layout.slice_width(at.example);
+                    slices.push_back({.to = layout.place(layer, at.example, at.position, head),
+                                      .from = means.from(at, head, width),
+                                      .width = static_cast<std::uint32_t>(width),
+                                      .example = static_cast<std::uint32_t>(at.example),
+                                      .position = static_cast<std::uint32_t>(at.position),
+                                      .head = static_cast<std::uint32_t>(head)});
+                });
+            parts.emplace_back(run.backend, means, std::move(lists), detail::unconditional{}, std::move(ablated));
+        }
+        return detail::bound_list(std::move(parts));
+    }
+
+private:
+    template <class Choose>
+    selection chosen(std::size_t part, Choose const& choose) const {
+        selection s;
+        s.places = rows_->parts[part].places;
+        s.heads.resize(static_cast<std::size_t>(D.layers));
+        for (std::size_t i = 0; i < kept_[part].size(); ++i)
+            if (choose(i))
+                s.heads[i / static_cast<std::size_t>(D.heads)].push_back(i % static_cast<std::size_t>(D.heads));
+        return s;
+    }
+
+    std::shared_ptr<role_rows const> rows_;
+    head_sets kept_, beside_;
+    bool elsewhere_ablated_;
+    means_type means_;
+};
+
+/// The run that cases of circuits are computed beside: unedited, or itself ablated. To a sweep it is what any clean run
+/// is, since each `circuit_case` says how it differs from it and holds what was ablated in it.
+template <class Run>
+struct background : Run {
+    static constexpr bool edited() { return false; }
+};
+
+} // namespace engraft

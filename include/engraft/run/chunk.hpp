@@ -1,0 +1,129 @@
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <engraft/model/site.hpp>
+#include <engraft/run/plan.hpp>
+
+namespace engraft::detail {
+
+/// Rows of cases, in order: where each stands in a table of the engine.
+class row_list {
+public:
+    static constexpr std::size_t missing = static_cast<std::size_t>(-1);
+
+    void add(planned_row const& r) { keys_.push_back(key(r.owner, r.position)); }
+    std::size_t size() const { return keys_.size(); }
+    std::size_t find(std::size_t owner, std::size_t position) const {
+        auto const at = std::lower_bound(keys_.begin(), keys_.end(), key(owner, position));
+        return at == keys_.end() || *at != key(owner, position) ? missing
+                                                                : static_cast<std::size_t>(at - keys_.begin());
+    }
+    std::uint32_t owner(std::size_t i) const { return static_cast<std::uint32_t>(keys_[i] >> 32); }
+    std::uint32_t position(std::size_t i) const { return static_cast<std::uint32_t>(keys_[i]); }
+
+private:
+    static std::uint64_t key(std::size_t owner, std::size_t position) {
+        return std::uint64_t(owner) << 32 | std::uint64_t(position);
+    }
+    std::vector<std::uint64_t> keys_;
+};
+
+/// One thing for each step of a layer: the list of the rows that take part in it, or their number.
+template <class T>
+struct each_step {
+    T all{}, first_norm{}, keys{}, query{}, attention{}, z{}, results{}, onward{}, neurons{};
+
+    /// use(step) for every step that a row with this work takes part in.
+    void of(work w, auto const& use) {
+        use(all);
+        for (auto const& [step, any] : parts())
+            if (has(w, any))
+                use(this->*step);
+    }
+
+    /// Of each step the larger one.
+    void raise_to(each_step const& b) {
+        all = std::max(all, b.all);
+        for (auto const& [step, any] : parts())
+            this->*step = std::max(this->*step, b.*step);
+    }
+
+private:
+    static auto const& parts() {
+        static constexpr std::pair<T each_step::*, work> list[]{{&each_step::first_norm, work::keys | work::query},
+                                                                {&each_step::keys, work::keys},
+                                                                {&each_step::query, work::query},
+                                                                {&each_step::attention, work::attention},
+                                                                {&each_step::z, work::attention | work::clean_z},
+                                                                {&each_step::results, work::results},
+                                                                {&each_step::onward, work::onward},
+                                                                {&each_step::neurons, work::neurons}};
+        return list;
+    }
+};
+
+/// One case: an example of the clean run under the policy of one entry of a sweep's table.
+struct sweep_case {
+    std::size_t entry;
+    std::size_t example;
+};
+
+/// The rows of a chunk of cases, layer by layer, and the lists of those that reach each step of a layer.
+struct chunk_rows {
+    struct layer : each_step<row_list> {
+        std::vector<planned_row> rows; ///< of `all`
+    };
+    std::vector<sweep_case> cases; ///< by example, then entry
+    std::vector<layer> layers;
+    row_list last; ///< what is read when the layers are done
+
+    /// Appends a case's rows. todo: [layer][position], as `case_planner` gives it
+    void add(sweep_case const& c, std::vector<work> const& todo, std::size_t length,
+             std::vector<std::size_t> const& read_at) {
+        auto const owner = static_cast<std::uint32_t>(cases.size());
+        cases.push_back(c);
+        if (todo.empty())
+            return;
+        for (std::size_t l = 0; l < layers.size(); ++l)
+            for (std::size_t p = 0; p < length; ++p)
+                if (auto const w = todo[l * length + p]; w != work::none) {
+                    planned_row const row{owner, static_cast<std::uint32_t>(p), w};
+                    layers[l].rows.push_back(row);
+                    layers[l].of(w, [&](row_list& step) { step.add(row); });
+                }
+        for (auto p : read_at)
+            last.add({owner, static_cast<std::uint32_t>(p), work::none});
+    }
+};
+
+/// The list of a layer that a site's activation has a row for.
+template <site S>
+row_list const& rows_at(chunk_rows::layer const& l) {
+    if constexpr (std::is_same_v<S, sites::normalized1>)
+        return l.first_norm;
+    else if constexpr (std::is_same_v<S, sites::q> || std::is_same_v<S, sites::rot_q>)
+        return l.query;
+    else if constexpr (std::is_same_v<S, sites::k> || std::is_same_v<S, sites::v> || std::is_same_v<S, sites::rot_k>)
+        return l.keys;
+    else if constexpr (S::kind == site_kind::pattern)
+        return l.attention;
+    else if constexpr (std::is_same_v<S, sites::z>)
+        return l.z;
+    else if constexpr (std::is_same_v<S, sites::result>)
+        return l.results;
+    else if constexpr (std::is_same_v<S, sites::attn_out> || std::is_same_v<S, sites::resid_mid> ||
+                       std::is_same_v<S, sites::mlp_out> || std::is_same_v<S, sites::resid_post>)
+        return l.onward;
+    else if constexpr (S::kind == site_kind::neuron || std::is_same_v<S, sites::normalized2>)
+        return l.neurons;
+    else
+        return l.all;
+}
+
+} // namespace engraft::detail

@@ -1,0 +1,94 @@
+#pragma once
+
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include <engraft/intervene/donor.hpp>
+#include <engraft/run/model.hpp>
+
+namespace engraft {
+
+/// The receivers' inputs of path patching: the site's values of these heads at a role.
+template <site S, class Where>
+struct receivers_of {
+    Where where;
+    std::vector<node> nodes;
+    role at;
+};
+
+/// receivers(site, nodes, role): q, k, v, rot_q, rot_k or z of these heads; at k, v and rot_k their numbers are those
+/// of key/value heads.
+template <site S>
+auto receivers(S, std::vector<node> list, role at) {
+    static_assert(S::kind == site_kind::query_head || S::kind == site_kind::kv_head,
+                  "engraft [sweep.receivers]: receivers read q, k, v, rot_q, rot_k or z of single heads; this site is "
+                  "none of them");
+    constexpr auto kind = S::kind == site_kind::kv_head ? head_kind::kv : head_kind::query;
+    using place = where<axes::nodes, axes::in_nodes, role, axes::every, kind>;
+    place there{{list}, {}, at, {}};
+    return receivers_of<S, place>{std::move(there), std::move(list), std::move(at)};
+}
+
+namespace detail {
+
+/// What receivers got in a first pass, as the donor of the second: rows [layer][case] of whole rows of the site.
+template <description D, class B, site S>
+struct received {
+    using is_donor = void;
+    std::vector<matrix<typename B::value_type>> const* tables;
+    std::vector<std::size_t> const* row_of; ///< of each example, for one entry
+
+    template <description, class, site>
+    static constexpr void check() {}
+    template <description, site>
+    received const& bind(ragged const&, selection const&) const {
+        return *this;
+    }
+    auto const* elements(int layer) const { return (*tables)[static_cast<std::size_t>(layer)].data; }
+    std::size_t offset(selection::place const& at, std::size_t head, std::size_t width) const {
+        auto const row = (*row_of)[at.example];
+        // An example that is no case of this chunk has no row, and none of its slices is used.
+        return row == static_cast<std::size_t>(-1) ? 0
+                                                   : (row * static_cast<std::size_t>(site_heads<D, S>) + head) * width;
+    }
+};
+
+/// Which rows of an activation go to which of a table.
+struct received_rows {
+    std::vector<std::int32_t> from, to;
+};
+
+/// Also keeps what receivers read: whole rows of one site at the layers of the receivers.
+template <class Hooks, description D, class B, site Read>
+class collecting_hooks : public Hooks {
+public:
+    using T = typename B::value_type;
+    using memory = typename B::memory_type;
+    template <site S>
+    static constexpr bool touched = Hooks::template touched<S> || std::is_same_v<S, Read>;
+
+    collecting_hooks(Hooks hooks, B const& backend, std::vector<matrix<T>> tables, std::vector<received_rows> places)
+        : Hooks(std::move(hooks)), b_(backend), tables_(std::move(tables)), places_(std::move(places)) {}
+
+    template <site S>
+    void apply(hook_point<D, S> const& point, auto all) {
+        if constexpr (Hooks::template touched<S>)
+            Hooks::apply(point, all);
+        if constexpr (std::is_same_v<S, Read>) {
+            auto const l = static_cast<std::size_t>(point.layer());
+            if (places_[l].to.empty())
+                return;
+            b_.copy_rows(tables_[l], upload<memory>(places_[l].to), as_matrix(all), upload<memory>(places_[l].from));
+        }
+    }
+
+private:
+    B const& b_;
+    std::vector<matrix<T>> tables_;
+    std::vector<received_rows> places_;
+};
+
+} // namespace detail
+
+} // namespace engraft

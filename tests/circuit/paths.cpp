@@ -1,0 +1,210 @@
+// Path patching: what its scores do not depend on, and that one which was stopped goes on from its journal: the same
+// numbers to the bit, and only the work that is left.
+
+#include <cmath>
+#include <cstring>
+#include <map>
+#include <stdexcept>
+
+#include "catch.hpp"
+#include "random_models.hpp"
+
+namespace {
+
+using cpu = eg::cpu<eg::fp32>;
+
+/// Keeps records as long as the test runs.
+struct remembered : eg::journal {
+    std::map<std::uint64_t, std::vector<std::vector<std::byte>>> records;
+
+    std::vector<std::span<std::byte const>> finished(std::uint64_t work) const override {
+        std::vector<std::span<std::byte const>> all;
+        if (auto const at = records.find(work); at != records.end())
+            all.assign(at->second.begin(), at->second.end());
+        return all;
+    }
+    void add(std::uint64_t work, std::span<std::byte const> record) override {
+        records[work].emplace_back(record.begin(), record.end());
+    }
+    std::size_t size() const {
+        std::size_t n = 0;
+        for (auto const& [work, list] : records)
+            n += list.size();
+        return n;
+    }
+};
+
+struct stopped : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+struct setting {
+    eg::model<grouped, cpu> model = random_model<cpu>(3);
+    eg::batch prompts = random_prompts(4, {6, 4, 5}), others = random_prompts(5, {6, 4, 5});
+    decltype(model.run(prompts, eg::capture_for_sweeps<grouped>() | eg::capture(eg::q))) clean =
+        model.run(prompts, eg::capture_for_sweeps<grouped>() | eg::capture(eg::q));
+    decltype(model.run(others, eg::capture(eg::z))) noise = model.run(others, eg::capture(eg::z));
+    eg::role last{"last", {-1, -1, -1}, {}};
+    std::vector<eg::metric> metrics{eg::probability({1, 2, 3}), eg::kl_to_clean()};
+
+    eg::sweep_result heads(eg::sweep_options options = {}) const {
+        return eg::path_patching(model, clean, noise, last, metrics, std::move(options));
+    }
+    eg::sweep_result queries(eg::sweep_options options = {}) const {
+        return eg::path_patching(model, clean, noise, last, eg::receivers(eg::q, {{1, 2}, {2, 1}}, last), metrics,
+                                 std::move(options));
+    }
+};
+
+void check_same(eg::sweep_result const& a, eg::sweep_result const& b) {
+    for (auto const* name : {"probability", "kl_to_clean"})
+        CHECK(std::memcmp(a.of(name).data(), b.of(name).data(), a.of(name).size() * sizeof(double)) == 0);
+    CHECK(a.planned.flops == b.planned.flops);
+    CHECK(a.counted == b.counted);
+    CHECK(a.counted == a.planned.flops);
+    CHECK(a.planned.live == b.planned.live);
+}
+
+/// Runs it until half of the work is done, and once more.
+template <class Sweep>
+void check_resumed(Sweep const& sweep) {
+    auto const whole = sweep(eg::sweep_options{});
+    double const few = whole.planned.memory / 4;
+    remembered kept;
+    eg::sweep_options options{.memory = few, .journal = &kept};
+    double reached = 0;
+    options.progress = [&](double share) {
+        reached = share;
+        if (share > 0.5)
+            throw stopped("stopped");
+    };
+    CHECK_THROWS_AS(sweep(options), stopped);
+    auto const before = kept.size();
+    REQUIRE(before > 1);
+
+    std::vector<double> shares;
+    options.progress = [&](double share) { shares.push_back(share); };
+    check_same(sweep(options), whole);
+    auto const after = kept.size();
+    CHECK(after > before);
+    CHECK(shares.back() == 1);
+    check_same(sweep(options), whole); // nothing is left to do
+    CHECK(kept.size() == after);
+
+    // With chunks of another size, from the same half.
+    remembered half;
+    for (auto const& [work, list] : kept.records)
+        half.records[work].assign(list.begin(), list.begin() + static_cast<std::ptrdiff_t>(before));
+    check_same(sweep({.memory = few * 2.3, .journal = &half}), whole);
+    CHECK(half.size() > before);
+}
+
+} // namespace
+
+TEST_CASE("a sweep that was stopped goes on and has the same bits") {
+    setting const s;
+    check_resumed([&](eg::sweep_options const& o) { return s.heads(o); });
+    check_resumed([&](eg::sweep_options const& o) { return s.queries(o); });
+}
+
+TEST_CASE("a journal keeps sweeps apart, and is not believed where it can't be right") {
+    setting s;
+    remembered kept;
+    auto const heads = s.heads({.journal = &kept});
+    auto const count = kept.size();
+    auto const queries = s.queries({.journal = &kept});
+    CHECK(kept.records.size() == 2);
+    CHECK(queries.of() == s.queries().of());
+    CHECK(queries.of() != heads.of());
+
+    // Other answers, positions or prompts are another sweep.
+    s.metrics[0] = eg::probability({1, 2, 4});
+    CHECK(s.heads({.journal = &kept}).of() == s.heads().of());
+    CHECK(kept.records.size() == 3);
+    s.metrics[0] = eg::probability({1, 2, 3});
+    s.last.positions[2] = -2;
+    s.heads({.journal = &kept});
+    CHECK(kept.records.size() == 4);
+    s.last.positions[2] = -1;
+    s.heads({.read_at = {-1, -1, -2}, .journal = &kept});
+    CHECK(kept.records.size() == 5);
+
+    // The values of another run can't be seen beforehand: some cases are computed again, and differ.
+    auto const refusal = [&](remembered& j) -> std::string {
+        try {
+            s.heads({.journal = &j});
+        } catch (eg::bad_input const& e) {
+            return e.what();
+        }
+        return "nothing";
+    };
+    CHECK(refusal(kept) == "nothing");
+    auto const noise = s.noise;
+    s.noise = s.model.run(random_prompts(6, {6, 4, 5}), eg::capture(eg::z));
+    CHECK_THAT(refusal(kept), Catch::Matchers::ContainsSubstring("[sweep.journal]: the journal's number of example"));
+    s.noise = noise;
+
+    // Records that are whole and yet no numbers of this sweep.
+    auto const work = [&] {
+        remembered own;
+        s.heads({.journal = &own});
+        return own;
+    }();
+    REQUIRE(work.size() == 1);
+    REQUIRE(count == 1);
+    for (int damage = 0; damage < 4; ++damage) {
+        auto bad = work;
+        auto& record = bad.records.begin()->second.front();
+        std::uint64_t const beyond = 3 * 4 * 3;
+        if (damage == 0)
+            record.pop_back();
+        else if (damage == 1)
+            record.resize(20);
+        else if (damage == 2)
+            std::memcpy(record.data() + 32, &beyond, sizeof(beyond));
+        else
+            std::memcpy(record.data() + 32, record.data() + 40, sizeof(beyond)); // one case twice
+        CHECK_THAT(refusal(bad), Catch::Matchers::ContainsSubstring("[sweep.journal]: a record of this sweep"));
+    }
+}
+
+TEST_CASE("a head that reaches no receiver has a score of exactly 0, and costs nothing") {
+    setting const s;
+    auto const found = s.queries(); // of layers 1 and 2
+    auto const change = found.relative_change();
+    for (std::size_t i = 0; i < change.size(); ++i) {
+        INFO("layer " << i / 4 << ", head " << i % 4);
+        if (i < 2 * 4)
+            CHECK(change[i] != 0);
+        else
+            CHECK((change[i] == 0 && !std::signbit(change[i])));
+    }
+    CHECK(found.planned.live == 2 * 4 * 3);
+}
+
+TEST_CASE("scores do not depend on the order of the examples") {
+    setting const s;
+    auto backwards = s;
+    auto const turned = [](eg::batch const& b) {
+        std::vector<std::vector<eg::token>> examples;
+        for (auto e = b.examples(); e-- > 0;) {
+            examples.emplace_back();
+            for (std::size_t p = 0; p < b.rows().length(e); ++p)
+                examples.back().push_back(b.at(e, p));
+        }
+        return eg::batch(examples);
+    };
+    backwards.clean = s.model.run(turned(s.prompts), eg::capture_for_sweeps<grouped>() | eg::capture(eg::q));
+    backwards.noise = s.model.run(turned(s.others), eg::capture(eg::z));
+    backwards.metrics[0] = eg::probability({3, 2, 1});
+    auto const compare = [](eg::sweep_result const& a, eg::sweep_result const& b) {
+        auto const forth = a.relative_change(), back = b.relative_change();
+        for (std::size_t i = 0; i < forth.size(); ++i) {
+            CHECK(std::abs(forth[i] - back[i]) <= 1e-6 * std::abs(forth[i]));
+            for (std::size_t e = 0; e < 3; ++e)
+                CHECK(a.of()[i * 3 + e] == b.of()[i * 3 + 2 - e]); // of each example to the bit
+        }
+    };
+    compare(s.heads(), backwards.heads());
+    compare(s.queries(), backwards.queries());
+}
