@@ -23,5 +23,6 @@ write_basic_package_version_file(engraftConfigVersion.cmake COMPATIBILITY SameMi
 install(
     FILES ${PROJECT_BINARY_DIR}/engraftConfig.cmake ${PROJECT_BINARY_DIR}/engraftConfigVersion.cmake
           ${PROJECT_SOURCE_DIR}/cmake/dependencies.cmake ${PROJECT_SOURCE_DIR}/cmake/describe.cmake
+          ${PROJECT_SOURCE_DIR}/cmake/cuda.cmake
           ${PROJECT_SOURCE_DIR}/examples/describe.cpp ${PROJECT_SOURCE_DIR}/examples/program.hpp
     DESTINATION ${engraft_package_folder})

@@ -1,10 +1,14 @@
 #pragma once
 
-// Everything for a host program.
+// Everything for a program: with the backend cpu, or, where nvcc compiles it, with cuda in its place.
 
 #include <engraft/version.hpp>
 
+#if defined(__CUDACC__)
+#include <engraft/backend/cuda/cuda.cuh>
+#else
 #include <engraft/backend/cpu/cpu.hpp>
+#endif
 #include <engraft/backend/reference/reference.hpp>
 #include <engraft/circuit/acdc.hpp>
 #include <engraft/circuit/attention_attribution.hpp>

@@ -1,12 +1,13 @@
 // What the optimiser could break: bits that must not depend on what else is computed.
 
+#include "backends.hpp"
 #include "catch.hpp"
 #include "random_models.hpp"
 
-using cpu = eg::cpu<eg::fp32>;
-
-TEST_CASE("a row's bits do not depend on its company or on the number of threads") {
-    auto const one = random_model<cpu>(5, cpu(1)), two = random_model<cpu>(5, cpu(2));
+TEMPLATE_TEST_CASE("a row's bits do not depend on its company or on the number of threads", "",
+                   ENGRAFT_TEST_FAST_BACKENDS) {
+    auto const one = random_model<TestType>(5, threads<TestType>(1)),
+               two = random_model<TestType>(5, threads<TestType>(2));
     auto const together = random_prompts(6, {5, 1, 9, 70});
     auto const all = logits_of(one.run(together));
     CHECK(logits_of(two.run(together)) == all);
@@ -20,8 +21,8 @@ TEST_CASE("a row's bits do not depend on its company or on the number of threads
     }
 }
 
-TEST_CASE("a sweep has the bits of whole runs") {
-    auto const model = random_model<cpu>(12, cpu(2));
+TEMPLATE_TEST_CASE("a sweep has the bits of whole runs", "", ENGRAFT_TEST_FAST_BACKENDS) {
+    auto const model = random_model<TestType>(12, threads<TestType>(2));
     auto const prompts = random_prompts(13, {7, 3, 30});
     auto const clean = model.run(prompts, eg::capture_for_sweeps<grouped>());
     auto const noise = model.run(random_prompts(14, {7, 3, 30}), eg::capture(eg::resid_pre));

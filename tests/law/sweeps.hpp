@@ -23,11 +23,17 @@ struct entry {
     std::uint32_t active; ///< a bit for each part of the composition that does anything
 };
 
-inline auto const first_is_positive = [](auto row) { return row[0] > 0; };
-inline auto const turned = [](auto row) {
-    for (auto& x : row)
-        x = x * x - 1;
+struct positive_first {
+    ENGRAFT_HOST_DEVICE bool operator()(auto row) const { return row[0] > 0; }
 };
+struct square_less_one {
+    ENGRAFT_HOST_DEVICE void operator()(auto row) const {
+        for (auto& x : row)
+            x = x * x - 1;
+    }
+};
+inline constexpr positive_first first_is_positive{};
+inline constexpr square_less_one turned{};
 
 /// Draws places; of a part that does nothing, no layer.
 template <eg::description D>

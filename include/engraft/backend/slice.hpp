@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <type_traits>
 
+#include <engraft/core/host_device.hpp>
+
 namespace engraft {
 
 /// One contiguous piece of an activation that a policy works on: a head of a row, a row of a stream, a query position's
@@ -36,14 +38,14 @@ struct row_place {
 template <class T>
 class activation_row {
 public:
-    constexpr activation_row(T* data, std::size_t size) : data_(data), size_(size) {}
+    ENGRAFT_HOST_DEVICE constexpr activation_row(T* data, std::size_t size) : data_(data), size_(size) {}
 
-    constexpr std::size_t size() const { return size_; }
-    constexpr T* begin() const { return data_; }
-    constexpr T* end() const { return data_ + size_; }
-    constexpr T& operator[](std::size_t i) const { return data_[i]; }
+    ENGRAFT_HOST_DEVICE constexpr std::size_t size() const { return size_; }
+    ENGRAFT_HOST_DEVICE constexpr T* begin() const { return data_; }
+    ENGRAFT_HOST_DEVICE constexpr T* end() const { return data_ + size_; }
+    ENGRAFT_HOST_DEVICE constexpr T& operator[](std::size_t i) const { return data_[i]; }
 
-    constexpr activation_row const& operator*=(std::remove_const_t<T> factor) const {
+    ENGRAFT_HOST_DEVICE constexpr activation_row const& operator*=(std::remove_const_t<T> factor) const {
         for (auto& x : *this)
             x *= factor;
         return *this;
@@ -61,10 +63,15 @@ concept row_functor =
 
 namespace detail {
 
-inline row_place place_of(row_slice const& s, int layer) { return {layer, s.example, s.position, s.head}; }
+ENGRAFT_HOST_DEVICE inline row_place place_of(row_slice const& s, int layer) {
+    return {layer, s.example, s.position, s.head};
+}
 
+#if defined(__CUDACC__)
+#pragma nv_exec_check_disable // a functor of a host backend is called on the host only
+#endif
 template <class F, class T>
-decltype(auto) call_with_row(F const& f, activation_row<T> row, row_place const& place) {
+ENGRAFT_HOST_DEVICE decltype(auto) call_with_row(F const& f, activation_row<T> row, row_place const& place) {
     if constexpr (std::is_invocable_v<F const&, activation_row<T>, row_place>)
         return f(row, place);
     else

@@ -19,8 +19,7 @@ public:
         requires std::convertible_to<Text const&, std::string_view> message_part(Text const& text) : text_(text) {}
         template <class Number>
             requires(std::is_integral_v<Number> && !std::is_same_v<Number, char>)
-        message_part(Number number)
-            : number_(static_cast<long long>(number)), kind_(number < Number(0) ? kind::number : kind::count) {}
+        message_part(Number number) : number_(static_cast<long long>(number)), kind_(kind_of(number)) {}
         message_part(char character) : number_(character), kind_(kind::character) {}
 
         void append_to(std::string& message) const {
@@ -42,6 +41,14 @@ public:
 
     private:
         enum class kind { text, number, count, character };
+
+        template <class Number>
+        static constexpr kind kind_of([[maybe_unused]] Number number) {
+            if constexpr (std::is_signed_v<Number>)
+                return number < 0 ? kind::number : kind::count;
+            else
+                return kind::count;
+        }
 
         std::string_view text_;
         long long number_ = 0;

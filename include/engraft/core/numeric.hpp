@@ -6,8 +6,8 @@
 
 namespace engraft {
 
-/// How numbers are stored and computed: `storage` is the type of weights and activations in memory, `compute` that of
-/// sums and of the residual stream.
+/// How numbers are stored and computed: `storage` is the type of the weights of linear maps, `compute` that of sums, of
+/// activations and of the residual stream.
 template <class N>
 concept numeric_policy = requires {
     typename N::storage;
@@ -19,6 +19,26 @@ struct fp32 {
     using storage = float;
     using compute = float;
     static constexpr char const* name = "fp32";
+};
+
+/// As fp32, but matrix products round their inputs to TF32 (10 bits of fraction); GPUs only.
+struct tf32 {
+    using storage = float;
+    using compute = float;
+    static constexpr char const* name = "tf32";
+};
+
+/// A number in 16 bits: the upper half of a binary32.
+struct bfloat16 {
+    std::uint16_t bits;
+};
+
+/// Weights are bfloat16, and what they are multiplied with is rounded to that; sums, activations and the residual
+/// stream are fp32. GPUs only.
+struct bf16 {
+    using storage = bfloat16;
+    using compute = float;
+    static constexpr char const* name = "bf16";
 };
 
 struct fp64 {

@@ -19,7 +19,9 @@ public:
     view() = default;
     view(T* data, Extents shape) : data_(data), shape_(shape) {}
 
-    operator view<T const, Memory, Extents>() const requires(!std::is_const_v<T>) { return {data_, shape_}; }
+    template <class U>
+        requires(!std::is_const_v<T> && std::is_same_v<U, T const>)
+    operator view<U, Memory, Extents>() const { return {data_, shape_}; }
 
     T* data() const { return data_; }
     Extents const& shape() const { return shape_; }
@@ -48,7 +50,9 @@ struct matrix {
     std::size_t columns = 0;
     std::size_t stride = 0;
 
-    operator matrix<T const>() const requires(!std::is_const_v<T>) { return {data, rows, columns, stride}; }
+    template <class U>
+        requires(!std::is_const_v<T> && std::is_same_v<U, T const>)
+    operator matrix<U>() const { return {data, rows, columns, stride}; }
 
     matrix row_range(std::size_t first, std::size_t count) const {
         return {data + first * stride, count, columns, stride};

@@ -45,6 +45,14 @@ private:
     std::size_t fired_ = 0;
 };
 
+/// Can be called with anything; a type of its own, since nvcc knows no lambda in a requires-expression.
+struct any_arguments {
+    template <class... Arguments>
+    constexpr int operator()(Arguments const&...) const {
+        return 0;
+    }
+};
+
 } // namespace detail
 
 /// Keeps activations of a run as they are when the forward pass is there, after the policies to its left at that site.
@@ -88,7 +96,7 @@ auto capture(S, Where where) { return capture_policy<Where, S>(std::move(where))
 
 /// Keeps every site of a list, such as `block_sites<llama_7b>`.
 template <class Sites>
-    requires(!site<Sites> && requires(Sites const& s) { boost::hana::unpack(s, [](auto...) { return 0; }); })
+    requires(!site<Sites> && requires(Sites const& s) { boost::hana::unpack(s, detail::any_arguments{}); })
 auto capture(Sites const& list) {
     return boost::hana::unpack(list, [](auto... s) { return capture(s...); });
 }

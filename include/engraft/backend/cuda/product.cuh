@@ -1,0 +1,286 @@
+#pragma once
+
+#if !defined(__CUDACC__)
+#error "engraft/backend/cuda/product.cuh needs nvcc: a program for GPUs is a .cu file"
+#endif
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <ostream>
+#include <string>
+#include <tuple>
+#include <type_traits>
+#include <vector>
+
+#include <engraft/backend/cuda/kernels/arithmetic.hpp>
+#include <engraft/backend/cuda/launch.cuh>
+#include <engraft/core/numeric.hpp>
+#include <engraft/core/random.hpp>
+#include <engraft/core/tensor.hpp>
+
+/// Matrix products by cuBLASLt. Rows go through in panels of one height: one panel is one matrix of a batch, so that a
+/// call with more rows is the same product more often. cuBLASLt does not promise that a row's bits depend neither on
+/// where it stands in its panel nor on how many panels there are; so the algorithm of each shape is the first, by
+/// cuBLASLt's own order, that does each dot product in one sequence and passes a test of just that. It is chosen once.
+/// Where none does, a kernel of engraft does the product, slower.
+namespace engraft {
+
+/// Who does matrix products: cuBLASLt, or engraft's own kernel, which needs no test to be trusted and is slow.
+enum class products { library, own };
+
+namespace detail {
+
+template <numeric_policy Numbers>
+struct blas_types {
+    static_assert(std::is_same_v<typename Numbers::compute, float>,
+                  "products of cuBLASLt are summed in fp32; take fp32, tf32 or bf16");
+    static constexpr cudaDataType_t storage =
+        std::is_same_v<typename Numbers::storage, bfloat16> ? CUDA_R_16BF : CUDA_R_32F;
+    static constexpr cublasComputeType_t compute =
+        std::is_same_v<Numbers, tf32> ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
+};
+
+/// The matrices of a call, in cuBLASLt's words: those of the transposed product, out^T = W in^T, whose columns are our
+/// rows.
+template <numeric_policy Numbers>
+class blas_call {
+public:
+    blas_call(std::size_t in, std::size_t out, std::size_t panels) {
+        using types = blas_types<Numbers>;
+        constexpr auto tall = cuda_tiles::panel_rows;
+        ENGRAFT_CUDA(cublasLtMatmulDescInit(&operation, types::compute, CUDA_R_32F));
+        std::int32_t const transposed = CUBLAS_OP_T;
+        ENGRAFT_CUDA(
+            cublasLtMatmulDescSetAttribute(&operation, CUBLASLT_MATMUL_DESC_TRANSA, &transposed, sizeof(transposed)));
+        describe(weight, types::storage, in, out, panels, 0);
+        describe(input, types::storage, in, tall, panels, in * tall);
+        describe(output, CUDA_R_32F, out, tall, panels, out * tall);
+    }
+
+    cublasLtMatmulDescOpaque_t operation{};
+    cublasLtMatrixLayoutOpaque_t weight{}, input{}, output{};
+
+    /// Whether the algorithm can do this call.
+    bool fits(cublasLtMatmulAlgo_t const& algorithm) {
+        cublasLtMatmulHeuristicResult_t result{};
+        return cublasLtMatmulAlgoCheck(gpu::one().blas(), &operation, &weight, &input, &output, &output, &algorithm,
+                                       &result) == CUBLAS_STATUS_SUCCESS &&
+               result.workspaceSize <= gpu::blas_space_bytes;
+    }
+
+    cublasStatus_t run(void* to, void const* from, void const* with, cublasLtMatmulAlgo_t const& algorithm) {
+        float const one = 1, zero = 0;
+        auto& g = gpu::one();
+        return cublasLtMatmul(g.blas(), &operation, &one, with, &weight, from, &input, &zero, to, &output, to, &output,
+                              &algorithm, g.blas_space(), gpu::blas_space_bytes, g.stream());
+    }
+
+private:
+    /// rows x columns in columns without gaps; the matrices of a batch are `apart` elements apart
+    static void describe(cublasLtMatrixLayoutOpaque_t& layout, cudaDataType_t type, std::size_t rows,
+                         std::size_t columns, std::size_t panels, std::size_t apart) {
+        ENGRAFT_CUDA(cublasLtMatrixLayoutInit(&layout, type, rows, columns, static_cast<std::int64_t>(rows)));
+        auto const count = static_cast<std::int32_t>(panels);
+        auto const stride = static_cast<std::int64_t>(apart);
+        ENGRAFT_CUDA(
+            cublasLtMatrixLayoutSetAttribute(&layout, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, &count, sizeof(count)));
+        ENGRAFT_CUDA(cublasLtMatrixLayoutSetAttribute(&layout, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, &stride,
+                                                      sizeof(stride)));
+    }
+};
+
+/// How products of one shape are done.
+struct blas_plan {
+    bool by_library = false; ///< otherwise by engraft's kernel
+    cublasLtMatmulAlgo_t algorithm{};
+    int offered = 0; ///< algorithms that cuBLASLt named
+    int refused = 0; ///< of these, those before the chosen one
+};
+
+/// What cuBLASLt offers for a shape, best first; none that divides a dot product into parts.
+template <numeric_policy Numbers>
+std::vector<cublasLtMatmulAlgo_t> offered_algorithms(std::size_t in, std::size_t out) {
+    constexpr std::size_t usual_panels = 16; // the number that the order is for
+    blas_call<Numbers> call(in, out, usual_panels);
+    cublasLtMatmulPreferenceOpaque_t wishes{};
+    ENGRAFT_CUDA(cublasLtMatmulPreferenceInit(&wishes));
+    auto const wish = [&](cublasLtMatmulPreferenceAttributes_t what, auto value) {
+        ENGRAFT_CUDA(cublasLtMatmulPreferenceSetAttribute(&wishes, what, &value, sizeof(value)));
+    };
+    wish(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, std::uint64_t(gpu::blas_space_bytes));
+    wish(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, std::uint32_t(CUBLASLT_REDUCTION_SCHEME_NONE));
+    for (auto what : {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
+                      CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES})
+        wish(what, std::uint32_t(16));
+    cublasLtMatmulHeuristicResult_t results[32];
+    int count = 0;
+    auto const status = cublasLtMatmulAlgoGetHeuristic(gpu::one().blas(), &call.operation, &call.weight, &call.input,
+                                                       &call.output, &call.output, &wishes, 32, results, &count);
+    std::vector<cublasLtMatmulAlgo_t> offered;
+    if (status == CUBLAS_STATUS_NOT_SUPPORTED)
+        return offered;
+    require_cuda(status, "cublasLtMatmulAlgoGetHeuristic", __FILE__, __LINE__);
+    for (int i = 0; i < count; ++i)
+        if (results[i].state == CUBLAS_STATUS_SUCCESS)
+            offered.push_back(results[i].algo);
+    return offered;
+}
+
+/// Multiplies a few rows with a weight at many places of one panel and of three: whether each has the same bits
+/// everywhere.
+template <numeric_policy Numbers>
+class placement_test {
+public:
+    using storage = typename Numbers::storage;
+
+    explicit placement_test(matrix<storage const> weight)
+        : weight_(weight), one_(weight.columns, weight.rows, 1), three_(weight.columns, weight.rows, 3),
+          most_(weight.columns, weight.rows, cuda_tiles::panels), in_one_(arranged(1, 5)), in_three_(arranged(3, 3)),
+          out_(extents<dynamic, dynamic>(3 * tall, weight.rows)) {}
+
+    bool passes(cublasLtMatmulAlgo_t const& algorithm) {
+        if (!one_.fits(algorithm) || !three_.fits(algorithm) || !most_.fits(algorithm))
+            return false;
+        std::vector<std::vector<float>> expected(kinds);
+        return same(one_, in_one_, 1, 5, algorithm, expected) && same(three_, in_three_, 3, 3, algorithm, expected);
+    }
+
+private:
+    static constexpr std::size_t tall = cuda_tiles::panel_rows, kinds = 4;
+    using table = matrix_tensor<storage, cuda_memory>;
+
+    /// Which of the kinds of rows stands in row r.
+    static std::size_t kind(std::size_t r, std::size_t turn) { return (r * turn + r / 7) % kinds; }
+
+    table arranged(std::size_t panels, std::size_t turn) const {
+        auto const in = weight_.columns;
+        std::vector<float> rows(kinds * in);
+        random r(20240101);
+        for (auto& x : rows)
+            x = static_cast<float>(r.normal());
+        matrix_tensor<float, cuda_memory> all(extents<dynamic, dynamic>(panels * tall, in));
+        for (std::size_t i = 0; i < panels * tall; ++i)
+            cuda_memory::from_host(all.data() + i * in, rows.data() + kind(i, turn) * in, in * sizeof(float));
+        table made(all.shape());
+        cuda_launches::each(made.size(),
+                            kernels::staged_rows<storage, float>{as_matrix(made), as_matrix(std::as_const(all))});
+        return made;
+    }
+
+    bool same(blas_call<Numbers>& call, table const& in, std::size_t panels, std::size_t turn,
+              cublasLtMatmulAlgo_t const& algorithm, std::vector<std::vector<float>>& expected) {
+        auto const width = weight_.rows;
+        if (call.run(out_.data(), in.data(), weight_.data, algorithm) != CUBLAS_STATUS_SUCCESS)
+            return false;
+        std::vector<float> row(width);
+        for (std::size_t i = 0; i < panels * tall; ++i) {
+            cuda_memory::to_host(row.data(), out_.data() + i * width, width * sizeof(float));
+            auto& first = expected[kind(i, turn)];
+            if (first.empty())
+                first = row;
+            if (std::memcmp(first.data(), row.data(), width * sizeof(float)) != 0)
+                return false;
+        }
+        return true;
+    }
+
+    matrix<storage const> weight_;
+    blas_call<Numbers> one_, three_, most_;
+    table in_one_, in_three_;
+    matrix_tensor<float, cuda_memory> out_;
+};
+
+/// Plans of all shapes that were met.
+class blas_plans {
+public:
+    using key = std::tuple<std::string, std::size_t, std::size_t>; ///< numbers, inputs, outputs
+
+    static blas_plans& all() {
+        static blas_plans& the = *new blas_plans;
+        return the;
+    }
+
+    template <numeric_policy Numbers>
+    std::shared_ptr<blas_plan const> of(matrix<typename Numbers::storage const> weight) {
+        std::lock_guard const lock(mutex_);
+        auto& plan = plans_[{Numbers::name, weight.columns, weight.rows}];
+        if (!plan)
+            plan = std::make_shared<blas_plan const>(choose<Numbers>(weight));
+        return plan;
+    }
+
+    /// One line per shape, for a person to read.
+    void print(std::ostream& out) const {
+        std::lock_guard const lock(mutex_);
+        for (auto const& [shape, plan] : plans_)
+            if (plan)
+                out << std::get<0>(shape) << ' ' << std::get<1>(shape) << " -> " << std::get<2>(shape) << ": "
+                    << (plan->by_library ? "cuBLASLt" : "engraft's kernel") << ", " << plan->refused << " of "
+                    << plan->offered << " algorithms refused\n";
+    }
+
+private:
+    template <numeric_policy Numbers>
+    static blas_plan choose(matrix<typename Numbers::storage const> weight) {
+        blas_plan plan;
+        auto const offered = offered_algorithms<Numbers>(weight.columns, weight.rows);
+        plan.offered = static_cast<int>(offered.size());
+        if (offered.empty())
+            return plan;
+        placement_test<Numbers> test(weight);
+        for (auto const& algorithm : offered) {
+            if (test.passes(algorithm)) {
+                plan.by_library = true;
+                plan.algorithm = algorithm;
+                return plan;
+            }
+            ++plan.refused;
+        }
+        return plan;
+    }
+
+    mutable std::mutex mutex_;
+    std::map<key, std::shared_ptr<blas_plan const>> plans_;
+};
+
+} // namespace detail
+
+/// Launches kernels on the GPU, and has cuBLASLt do its matrix products: see `launched`.
+struct cuda_launch : cuda_launches {
+    using memory_type = cuda_memory;
+    static constexpr std::size_t panel_rows = cuda_tiles::panel_rows;
+
+    products by = products::library;
+
+    static char const* name() { return "cuda"; }
+
+    template <numeric_policy Numbers>
+    struct product {
+        std::shared_ptr<detail::blas_plan const> plan{};
+        bool plain() const { return !plan || !plan->by_library; }
+    };
+
+    template <numeric_policy Numbers>
+    product<Numbers> prepare(matrix<typename Numbers::storage const> weight) const {
+        if (by == products::own || weight.rows == 0)
+            return {};
+        return {detail::blas_plans::all().template of<Numbers>(weight)};
+    }
+
+    template <numeric_policy Numbers>
+    void multiply(float* out, typename Numbers::storage const* in, std::size_t panels,
+                  matrix<typename Numbers::storage const> weight, product<Numbers> const& how) const {
+        for (std::size_t first = 0; first < panels; first += cuda_tiles::panels) {
+            auto const count = std::min(panels - first, cuda_tiles::panels);
+            detail::blas_call<Numbers> call(weight.columns, weight.rows, count);
+            ENGRAFT_CUDA(call.run(out + first * panel_rows * weight.rows, in + first * panel_rows * weight.columns,
+                                  weight.data, how.plan->algorithm));
+        }
+    }
+};
+
+} // namespace engraft

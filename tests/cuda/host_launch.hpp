@@ -1,0 +1,153 @@
+#pragma once
+
+// Launches kernels on the host, in plain loops, over memory that only they can reach: everything of the CUDA backend
+// but the launching itself, the matrix products of cuBLASLt and the memory of a GPU.
+
+#include <cstddef>
+#include <cstring>
+#include <map>
+#include <mutex>
+#include <new>
+#include <stdexcept>
+#include <vector>
+
+#include <sys/mman.h>
+
+#include <engraft/backend/cuda/launched.hpp>
+
+namespace eg = engraft;
+
+/// Stands for a GPU's memory: reading or writing it outside of a kernel or a copy ends the program. New memory is full
+/// of NaN.
+class far_memory {
+public:
+    static constexpr bool host_accessible = false;
+
+    static void* allocate(std::size_t bytes) {
+        if (bytes == 0)
+            return nullptr;
+        auto& a = arena::one();
+        reach const now;
+        bytes = (bytes + 255) / 256 * 256;
+        auto& free = a.free[bytes];
+        std::byte* p = nullptr;
+        if (!free.empty()) {
+            p = free.back();
+            free.pop_back();
+        } else {
+            if (bytes > arena::size - a.used)
+                throw std::bad_alloc();
+            p = a.base + a.used;
+            a.used += bytes;
+            a.protect(PROT_READ | PROT_WRITE);
+        }
+        a.taken[p] = bytes;
+        std::memset(p, 0xff, bytes);
+        return p;
+    }
+    static void deallocate(void* p) noexcept {
+        if (!p)
+            return;
+        auto& a = arena::one();
+        auto const at = a.taken.find(static_cast<std::byte*>(p));
+        a.free[at->second].push_back(at->first);
+        a.taken.erase(at);
+    }
+    static void from_host(void* to, void const* from, std::size_t bytes) { move(to, from, bytes); }
+    static void to_host(void* to, void const* from, std::size_t bytes) { move(to, from, bytes); }
+
+    /// While it lives, the memory can be reached.
+    struct reach {
+        reach() {
+            if (arena::one().open++ == 0)
+                arena::one().protect(PROT_READ | PROT_WRITE);
+        }
+        ~reach() {
+            if (--arena::one().open == 0)
+                arena::one().protect(PROT_NONE);
+        }
+        reach(reach const&) = delete;
+        reach& operator=(reach const&) = delete;
+    };
+
+private:
+    struct arena {
+        static constexpr std::size_t size = std::size_t(1) << 30;
+
+        static arena& one() {
+            static arena& a = *new arena; // tensors of static duration outlive it otherwise
+            return a;
+        }
+        arena() {
+            void* const all = mmap(nullptr, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+            if (all == MAP_FAILED)
+                throw std::bad_alloc();
+            base = static_cast<std::byte*>(all);
+        }
+        void protect(int how) {
+            if (used > 0 && mprotect(base, (used + 4095) / 4096 * 4096, how) != 0)
+                throw std::runtime_error("mprotect failed");
+        }
+
+        std::byte* base = nullptr;
+        std::size_t used = 0;
+        int open = 0;
+        std::map<std::size_t, std::vector<std::byte*>> free;
+        std::map<std::byte*, std::size_t> taken;
+    };
+
+    static void move(void* to, void const* from, std::size_t bytes) {
+        reach const now;
+        if (bytes)
+            std::memcpy(to, from, bytes);
+    }
+};
+
+/// Loops, the last index first. Panels are low, so that few rows fill one and the next is begun.
+struct host_launch {
+    using memory_type = far_memory;
+    static constexpr std::size_t panel_rows = 4;
+
+    bool plain_products = false;
+
+    static char const* name() { return "kernels on the host"; }
+
+    template <class F>
+    void each(std::size_t n, F const& f) const {
+        far_memory::reach const now;
+        while (n > 0)
+            f(--n);
+    }
+    template <class F>
+    void each_warp(std::size_t n, F const& f) const {
+        far_memory::reach const now;
+        while (n > 0)
+            f(eg::kernels::host_warp{}, --n);
+    }
+
+    template <eg::numeric_policy>
+    struct product {
+        bool is_plain = false;
+        bool plain() const { return is_plain; }
+    };
+    template <eg::numeric_policy Numbers, class Storage>
+    product<Numbers> prepare(eg::matrix<Storage>) const {
+        return {plain_products};
+    }
+
+    template <eg::numeric_policy Numbers, class T, class Storage>
+    void multiply(T* out, Storage const* in, std::size_t panels, eg::matrix<Storage const> weight,
+                  product<Numbers> const&) const {
+        if (reinterpret_cast<std::uintptr_t>(in) % 16 != 0 || reinterpret_cast<std::uintptr_t>(out) % 16 != 0)
+            throw std::runtime_error("a product of memory that is not aligned");
+        far_memory::reach const now;
+        for (std::size_t r = 0; r < panels * panel_rows; ++r)
+            for (std::size_t o = 0; o < weight.rows; ++o) {
+                T sum = 0;
+                for (std::size_t c = 0; c < weight.columns; ++c)
+                    sum += static_cast<T>(eg::kernels::widened(in[r * weight.columns + c])) *
+                           static_cast<T>(eg::kernels::widened(eg::kernels::at(weight, o, c)));
+                out[r * weight.rows + o] = sum;
+            }
+    }
+};

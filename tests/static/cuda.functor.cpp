@@ -1,0 +1,24 @@
+#include <memory>
+
+#include "cuda/host_launch.hpp"
+#include "models.hpp"
+
+using cuda_model = eg::model<small, eg::launched<eg::fp32, host_launch>>;
+
+// A functor goes to the GPU as it is, byte by byte.
+#ifdef ENGRAFT_CONTROL
+struct scaled_by {
+    float factor;
+    ENGRAFT_HOST_DEVICE void operator()(auto row) const { row *= factor; }
+};
+#else
+// [refused]
+struct scaled_by {
+    std::shared_ptr<float> factor;
+    ENGRAFT_HOST_DEVICE void operator()(auto row) const { row *= *factor; }
+};
+// [/refused]
+#endif
+auto scale(cuda_model const& model, eg::batch const& tokens, scaled_by const& f) {
+    return model.run(tokens, eg::edit(eg::z, eg::layer(1), f));
+}
