@@ -11,13 +11,16 @@
 #endif
 #include <engraft/backend/reference/reference.hpp>
 #include <engraft/circuit/acdc.hpp>
+#include <engraft/circuit/attention_attribution.hpp>
 #include <engraft/circuit/attention_report.hpp>
+#include <engraft/circuit/attribution.hpp>
 #include <engraft/circuit/chosen_heads.hpp>
 #include <engraft/circuit/circuit.hpp>
 #include <engraft/circuit/completeness.hpp>
 #include <engraft/circuit/dcm.hpp>
 #include <engraft/circuit/desiderata_runs.hpp>
 #include <engraft/circuit/discovery.hpp>
+#include <engraft/circuit/edge_attribution.hpp>
 #include <engraft/circuit/edge_patching.hpp>
 #include <engraft/circuit/faithfulness.hpp>
 #include <engraft/circuit/mean_ablation.hpp>
