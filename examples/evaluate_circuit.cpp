@@ -26,18 +26,6 @@ namespace {
 
 using json = nlohmann::ordered_json;
 
-std::vector<std::string> words_of(std::string const& file) {
-    std::ifstream in(file);
-    if (!in)
-        throw eg::bad_file(file, "can't be opened");
-    std::vector<std::string> words;
-    for (std::string word; in >> word;)
-        words.push_back(word);
-    if (words.empty())
-        throw eg::bad_file(file, "there are no words in it");
-    return words;
-}
-
 json heads_of(eg::circuit_group const& group) {
     json heads = json::array();
     for (auto const n : group.heads)
@@ -100,7 +88,7 @@ int main(int argc, char** argv) {
         if (!std::isfinite(minimality.threshold))
             throw eg::bad_input("--threshold must be a number");
         if (!objects_file.empty())
-            task.objects = words_of(objects_file);
+            task.objects = example::words_of(objects_file);
         auto circuit = eg::read_circuit(circuit_file, eg::group_order::as_written);
         eg::cpu<eg::fp32> const backend(threads);
         auto const model = adapter.empty() ? eg::load<described>(folder, backend)

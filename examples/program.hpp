@@ -11,6 +11,7 @@
 #include <fstream>
 #include <iostream>
 #include <string>
+#include <vector>
 
 #include <unistd.h>
 
@@ -73,6 +74,19 @@ private:
     int done_ = 0;
     bool shown_ = false;
 };
+
+/// The words of a file, such as examples/pair/objects.txt. throws bad_file when it can't be read or has none
+inline std::vector<std::string> words_of(std::string const& file) {
+    std::ifstream in(file);
+    if (!in)
+        throw engraft::bad_file(file, "can't be opened");
+    std::vector<std::string> words;
+    for (std::string word; in >> word;)
+        words.push_back(word);
+    if (words.empty())
+        throw engraft::bad_file(file, "there are no words in it");
+    return words;
+}
 
 /// Writes all of the numbers or none: a program that is stopped leaves an older file as it was.
 inline void write_json(std::string const& file, nlohmann::ordered_json const& numbers) {

@@ -15,6 +15,8 @@
 #include <engraft/circuit/chosen_heads.hpp>
 #include <engraft/circuit/circuit.hpp>
 #include <engraft/circuit/completeness.hpp>
+#include <engraft/circuit/dcm.hpp>
+#include <engraft/circuit/desiderata_runs.hpp>
 #include <engraft/circuit/discovery.hpp>
 #include <engraft/circuit/edge_patching.hpp>
 #include <engraft/circuit/faithfulness.hpp>
@@ -50,3 +52,5 @@
 #include <engraft/run/gradient_cost.hpp>
 #include <engraft/run/sweep.hpp>
 #include <engraft/task/boxes.hpp>
+#include <engraft/task/desiderata.hpp>
+#include <engraft/task/desideratum.hpp>

@@ -15,8 +15,8 @@
 
 namespace engraft {
 
-/// Ordinary processors backwards, cut into tasks as forwards: a row is multiplied in a panel of one height whatever
-/// company it has.
+/// Ordinary processors backwards, cut into tasks as forwards. Products backwards read weights transposed, which are
+/// made for each: that costs as much as a few rows of the product.
 template <numeric_policy Numbers>
 class adjoints<cpu<Numbers>> : public host_adjoint_slices<typename Numbers::storage> {
 public:
@@ -36,19 +36,18 @@ public:
     }
 
     void linear(out_matrix dx, in_matrix dy, linear_map const& map, bool add) const {
-        product(dx, dy, as_matrix(map.weight), add);
+        product(dx, dy, map.weight.transposed(0, map.out(), 0, map.in(), threads_), add);
     }
 
     void linear_part(out_matrix dx, in_matrix dy, linear_map const& map, std::size_t first) const {
-        product(dx, dy, as_matrix(map.weight).row_range(first, dy.columns), false);
+        product(dx, dy, map.weight.transposed(first, dy.columns, 0, map.in(), threads_), false);
     }
 
     void head_results(out_matrix dx, in_matrix dy, linear_map const& map, std::size_t heads) const {
-        auto const weight = as_matrix(map.weight);
-        std::size_t const width = dx.columns / heads, wide = weight.rows;
+        std::size_t const width = dx.columns / heads, wide = map.out();
         for (std::size_t h = 0; h < heads; ++h)
             product(dx.column_range(h * width, width), dy.column_range(h * wide, wide),
-                    weight.column_range(h * width, width), false);
+                    map.weight.transposed(0, wide, h * width, width, threads_), false);
     }
 
     void repeat(out_matrix out, in_matrix in, std::size_t parts) const {
@@ -151,7 +150,7 @@ public:
             task.take(task.values, rows_of(values, rows, e));
             task.take(task.dkeys, rows_of(dk, rows, e));
             task.take(task.dvalues, rows_of(dv, rows, e));
-            task.all(scratch(0, 3 * shape.group(), task.length).data);
+            task.all(scratch(3 * shape.group(), task.length).data);
         });
     }
 
@@ -253,40 +252,16 @@ private:
         });
     }
 
-    /// A matrix of this thread's own, overwritten by the next call with the same number.
-    static out_matrix scratch(std::size_t which, std::size_t rows, std::size_t columns) {
-        thread_local std::vector<T> buffers[2];
-        auto& buffer = buffers[which];
+    /// A matrix of this thread's own, overwritten by the next call.
+    static out_matrix scratch(std::size_t rows, std::size_t columns) {
+        thread_local std::vector<T> buffer;
         if (buffer.size() < rows * columns)
             buffer.resize(rows * columns);
         return {buffer.data(), rows, columns, columns};
     }
 
-    /// out = in weight, or += that, in panels of one height; a short last panel is filled up with zeros.
-    void product(out_matrix out, in_matrix in, in_matrix weight, bool add) const {
-        constexpr auto tall = cpu_tiles::panel_rows, wide = cpu_tiles::panel_columns;
-        std::size_t const across = (weight.columns + wide - 1) / wide;
-        detail::parallel_for(threads_, (in.rows + tall - 1) / tall * across, [&](std::size_t task) {
-            std::size_t const r = task / across * tall, c = task % across * wide;
-            std::size_t const count = std::min(tall, in.rows - r), columns = std::min(wide, weight.columns - c);
-            auto const w = weight.column_range(c, columns);
-            auto const to = out.row_range(r, count).column_range(c, columns);
-            bool const whole = count == tall;
-            auto x = in.row_range(r, count);
-            if (!whole) {
-                auto const padded = scratch(0, tall, in.columns);
-                std::fill_n(padded.data, tall * in.columns, T(0));
-                for (std::size_t p = 0; p < count; ++p)
-                    std::copy_n(row(in, r + p), in.columns, row(padded, p));
-                x = padded;
-            }
-            if (whole && !add)
-                return detail::multiply(to, x, w);
-            auto const made = scratch(1, tall, columns);
-            detail::multiply(made, x, w);
-            for (std::size_t p = 0; p < count; ++p)
-                put(row(to, p), columns, add, [y = row(made, p)](std::size_t i) { return y[i]; });
-        });
+    void product(out_matrix dx, in_matrix dy, detail::packed_matrix<T> const& transposed, bool add) const {
+        detail::multiply(threads_, dx, dy, transposed, {.add = add});
     }
 
     /// `Count` sums over a row at once, each in eight parts: f(c, parts) adds to parts[8 i], i the number of the sum.

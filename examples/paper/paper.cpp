@@ -1,0 +1,196 @@
+// Every table and figure of Prakash et al. 2024, as experiments on a base model and tuned ones: into one folder with
+// results as JSON and .npy, figures, and report.html. Stopped at any point it goes on with what is not finished.
+
+#include <iomanip>
+#include <set>
+
+#include <engraft/core/hash.hpp>
+#include <engraft/io/journal_file.hpp>
+#include <engraft/report/gnuplot.hpp>
+#include <engraft/report/page.hpp>
+#include <engraft/version.hpp>
+
+#include "../program.hpp"
+#include "experiment.hpp"
+#include "sources_hash.hpp"
+
+namespace paper {
+
+/// The experiment of a program of its own; null in the program that runs all of them.
+extern char const* const only_experiment;
+
+namespace {
+
+constexpr char const* published_file = ENGRAFT_PAPER_FOLDER "/published.json";
+
+std::string version() {
+    return eg::message({ENGRAFT_VERSION_MAJOR, ".", ENGRAFT_VERSION_MINOR, ".", ENGRAFT_VERSION_PATCH}) + ", sources " +
+           sources_hash;
+}
+
+/// Of all that an experiment's numbers depend on, but for those that it needs.
+std::uint64_t hash_of_inputs(settings const& s) {
+    eg::hasher h;
+    h.add(eg::hash_of_files(published_file))
+        .add(version())
+        .add(s.seed)
+        .add(s.examples)
+        .add(s.repetitions)
+        .add(s.random_circuits)
+        .add(s.threshold);
+    for (auto const& m : s.models) {
+        h.add(m.name).add(m.published).add(m.heads).add(eg::hash_of_files(m.folder));
+        if (!m.adapter.empty())
+            h.add(eg::hash_of_files(m.adapter));
+    }
+    return h.value();
+}
+
+/// Those that were asked for, and what they need, in the order in which they run.
+std::vector<experiment const*> chosen_experiments(std::vector<std::string> const& names) {
+    std::set<std::string> wanted(names.begin(), names.end());
+    std::string known;
+    for (auto const* e : all_experiments())
+        known += (known.empty() ? "" : ", ") + std::string(e->name);
+    for (auto const& name : names)
+        if (std::ranges::none_of(all_experiments(), [&](auto const* e) { return e->name == name; }))
+            throw eg::bad_input("there is no experiment `" + name + "`; there are " + known);
+    for (std::size_t before = 0; before != wanted.size();) {
+        before = wanted.size();
+        for (auto const* e : all_experiments())
+            if (wanted.contains(e->name))
+                wanted.insert(e->needs.begin(), e->needs.end());
+    }
+    std::vector<experiment const*> chosen;
+    for (auto const* e : all_experiments())
+        if (names.empty() || wanted.contains(e->name))
+            chosen.push_back(e);
+    return chosen;
+}
+
+void run_experiment(experiment const& e, context& c, std::uint64_t inputs) {
+    example::stopwatch watch;
+    c.models.used = {};
+    c.kept.begin(e.name);
+    report::findings found{.name = e.name, .title = e.title};
+    e.run(c, found);
+    found.planned_flops = c.models.used.planned, found.counted_flops = c.models.used.counted;
+    c.kept.finish(found, inputs, watch.seconds());
+}
+
+/// Draws all figures of a page, where gnuplot is.
+void draw(report::page& p, std::filesystem::path const& folder) {
+    report::gnuplot const gnuplot;
+    if (!gnuplot.found()) {
+        p.notes.push_back(
+            "gnuplot was not found, so no figure is drawn. Install it (gnuplot-nox) and start the program again: "
+            "nothing else is computed anew.");
+        std::cerr << "gnuplot was not found: the report has no figures; all else goes on\n";
+        return;
+    }
+    for (auto const& section : p.sections)
+        for (auto const& figure : section.found.figures) {
+            gnuplot.draw(figure, folder);
+            std::ifstream svg(folder / (figure.name + ".svg"), std::ios::binary);
+            p.drawings[figure.name] = {std::istreambuf_iterator<char>(svg), {}};
+        }
+}
+
+report::page page_of(context const& c, std::vector<experiment const*> const& done) {
+    report::page p{.title =
+                       "Fine-tuning enhances existing mechanisms: the paper’s experiments on another set of models"};
+    std::string models;
+    for (auto const& m : c.chosen.models) {
+        models += (models.empty() ? "" : "; ") + m.name + (m.published.empty() ? "" : " in place of " + m.published);
+        p.facts.push_back({"model " + m.name,
+                           m.folder.filename().string() +
+                               (m.adapter.empty() ? "" : " with the adapter " + m.adapter.filename().string()) + ""});
+    }
+    p.introduction = "Every table and figure of Prakash et al. (ICLR 2024, arXiv:2402.14811), computed by engraft on "
+                     "these models: " +
+                     models +
+                     ". They are not the paper’s models, so its numbers are no target: each comparison says what would "
+                     "have to come out "
+                     "to agree with the paper, and whether it did.";
+    p.facts.insert(p.facts.begin(), {{"architecture", c.models.described()}, {"program", "engraft " + version()}});
+    p.facts.push_back({"published numbers", c.paper.source()});
+    double seconds = 0;
+    for (auto const* e : done) {
+        p.sections.push_back({c.kept.found(e->name), c.kept.seconds(e->name)});
+        seconds += p.sections.back().seconds;
+    }
+    p.facts.push_back({"seconds of all experiments", report::shown(std::round(seconds))});
+    return p;
+}
+
+} // namespace
+} // namespace paper
+
+int main(int argc, char** argv) {
+    using namespace paper;
+    bool const all = only_experiment == nullptr;
+    CLI::App app(all ? "Runs every experiment of the paper on a set of models and writes a report."
+                     : "Runs one experiment of the paper, and those whose results it needs and that are not there yet.",
+                 all ? "paper" : only_experiment);
+    settings s;
+    std::string models = ENGRAFT_PAPER_FOLDER "/pair.json", out = "paper_results";
+    std::vector<std::string> only;
+    app.add_option("--models", models, "JSON file of the models; the trained pair where it is left out")
+        ->capture_default_str();
+    app.add_option("--out", out, "Folder of results; finished experiments in it are not run again")
+        ->capture_default_str();
+    if (all)
+        app.add_option("--only", only, "Names of experiments, and those that they need");
+    app.add_option("--examples", s.examples, "Prompts of an evaluation (the paper: 500); others follow")
+        ->capture_default_str()
+        ->check(CLI::Range(7, 1000000));
+    app.add_option("--repetitions", s.repetitions, "Repetitions of activation patching")
+        ->capture_default_str()
+        ->check(CLI::PositiveNumber);
+    app.add_option("--random-circuits", s.random_circuits, "Random circuits beside a circuit")
+        ->capture_default_str()
+        ->check(CLI::PositiveNumber);
+    app.add_option("--threshold", s.threshold, "Least contribution that keeps a head in a circuit")
+        ->capture_default_str();
+    app.add_option("--seed", s.seed, "Seed of prompts and draws")->capture_default_str();
+
+    return example::run(app, argc, argv, [&] {
+        if (!std::isfinite(s.threshold))
+            throw eg::bad_input("--threshold must be a number");
+        s.models = read_models(models);
+        auto const experiments = chosen_experiments(all ? only : std::vector<std::string>{only_experiment});
+        published const numbers(published_file);
+        store kept(out);
+        auto const lab = load_lab(s.models);
+        auto const inputs = hash_of_inputs(s);
+        context c{*lab, s, kept, numbers};
+
+        nlohmann::ordered_json told;
+        example::progress bar(static_cast<int>(1000 * experiments.size()));
+        double done = 0;
+        for (auto const* e : experiments) {
+            eg::hasher h;
+            h.add(inputs).add(e->name);
+            for (auto const& needed : e->needs)
+                h.add(kept.hash_of(needed));
+            bool const there = kept.has(e->name, h.value());
+            lab->progress = [&](double share) {
+                bar.at((done + share) / static_cast<double>(experiments.size()), e->name);
+            };
+            lab->progress(0);
+            if (!there)
+                run_experiment(*e, c, h.value());
+            auto const found = kept.found(e->name);
+            ++done;
+            std::cout << std::left << std::setw(12) << e->name << std::right << std::setw(8) << std::fixed
+                      << std::setprecision(1) << kept.seconds(e->name) << " s  " << found.agreeing() << " of "
+                      << found.comparisons.size() << " comparisons agree" << (there ? " (was there)" : "") << std::endl;
+            told[e->name] = {{"agree", found.agreeing()}, {"of", found.comparisons.size()}, {"was_there", there}};
+        }
+        auto page = page_of(c, experiments);
+        draw(page, kept.folder() / "figures");
+        kept.write("report.html", report::html(page));
+        std::cout << "\nreport: " << std::filesystem::absolute(kept.folder() / "report.html").string() << '\n';
+        return told;
+    });
+}

@@ -1,0 +1,50 @@
+#include "settings.hpp"
+
+#include <set>
+
+#include <engraft/core/error.hpp>
+#include <engraft/io/json.hpp>
+
+namespace paper {
+
+namespace eg = engraft;
+
+std::vector<model_entry> read_models(std::filesystem::path const& file) {
+    auto const where = file.string();
+    auto const document = eg::read_json(file);
+    eg::as_object(document, "the file of models", where);
+    auto const path_of = [&](std::string const& name) {
+        return name.empty() ? std::filesystem::path() : (file.parent_path() / name).lexically_normal();
+    };
+    std::vector<model_entry> all;
+    std::set<std::string> names;
+    for (auto const& entry : eg::require_array(document, "models", where)) {
+        eg::as_object(entry, "models", where);
+        model_entry m{eg::require_string(entry, "name", where),
+                      path_of(eg::require_string(entry, "folder", where)),
+                      path_of(eg::string_or(entry, "adapter", where, "")),
+                      eg::string_or(entry, "paper", where, ""),
+                      {}};
+        // Files are named after it.
+        if (m.name.empty() ||
+            m.name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") !=
+                std::string::npos)
+            throw eg::bad_file(where, {"a model's name has letters, digits and - only, not '", m.name, "'"});
+        if (!names.insert(m.name).second)
+            throw eg::bad_file(where, {"two models are called '", m.name, "'"});
+        if (eg::find_value(entry, "heads", where)) {
+            for (auto const& count : eg::require_array(entry, "heads", where))
+                m.heads.push_back(static_cast<std::size_t>(eg::as_int(count, "heads", where, 1, 1 << 20)));
+            if (m.heads.size() != 4)
+                throw eg::bad_file(where,
+                                   {"'heads' of '", m.name, "' must be four numbers, those of heads in groups A, B, ",
+                                    "C and D, but there are ", m.heads.size()});
+        }
+        all.push_back(std::move(m));
+    }
+    if (all.size() < 2 || all.front().heads.empty())
+        throw eg::bad_file(where, "there must be a base model with 'heads' first, and a tuned one");
+    return all;
+}
+
+} // namespace paper

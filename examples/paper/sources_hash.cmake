@@ -1,0 +1,12 @@
+# Writes OUT, a header with a hash of the library's and the experiments' sources below ROOT.
+cmake_minimum_required(VERSION 3.25...3.31)
+file(GLOB_RECURSE files RELATIVE "${ROOT}" "${ROOT}/include/*.?pp" "${ROOT}/examples/paper/*.?pp")
+list(SORT files)
+set(all)
+foreach(file IN LISTS files)
+    file(SHA256 "${ROOT}/${file}" one)
+    string(APPEND all "${file} ${one}\n")
+endforeach()
+string(SHA256 all "${all}")
+string(SUBSTRING ${all} 0 12 all)
+file(WRITE "${OUT}" "#pragma once\n\nnamespace paper {\ninline constexpr char const* sources_hash = \"${all}\";\n}\n")
