@@ -83,11 +83,12 @@ public:
 
 private:
     rows embedded(std::vector<eg::token> const& tokens) const {
+        auto const& table = w_.embedding.empty() ? w_.unembedding.weight : w_.embedding; // which may be one matrix
         rows x;
         for (std::size_t p = 0; p < tokens.size(); ++p) {
             x.emplace_back(std::size_t(D.d_model));
             for (std::size_t i = 0; i < std::size_t(D.d_model); ++i) {
-                x[p][i] = w_.token_embedding().view()(static_cast<std::size_t>(tokens[p]), i);
+                x[p][i] = table.view()(static_cast<std::size_t>(tokens[p]), i);
                 if (D.position == eg::position::learned)
                     x[p][i] += w_.position_embedding.view()(p, i);
             }
