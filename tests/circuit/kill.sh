@@ -10,7 +10,7 @@ trap 'if [ -n "$pid" ]; then kill -KILL $pid 2>/dev/null || true; fi; rm -rf "$h
 search() { # search FOLDER [OPTION...]
     folder=$1
     shift
-    "$program" --examples 28 --sizes 4 3 2 2 --memory 1 --out "$folder" "$@"
+    "$program" --examples 7 --sizes 4 3 2 2 --memory 1 --out "$folder" "$@"
 }
 size() { if [ -f "$1" ]; then wc -c < "$1"; else echo 0; fi; }
 fail() {
@@ -23,7 +23,7 @@ end=$(size "$here/whole/path_patching.journal")
 journal=$here/killed/path_patching.journal
 
 for part in 1 3 5; do # killed when the journal has so many sevenths of all it will have
-    "$program" --examples 28 --sizes 4 3 2 2 --memory 1 --out "$here/killed" > "$here/part.txt" &
+    "$program" --examples 7 --sizes 4 3 2 2 --memory 1 --out "$here/killed" > "$here/part.txt" &
     pid=$!
     while [ "$(size "$journal")" -lt $((end * part / 7)) ]; do
         kill -0 $pid 2>/dev/null || fail "the search ended before it was killed"
