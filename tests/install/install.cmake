@@ -106,8 +106,10 @@ foreach(kind activation_patching knockout mean_ablation path_patching)
     must_say("\n# every number agrees\n")
     must_say("\n[a-z_.]+\\.prob\\[sweep\\] [0-9.e-]+ [0-9.e-]+\n")
 endforeach()
-must_exit(0 "${interventions}" "${WORK}/llama_gqa_gradients")
-must_say("\n# every number agrees\n")
+foreach(kind gradients dcm)
+    must_exit(0 "${interventions}" "${WORK}/llama_gqa_${kind}")
+    must_say("\n# every number agrees\n")
+endforeach()
 
 # Another sender's noise: the numbers of the case are of the prompt that it names.
 file(READ "${WORK}/llama_gqa_path_patching/case.json" case)

@@ -114,16 +114,18 @@ private:
 /// from the stream that entered it, under the same policies, and then gone through from its end to its beginning.
 /// Hooks: the policies reversed; Wanted: policies that look at the gradients, each that with respect to the activation
 /// as it leaves its site.
-template <description D, class B, class Hooks, class Wanted>
+/// Rows: as those of the forward pass that is differentiated.
+template <description D, class B, class Hooks, class Wanted, class Rows = whole_examples>
 class adjoint_pass {
 public:
     using T = typename B::value_type;
     using memory = typename B::memory_type;
     using table = matrix_tensor<T, memory>;
 
-    adjoint_pass(B const& backend, weights<D, B> const& w, batch const& tokens, Hooks& hooks, Wanted& wanted)
+    adjoint_pass(B const& backend, weights<D, B> const& w, batch const& tokens, Hooks& hooks, Wanted& wanted,
+                 Rows const& seen = {})
         : b_(backend), a_(backend), w_(w), rows_(tokens.rows()), hooks_(hooks),
-          wanted_(wanted), keeper_{backend, hooks}, again_(backend, w, tokens, keeper_) {}
+          wanted_(wanted), keeper_{backend, hooks}, again_(backend, w, tokens, keeper_, seen) {}
 
     /// streams: those that enter the blocks from `lowest` on, and the last one. seed: the gradient of the sum of what
     /// is read, with respect to the logits of rows `at` of the batch; [rows of at, vocab] values: the logits of these
@@ -298,7 +300,8 @@ private:
             pull<sites::scores>(layer, lines_);
             a_.scores(as_matrix(q_), as_matrix(k_), lines_.data(), q, k, shape, rows_);
         } else {
-            a_.attention(as_matrix(q_), as_matrix(k_), as_matrix(v_), dz, q, k, v, shape, rows_);
+            again_.seen_.attention_adjoint(b_, a_, layer, as_matrix(q_), as_matrix(k_), as_matrix(v_), dz, q, k, v,
+                                           shape, rows_);
         }
     }
 
@@ -358,7 +361,7 @@ private:
     Hooks& hooks_;
     Wanted& wanted_;
     keeper keeper_;
-    forward_pass<D, B, keeper> again_;
+    forward_pass<D, B, keeper, Rows> again_;
     table stream_, normalized_, branch_, q_, k_, v_, z_, gate_, up_, result_;
     vector_tensor<T, memory> lines_;
 };

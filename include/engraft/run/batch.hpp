@@ -27,6 +27,21 @@ public:
     std::vector<token> const& tokens() const { return tokens_; }
     token at(std::size_t example, std::size_t position) const { return tokens_[rows_.begin(example) + position]; }
 
+    /// The tokens of one example.
+    std::vector<token> sequence(std::size_t example) const {
+        auto const begin = tokens_.begin() + static_cast<std::ptrdiff_t>(rows_.begin(example));
+        return {begin, begin + static_cast<std::ptrdiff_t>(rows_.length(example))};
+    }
+    /// A batch of `count` examples from `first` on. throws bad_input when there are none of them
+    batch part(std::size_t first, std::size_t count) const {
+        std::vector<std::vector<token>> sequences;
+        for (auto e = first; e < examples() && sequences.size() < count; ++e)
+            sequences.push_back(sequence(e));
+        return sequences;
+    }
+
+    friend bool operator==(batch const&, batch const&) = default;
+
     /// throws bad_input when a token is not in a vocabulary of this size
     void require_tokens_below(int vocab) const {
         for (std::size_t e = 0; e < examples(); ++e)

@@ -11,8 +11,22 @@
 
 namespace engraft::detail {
 
-template <description, class, class, class>
+template <description, class, class, class, class>
 class adjoint_pass;
+
+/// What a pass computes: every row of its batch, each of which sees those of its example before it.
+struct whole_examples {
+    static std::size_t first(std::size_t) { return 0; }
+    static std::size_t longest(ragged const& rows) { return rows.longest(); }
+    static void attention(auto const& b, int, auto z, auto q, auto k, auto v, attention_shape const& shape,
+                          ragged const& rows) {
+        b.attention(z, q, k, v, shape, rows);
+    }
+    static void attention_adjoint(auto const&, auto const& a, int, auto dq, auto dk, auto dv, auto dz, auto q, auto k,
+                                  auto v, attention_shape const& shape, ragged const& rows) {
+        a.attention(dq, dk, dv, dz, q, k, v, shape, rows);
+    }
+};
 
 /// What a block's last product makes is not asked for.
 template <class Hooks>
@@ -22,41 +36,53 @@ inline constexpr bool ends_at_neurons = requires {
 
 /// The forward pass that computes every row of every layer, calling bound hooks at the sites they touch. Sites in the
 /// order of `block_sites`; each holds its activation in a buffer of its own name, used again by the next block.
-template <description D, backend B, class Hooks>
+/// Rows: which rows of examples the batch has, and what they see: see `whole_examples`.
+template <description D, backend B, class Hooks, class Rows = whole_examples>
 class forward_pass {
 public:
     using T = typename B::value_type;
     using memory = typename B::memory_type;
     using table = matrix_tensor<T, memory>;
 
-    forward_pass(B const& backend, weights<D, B> const& w, batch const& tokens, Hooks& hooks)
-        : b_(backend), w_(w), tokens_(tokens), rows_(tokens.rows()), hooks_(hooks) {}
+    forward_pass(B const& backend, weights<D, B> const& w, batch const& tokens, Hooks& hooks, Rows const& seen = {})
+        : b_(backend), w_(w), tokens_(tokens), rows_(tokens.rows()), seen_(seen), hooks_(hooks) {}
 
     /// Runs the first `layers` blocks. Returns the final norm's output, [rows, d_model]; nothing unless all are run.
     table run(int layers = D.layers) {
         make_buffers();
         embed();
-        for (int layer = 0; layer < layers; ++layer)
+        return run_blocks(0, layers);
+    }
+
+    /// Runs the blocks from `first` on. stream: as it enters that block, [rows, d_model]
+    table run_from(table stream, int first) {
+        make_buffers();
+        stream_ = std::move(stream);
+        return run_blocks(first, D.layers);
+    }
+
+private:
+    template <description, class, class, class, class>
+    friend class adjoint_pass; // computes single blocks again, and reads what is left in the buffers
+    using block_type = block_weights<D, B>;
+
+    table run_blocks(int first, int end) {
+        for (int layer = first; layer < end; ++layer)
             block(layer, w_.blocks[static_cast<std::size_t>(layer)]);
-        if (layers < D.layers)
+        if (end < D.layers)
             return {};
         norm(normalized_, stream_, w_.final_norm);
         at<sites::final_normalized>(0, normalized_);
         return std::move(normalized_);
     }
 
-private:
-    template <description, class, class, class>
-    friend class adjoint_pass; // computes single blocks again, and reads what is left in the buffers
-    using block_type = block_weights<D, B>;
-
     void make_buffers() {
         if constexpr (D.position == position::rope) {
-            angles_ = rotary_angles<D, B>(rows_.longest());
+            angles_ = rotary_angles<D, B>(seen_.longest(rows_));
             std::vector<std::uint32_t> positions;
             for (std::size_t e = 0; e < rows_.examples(); ++e)
                 for (std::size_t p = 0; p < rows_.length(e); ++p)
-                    positions.push_back(static_cast<std::uint32_t>(p));
+                    positions.push_back(static_cast<std::uint32_t>(seen_.first(e) + p));
             positions_ = upload<memory>(positions);
         }
         stream_ = make(D.d_model);
@@ -81,7 +107,7 @@ private:
             std::vector<std::int32_t> positions;
             for (std::size_t e = 0; e < rows_.examples(); ++e)
                 for (std::size_t p = 0; p < rows_.length(e); ++p)
-                    positions.push_back(static_cast<std::int32_t>(p));
+                    positions.push_back(static_cast<std::int32_t>(seen_.first(e) + p));
             b_.gather_rows(as_matrix(attn_out_), as_matrix(w_.position_embedding), upload<memory>(positions));
             at<sites::pos_embed>(0, attn_out_);
             add(stream_, attn_out_);
@@ -132,6 +158,7 @@ private:
                    values = as_matrix(std::as_const(v_));
         auto const shape = shape_of_attention<D>(layer);
         if constexpr (Hooks::template touched<sites::scores> || Hooks::template touched<sites::pattern>) {
+            static_assert(std::is_same_v<Rows, whole_examples>);
             if (pattern_.empty())
                 pattern_ = vector_tensor<T, memory>(activation_layout<D, sites::pattern>(rows_).extent());
             b_.scores(pattern_.data(), queries, keys, shape, rows_);
@@ -140,7 +167,7 @@ private:
             at<sites::pattern>(layer, pattern_);
             b_.mix(as_matrix(z_), std::as_const(pattern_).data(), values, shape, rows_);
         } else {
-            b_.attention(as_matrix(z_), queries, keys, values, shape, rows_);
+            seen_.attention(b_, layer, as_matrix(z_), queries, keys, values, shape, rows_);
         }
         at<sites::z>(layer, z_);
         auto& out = D.post_norms ? normalized_ : attn_out_;
@@ -212,6 +239,7 @@ private:
     weights<D, B> const& w_;
     batch const& tokens_;
     ragged const& rows_;
+    [[no_unique_address]] std::conditional_t<std::is_empty_v<Rows>, Rows, Rows const&> seen_;
     Hooks& hooks_;
     table angles_, stream_, normalized_, attn_out_, mlp_out_, q_, k_, v_, z_, gate_, up_, result_;
     vector_tensor<std::uint32_t, memory> positions_; ///< of all rows

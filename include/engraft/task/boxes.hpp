@@ -159,6 +159,34 @@ token word(T const& tokenizer, std::string const& text) {
     return *t;
 }
 
+/// What prompts can be made of.
+struct words {
+    std::vector<std::string> objects; ///< that are one token
+    std::vector<char> labels;
+    std::vector<std::string> left_out; ///< objects that are not one token
+};
+
+/// throws bad_input when options make no prompt or too few objects are one token
+template <class T>
+words words_of(T const& tokenizer, options const& o) {
+    if (o.examples == 0)
+        throw bad_input("boxes: at least one example is needed");
+    if (o.boxes < 1 || o.boxes > 26)
+        throw bad_input({"boxes: a prompt has 1 to 26 boxes, one per capital letter, not ", o.boxes});
+    words found;
+    for (auto const& object : o.objects)
+        (tokenizer.single_token(" " + object) ? found.objects : found.left_out).push_back(object);
+    for (char c = 'A'; c <= 'Z'; ++c)
+        if (tokenizer.single_token(std::string(" ") + c))
+            found.labels.push_back(c);
+    auto const boxes = static_cast<std::size_t>(o.boxes);
+    if (found.objects.size() < boxes || found.labels.size() < boxes)
+        throw bad_input({"boxes: only ", found.objects.size(), " of ", o.objects.size(), " objects and ",
+                         found.labels.size(), " of 26 labels are one token for this tokenizer; ", boxes,
+                         " are needed"});
+    return found;
+}
+
 /// Where the token stands, the first or the last time. throws bad_input when it does not
 inline long place_of(std::vector<token> const& tokens, token t, bool first, scene const& s) {
     auto const places = places_of(tokens, t);
@@ -169,6 +197,28 @@ inline long place_of(std::vector<token> const& tokens, token t, bool first, scen
     return first ? places.front() : places.back();
 }
 
+/// Objects and labels of a scene, without a question. throws bad_input when there are too few
+inline scene draw_scene(std::vector<std::string> const& objects, std::vector<char> const& labels, std::size_t boxes,
+                        random& r) {
+    scene s;
+    for (auto i : r.sample(objects.size(), boxes))
+        s.objects.push_back(objects[i]);
+    for (auto i : r.sample(labels.size(), boxes))
+        s.labels.push_back(labels[i]);
+    return s;
+}
+
+/// Where the roles stand in a scene's prompt, in the order of `no_roles`. The previous query label is the last one
+/// before the question: altered prompts may name a box before that.
+template <class T>
+std::array<long, 4> places_of_roles(T const& tokenizer, scene const& s, std::vector<token> const& prompt) {
+    auto const label = word(tokenizer, std::string(1, s.query));
+    auto const asked = place_of(prompt, label, false, s);
+    std::vector<token> const told(prompt.begin(), prompt.begin() + asked);
+    return {static_cast<long>(prompt.size()) - 1, asked, place_of(told, label, false, s),
+            place_of(prompt, word(tokenizer, s.objects[s.queried]), true, s)};
+}
+
 } // namespace detail
 
 /// Draws prompts. Scenes of `boxes` objects and labels are asked for each of their boxes in turn, so that example j
@@ -177,32 +227,11 @@ inline long place_of(std::vector<token> const& tokens, token t, bool first, scen
 /// throws bad_input when options make no prompt or too few objects are one token
 template <tokenizer_of_prompts T>
 prompts sample(T const& tokenizer, options const& o) {
-    if (o.examples == 0)
-        throw bad_input("boxes: at least one example is needed");
-    if (o.boxes < 1 || o.boxes > 26)
-        throw bad_input({"boxes: a prompt has 1 to 26 boxes, one per capital letter, not ", o.boxes});
+    auto const words = detail::words_of(tokenizer, o);
     auto const boxes = static_cast<std::size_t>(o.boxes);
 
-    std::vector<std::string> objects, left_out;
-    for (auto const& object : o.objects)
-        (tokenizer.single_token(" " + object) ? objects : left_out).push_back(object);
-    std::vector<char> labels;
-    for (char c = 'A'; c <= 'Z'; ++c)
-        if (tokenizer.single_token(std::string(" ") + c))
-            labels.push_back(c);
-    if (objects.size() < boxes || labels.size() < boxes)
-        throw bad_input({"boxes: only ", objects.size(), " of ", o.objects.size(), " objects and ", labels.size(),
-                         " of 26 labels are one token for this tokenizer; ", boxes, " are needed"});
-
     random r(o.seed);
-    auto const draw = [&] {
-        scene s;
-        for (auto i : r.sample(objects.size(), boxes))
-            s.objects.push_back(objects[i]);
-        for (auto i : r.sample(labels.size(), boxes))
-            s.labels.push_back(labels[i]);
-        return s;
-    };
+    auto const draw = [&] { return detail::draw_scene(words.objects, words.labels, boxes, r); };
     std::vector<scene> scenes, noise_scenes;
     for (std::size_t j = 0; j < o.examples; ++j) {
         scenes.push_back(j % boxes == 0 ? draw() : scenes.back());
@@ -210,7 +239,7 @@ prompts sample(T const& tokenizer, options const& o) {
         scenes.back().query = scenes.back().labels[j % boxes];
         noise_scenes.push_back(draw());
         noise_scenes.back().queried = (j + 1) % boxes;
-        noise_scenes.back().query = labels[r.below(labels.size())];
+        noise_scenes.back().query = words.labels[r.below(words.labels.size())];
     }
 
     std::vector<std::vector<token>> tokens, noise_tokens;
@@ -219,12 +248,10 @@ prompts sample(T const& tokenizer, options const& o) {
     for (std::size_t j = 0; j < o.examples; ++j) {
         auto const& s = scenes[j];
         auto const t = tokenizer.encode(s.text());
-        auto const label = detail::word(tokenizer, std::string(1, s.query));
         answers.push_back(detail::word(tokenizer, s.objects[s.queried]));
-        roles[0].positions.push_back(static_cast<long>(t.size()) - 1);
-        roles[1].positions.push_back(detail::place_of(t, label, false, s));
-        roles[2].positions.push_back(detail::place_of(t, label, true, s));
-        roles[3].positions.push_back(detail::place_of(t, answers.back(), true, s));
+        auto const places = detail::places_of_roles(tokenizer, s, t);
+        for (std::size_t i = 0; i < places.size(); ++i)
+            roles[i].positions.push_back(places[i]);
         tokens.push_back(t);
 
         auto const& n = noise_scenes[j];
@@ -240,7 +267,7 @@ prompts sample(T const& tokenizer, options const& o) {
     }
 
     return {std::move(scenes),  std::move(noise_scenes), batch(tokens),    batch(noise_tokens),
-            std::move(answers), std::move(left_out),     std::move(roles), std::move(noise_roles)};
+            std::move(answers), words.left_out,          std::move(roles), std::move(noise_roles)};
 }
 
 /// Where the segments "the apple is in Box O" of each example are, from the word before the object to the label; which

@@ -131,22 +131,27 @@ struct attention_adjoint {
         });
     }
 
-    /// From dz to dq, dk and dv; lines: [3 * group, length] to work in.
+    /// From dz of the query at position s to its dq, and to what it adds to dk and dv; lines: [3 * group, length] to
+    /// work in.
+    void query(std::size_t s, T* lines) const {
+        auto const size = s + 1, first = shape.first_visible(s), step = shape.group() * size;
+        auto const p = lines, dp = lines + step, capped = lines + 2 * step;
+        make_scores(s, p, size);
+        if (shape.softcap > 0)
+            std::copy_n(p, step, capped);
+        std::fill_n(dp, step, T(0));
+        for (std::size_t m = 0; m < shape.group(); ++m)
+            softmax_line(p + m * size, size);
+        mix(s, first, s, dp, p, size);
+        for (std::size_t m = 0; m < shape.group(); ++m)
+            softmax_line_adjoint(dp + m * size, p + m * size, size);
+        scores(s, dp, size, capped, size);
+    }
+
+    /// Of all queries.
     void all(T* lines) const {
-        for (std::size_t s = 0; s < length; ++s) {
-            auto const size = s + 1, first = shape.first_visible(s), step = shape.group() * size;
-            auto const p = lines, dp = lines + step, capped = lines + 2 * step;
-            make_scores(s, p, size);
-            if (shape.softcap > 0)
-                std::copy_n(p, step, capped);
-            std::fill_n(dp, step, T(0));
-            for (std::size_t m = 0; m < shape.group(); ++m)
-                softmax_line(p + m * size, size);
-            mix(s, first, s, dp, p, size);
-            for (std::size_t m = 0; m < shape.group(); ++m)
-                softmax_line_adjoint(dp + m * size, p + m * size, size);
-            scores(s, dp, size, capped, size);
-        }
+        for (std::size_t s = 0; s < length; ++s)
+            query(s, lines);
     }
 };
 
