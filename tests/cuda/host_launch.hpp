@@ -3,6 +3,7 @@
 // Launches kernels on the host, in plain loops, over memory that only they can reach: everything of the CUDA backend
 // but the launching itself, the matrix products of cuBLASLt and the memory of a GPU.
 
+#include <bit>
 #include <cstddef>
 #include <cstring>
 #include <map>
@@ -28,7 +29,8 @@ public:
             return nullptr;
         auto& a = arena::one();
         reach const now;
-        bytes = (bytes + 255) / 256 * 256;
+        bytes =
+            std::bit_ceil(bytes < 256 ? 256 : bytes); // few sizes, so that little memory is used, and protected, at all
         auto& free = a.free[bytes];
         std::byte* p = nullptr;
         if (!free.empty()) {

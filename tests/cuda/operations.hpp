@@ -156,10 +156,10 @@ void products(double tolerance, double exact_tolerance) {
         auto out = m.make(27, 7, 3 * 40);
         m.b.head_results(m.out(out), m.in(x), map, 3);
         auto found = m.read(out);
-        auto rows = m.make(28, 3, 36);
-        m.b.gather_weights(m.out(rows), map, m.list(std::vector<std::int32_t>{39, 0, 7}));
-        for (double x : m.read(rows))
-            found.push_back(x);
+        auto picked = m.make(28, 3, 36);
+        m.b.gather_weights(m.out(picked), map, m.list(std::vector<std::int32_t>{39, 0, 7}));
+        for (double e : m.read(picked))
+            found.push_back(e);
         std::vector<eg::token> const columns{0, 39, 5, 17, 17, 38, 1};
         for (double e : m.b.map_entries(m.in(x), map, columns))
             found.push_back(e);
