@@ -5,7 +5,8 @@
 # usage: gpu.sh            all of it; exit code 0 when everything passed
 #        gpu.sh pack       the headers, to be taken along with the sources
 #        gpu.sh build      compiles, and runs nothing
-# GPU_ARCHITECTURE: what is compiled for (sm_90: H100, H200)
+# GPU_ARCHITECTURE: what is compiled for (sm_90: H100, H200). GPU_SANITIZE: the program that compute-sanitizer runs,
+# test_cuda_short, which leaves out the laws of many compositions, or test_cuda.
 set -eu
 cd "$(dirname "$0")/.."
 work=build/gpu
@@ -52,6 +53,7 @@ build() {
     compile bench/cuda/smollm2.cu -O2 &
     wait
     nvcc "$work/operations.cu.o" "$work/models.cu.o" "$work/laws.cu.o" "$work/main.cpp.o" -lcublasLt -o "$work/test_cuda"
+    nvcc "$work/operations.cu.o" "$work/models.cu.o" "$work/main.cpp.o" -lcublasLt -o "$work/test_cuda_short"
     nvcc "$work/llama.cu.o" -lcublasLt -o "$work/bench_llama"
     nvcc "$work/smollm2.cu.o" -lcublasLt -o "$work/bench_smollm2"
 }
@@ -71,7 +73,7 @@ everything() {
     must SmolLM2 "$work/bench_smollm2"
     must Llama-7B "$work/bench_llama"
     for tool in memcheck racecheck initcheck; do
-        must "$tool" compute-sanitizer --tool "$tool" --error-exitcode 9 "$work/test_cuda"
+        must "$tool" compute-sanitizer --tool "$tool" --error-exitcode 9 "$work/${GPU_SANITIZE:-test_cuda_short}"
     done
     if [ -n "$failed" ]; then
         printf '\nfailed: %s\n' "${failed#, }"

@@ -1,15 +1,21 @@
 // Sweeps beside whole forward passes, in SmolLM2-135M's shape: seconds, the share of the machine's matrix-product speed
-// at the same shapes, and how much faster than one forward pass per case (last logits only, all examples in one batch;
-// a few entries are run and the time is scaled to all). Before anything is timed, some cases are compared with their
-// forward pass, which they equal to the bit.
+// at the same shapes, how much faster than one forward pass per case (last logits only, all examples in one batch;
+// a few entries are run and the time is scaled to all), and the memory that was planned and was used (on Linux). Before
+// anything is told, some cases are compared with their forward pass, which they equal to the bit.
 //
 //     bench_sweep [NAME [PROMPTS]]   (one sweep only; 50 prompts, 8 for layers and positions)
+//     bench_sweep plan               (FLOPs and memory of all, without computing them)
 
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
 #include <functional>
 #include <string>
+
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 
 #include "smollm2.hpp"
 
@@ -56,15 +62,46 @@ speeds measure(eg::model<D> const& model) {
     return {flops / time, product_speed(b, 512, model.shared_weights()->unembedding)};
 }
 
+/// The largest memory that the program has had since `forget`, in bytes; 0 where the system does not tell.
+struct peak {
+    static double bytes(std::string const& field) {
+        std::ifstream status("/proc/self/status");
+        for (std::string name, rest; status >> name; std::getline(status, rest))
+            if (double kilobytes; name == field && status >> kilobytes)
+                return 1024 * kilobytes;
+        return 0;
+    }
+    static double forget() {
+#if defined(__GLIBC__)
+        ::malloc_trim(0); // what was freed before would be used again and not be counted
+#endif
+        std::ofstream("/proc/self/clear_refs") << 5;
+        return bytes("VmHWM:");
+    }
+};
+
 struct line {
     eg::model<D> const& model;
     speeds product;
+    bool only_plan;
 
-    /// `by_runs(entry)`: the metric of each example by whole forward passes.
-    template <class Sweep, class ByRuns>
-    void operator()(char const* name, std::size_t entries, Sweep const& sweep, ByRuns const& by_runs) const {
-        eg::sweep_result found = sweep(1e9); // once before, as whole runs are run once before
-        double const seconds = seconds_of([&] { found = sweep(1e9); });
+    /// with(f): f(arguments of the sweep...); `by_runs(entry)`: the metric of each example by whole forward passes.
+    template <class With, class ByRuns>
+    void operator()(char const* name, std::size_t entries, With const& with, ByRuns const& by_runs) const {
+        eg::sweep_options const options{.memory = 1e9};
+        if (only_plan) {
+            auto const plan = with([&](auto const&... arguments) { return eg::plan_sweep(arguments..., options); });
+            std::printf("%-22s %8.3f TFLOP (whole runs %.1f), %.0f MB in %zu chunks\n", name, plan.flops.total() / 1e12,
+                        plan.naive_flops / 1e12, plan.memory / 1e6, plan.chunks);
+            return;
+        }
+        auto const sweep = [&] {
+            return with([&](auto const&... arguments) { return eg::sweep(arguments..., options); });
+        };
+        double const before = peak::forget();
+        eg::sweep_result found = sweep(); // once before, as whole runs are run once before
+        double const used = peak::bytes("VmHWM:") - before;
+        double const seconds = seconds_of([&] { found = sweep(); });
         std::size_t const examples = found.of().size() / entries;
         std::size_t const tried[] = {entries / 7, entries / 2};
         double whole = 0;
@@ -88,9 +125,9 @@ struct line {
                                 found.counted.readings / product.unembedding;
         std::printf(
             "%-22s %8.3f TFLOP %8.2f s %7.1f GFLOP/s  %5.1f %% of product speed  %6.1f x faster than whole runs "
-            "(FLOPs: %.1f x)\n",
+            "(FLOPs: %.1f x); %.0f MB planned, %.0f used\n",
             name, flops / 1e12, seconds, flops / seconds / 1e9, 100 * possible / seconds, naive / seconds,
-            found.planned.naive_flops / flops);
+            found.planned.naive_flops / flops, found.planned.memory / 1e6, used / 1e6);
         std::fflush(stdout);
     }
 };
@@ -108,11 +145,14 @@ int main(int argc, char** argv) try {
 
     constexpr std::size_t length = 53;
     eg::model<D> const model(eg::random_weights<D, backend>(1));
-    line const report{model, measure(model)};
-    std::printf("product speed: %.1f GFLOP/s in blocks (4096 rows), %.1f in the unembedding (512 rows)\n",
-                report.product.block / 1e9, report.product.unembedding / 1e9);
-    auto const wanted = [&](char const* name) { return only.empty() || only == name; };
+    bool const only_plan = only == "plan";
+    line const report{model, only_plan ? speeds{} : measure(model), only_plan};
+    if (!only_plan)
+        std::printf("product speed: %.1f GFLOP/s in blocks (4096 rows), %.1f in the unembedding (512 rows)\n",
+                    report.product.block / 1e9, report.product.unembedding / 1e9);
+    auto const wanted = [&](char const* name) { return only.empty() || only_plan || only == name; };
     auto const answers = [](std::size_t n) { return std::vector<eg::token>(n, 123); };
+    auto const metrics = [&](std::size_t n) { return std::vector<eg::metric>{eg::probability(answers(n))}; };
     std::vector<eg::node> const receivers{{12, 3}, {14, 5}, {15, 1}, {17, 7}, {18, 2},
                                           {20, 0}, {21, 4}, {22, 8}, {24, 6}, {26, 2}};
     auto const probability = [&](auto const& run, std::size_t n) { return run.logits_at(-1).probability(answers(n)); };
@@ -129,10 +169,7 @@ int main(int argc, char** argv) try {
         if (wanted("z"))
             report(
                 "z", heads.entries.size(),
-                [&](double memory) {
-                    return eg::sweep(model, clean, heads, patched, {eg::probability(answers(prompts))},
-                                     {.memory = memory});
-                },
+                [&](auto const& f) { return f(model, clean, heads, patched, metrics(prompts)); },
                 [&](std::size_t i) { return probability(model.run(tokens, patched(heads.entries[i])), prompts); });
 
         auto const sender = [&](long p) {
@@ -144,17 +181,14 @@ int main(int argc, char** argv) try {
         if (wanted("paths_to_logits"))
             report(
                 "paths_to_logits", heads.entries.size(),
-                [&](double memory) {
-                    return eg::sweep(model, clean, heads, sender(-1), {eg::probability(answers(prompts))},
-                                     {.memory = memory});
-                },
+                [&](auto const& f) { return f(model, clean, heads, sender(-1), metrics(prompts)); },
                 [&](std::size_t i) { return probability(model.run(tokens, sender(-1)(heads.entries[i])), prompts); });
         if (wanted("paths_to_q"))
             report(
                 "paths_to_q", heads.entries.size(),
-                [&](double memory) {
-                    return eg::sweep(model, clean, heads, sender(-1), eg::receivers(eg::q, receivers, at(-1)),
-                                     {eg::probability(answers(prompts))}, {.memory = memory});
+                [&](auto const& f) {
+                    return f(model, clean, heads, sender(-1), eg::receivers(eg::q, receivers, at(-1)),
+                             metrics(prompts));
                 },
                 [&](std::size_t i) {
                     auto const first = model.run(tokens, sender(-1)(heads.entries[i]) | eg::capture(eg::q));
@@ -167,9 +201,8 @@ int main(int argc, char** argv) try {
         if (wanted("paths_to_v"))
             report(
                 "paths_to_v", heads.entries.size(),
-                [&](double memory) {
-                    return eg::sweep(model, clean, heads, sender(-3), eg::receivers(eg::v, values, at(-3)),
-                                     {eg::probability(answers(prompts))}, {.memory = memory});
+                [&](auto const& f) {
+                    return f(model, clean, heads, sender(-3), eg::receivers(eg::v, values, at(-3)), metrics(prompts));
                 },
                 [&](std::size_t i) {
                     auto const first = model.run(tokens, sender(-3)(heads.entries[i]) | eg::capture(eg::v));
@@ -187,9 +220,7 @@ int main(int argc, char** argv) try {
         };
         report(
             "resid_pre", cells.entries.size(),
-            [&](double memory) {
-                return eg::sweep(model, clean, cells, patched, {eg::probability(answers(few))}, {.memory = memory});
-            },
+            [&](auto const& f) { return f(model, clean, cells, patched, metrics(few)); },
             [&](std::size_t i) { return probability(model.run(tokens, patched(cells.entries[i])), few); });
     }
 } catch (eg::error const& e) {

@@ -11,13 +11,16 @@
 #endif
 #include <engraft/backend/reference/reference.hpp>
 #include <engraft/circuit/acdc.hpp>
+#include <engraft/circuit/attention_attribution.hpp>
 #include <engraft/circuit/attention_report.hpp>
+#include <engraft/circuit/attribution.hpp>
 #include <engraft/circuit/chosen_heads.hpp>
 #include <engraft/circuit/circuit.hpp>
 #include <engraft/circuit/completeness.hpp>
 #include <engraft/circuit/dcm.hpp>
 #include <engraft/circuit/desiderata_runs.hpp>
 #include <engraft/circuit/discovery.hpp>
+#include <engraft/circuit/edge_attribution.hpp>
 #include <engraft/circuit/edge_patching.hpp>
 #include <engraft/circuit/faithfulness.hpp>
 #include <engraft/circuit/mean_ablation.hpp>
@@ -34,7 +37,9 @@
 #include <engraft/intervene/freeze.hpp>
 #include <engraft/intervene/knockout.hpp>
 #include <engraft/intervene/mask.hpp>
+#include <engraft/intervene/mask_directions.hpp>
 #include <engraft/intervene/patch.hpp>
+#include <engraft/intervene/picked.hpp>
 #include <engraft/intervene/scale.hpp>
 #include <engraft/intervene/steer.hpp>
 #include <engraft/intervene/subspace.hpp>
@@ -42,6 +47,7 @@
 #include <engraft/intervene/tap.hpp>
 #include <engraft/io/adapt.hpp>
 #include <engraft/io/circuit_file.hpp>
+#include <engraft/io/dcm_file.hpp>
 #include <engraft/io/journal_file.hpp>
 #include <engraft/io/load.hpp>
 #include <engraft/io/npy.hpp>
@@ -50,6 +56,7 @@
 #include <engraft/model/random_weights.hpp>
 #include <engraft/run/adjoint.hpp>
 #include <engraft/run/gradient_cost.hpp>
+#include <engraft/run/gradient_beside.hpp>
 #include <engraft/run/sweep.hpp>
 #include <engraft/task/boxes.hpp>
 #include <engraft/task/desiderata.hpp>

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <cstdlib>
 
-#include <engraft/backend/cpu/cpu.hpp>
+#include <engraft/backend/cpu/adjoint.hpp>
 #include <engraft/backend/reference/reference.hpp>
 #include <engraft/core/random.hpp>
 
@@ -150,4 +150,55 @@ TEST_CASE("single entries, rows of weights, and heads' shares of a product are t
                 of_heads += double(shares.data()[(r * heads + h) * out + c]);
             CHECK(of_heads == Approx(double(first[r * out + c])).margin(1e-5));
         }
+}
+
+TEST_CASE("the product back is that of the formula, the same to the bit whatever the rows beside it and the threads") {
+    eg::cpu<eg::fp32> const one(1), two(2);
+    using adjoint = eg::adjoints<eg::cpu<eg::fp32>>;
+    constexpr std::size_t rows = 150;
+    for (auto [in, out] : {std::pair<std::size_t, std::size_t>{8, 5}, {20, 33}, {128, 755}, {77, 600}, {576, 192}}) {
+        auto const dy = random_table(out, rows, out), w = random_table(in, out, in);
+        auto const map = one.make_linear(random_table(in, out, in), {});
+        auto const back = [&](adjoint const& a, std::size_t first, std::size_t count, bool add) {
+            auto dx = random_table(4, rows, in);
+            a.linear(as_matrix(dx).row_range(0, count), as_matrix(dy).row_range(first, count), map, add);
+            auto const all = dx.to_host();
+            return std::vector<float>(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(count * in));
+        };
+        auto const before = random_table(4, rows, in).to_host(), numbers = dy.to_host(), weights = w.to_host();
+        for (bool add : {false, true}) {
+            auto const all = back(adjoint(one), 0, rows, add);
+            INFO(out << " -> " << in << (add ? ", added" : ""));
+            double difference = 0;
+            for (std::size_t r = 0; r < rows; ++r)
+                for (std::size_t i = 0; i < in; ++i) {
+                    double sum = add ? before[r * in + i] : 0;
+                    for (std::size_t o = 0; o < out; ++o)
+                        sum += double(numbers[r * out + o]) * double(weights[o * in + i]);
+                    difference = std::max(difference, std::abs(sum - double(all[r * in + i])));
+                }
+            CHECK(difference < 2e-5);
+            CHECK(back(adjoint(two), 0, rows, add) == all);
+            if (!add)
+                for (std::size_t first : {0u, 3u})
+                    for (std::size_t count : {1u, 5u, 7u, 50u, 97u}) {
+                        auto const begin = all.begin() + static_cast<std::ptrdiff_t>(first * in);
+                        CHECK(back(adjoint(two), first, count, false) ==
+                              std::vector<float>(begin, begin + static_cast<std::ptrdiff_t>(count * in)));
+                    }
+        }
+        // Some outputs only, and the inputs of a head.
+        std::size_t const skipped = out / 3, taken = out - skipped;
+        auto part = random_table(1, rows, in);
+        adjoint(two).linear_part(as_matrix(part), as_matrix(dy).column_range(skipped, taken), map, skipped);
+        double difference = 0;
+        for (std::size_t r = 0; r < rows; ++r)
+            for (std::size_t i = 0; i < in; ++i) {
+                double sum = 0;
+                for (std::size_t o = skipped; o < out; ++o)
+                    sum += double(numbers[r * out + o]) * double(weights[o * in + i]);
+                difference = std::max(difference, std::abs(sum - double(as_matrix(part).data[r * in + i])));
+            }
+        CHECK(difference < 2e-5);
+    }
 }

@@ -2,9 +2,6 @@
 
 #include "gradient/checks.hpp"
 
-#include <engraft/circuit/attention_attribution.hpp>
-#include <engraft/circuit/edge_attribution.hpp>
-
 namespace {
 
 inline constexpr eg::description small{
@@ -32,6 +29,13 @@ numbers difference(numbers const& to, numbers const& from) {
     return d;
 }
 
+/// One position of one of the two examples.
+auto only(std::size_t example, long position) {
+    std::vector<std::vector<long>> places(2);
+    places[example].push_back(position);
+    return eg::at_each(places);
+}
+
 double largest_of(numbers const& all) {
     double largest = 0;
     for (double x : all)
@@ -43,8 +47,8 @@ double largest_of(numbers const& all) {
 
 TEST_CASE("attribution of a head is the slope of the metric towards the noise run's z") {
     auto const found = eg::attribute(model, clean, noise, metric, eg::z);
-    auto const from = model.run(clean, eg::capture(eg::z, eg::attn_out, eg::mlp_out)),
-               to = model.run(noise, eg::capture(eg::z));
+    auto const from = model.run(clean, eg::capture(eg::z, eg::attn_out, eg::mlp_out));
+    auto const to = model.run(noise, eg::capture(eg::z));
     CHECK(found.clean[0] + found.clean[1] == Approx(value_under(eg::identity)));
     auto const dropped = eg::attribute(model, clean, noise, metric, eg::z, {.drop = true});
     numbers sums(8);
@@ -54,7 +58,7 @@ TEST_CASE("attribution of a head is the slope of the metric towards the noise ru
                 for (long p = 0; p < long(clean.rows().length(e)); ++p) {
                     auto const slice = [&](auto const& run) { return run[eg::z].slice(l, e, p, std::size_t(h)); };
                     auto const direction = difference(slice(to), slice(from));
-                    auto const where = eg::nodes({{l, h}}).at({p}) & eg::examples({e});
+                    auto const where = eg::nodes({{l, h}}) & only(e, p);
                     auto const slope = [&](std::vector<int> held) {
                         auto const in = eg::layers(held);
                         return checks::central_difference([&](double step) {
@@ -111,62 +115,55 @@ TEST_CASE("queries and keys are attributed by the patterns that they make") {
         for (std::size_t e = 0; e < 2; ++e)
             for (long p = 0; p < long(clean.rows().length(e)); ++p) {
                 for (int h = 0; h < 4; ++h)
-                    checks::check_same(
-                        queries.at(l, e, p, h),
-                        change(eg::patch(eg::rot_q, eg::nodes({{l, h}}).at({p}) & eg::examples({e}), other), l, e),
-                        "query");
+                    checks::check_same(queries.at(l, e, p, h),
+                                       change(eg::patch(eg::rot_q, eg::nodes({{l, h}}) & only(e, p), other), l, e),
+                                       "query");
                 for (int h = 0; h < 2; ++h)
-                    checks::check_same(
-                        keys.at(l, e, p, h),
-                        change(eg::patch(eg::rot_k, eg::kv_nodes({{l, h}}).at({p}) & eg::examples({e}), other), l, e),
-                        "key");
+                    checks::check_same(keys.at(l, e, p, h),
+                                       change(eg::patch(eg::rot_k, eg::kv_nodes({{l, h}}) & only(e, p), other), l, e),
+                                       "key");
             }
 }
 
-TEST_CASE("a sender's edges add up to its attribution, and the one to the logits is the direct path's") {
+TEST_CASE("a sender's edges add up to its attribution, and a small change of it does what its edges say") {
     auto const fast = checks::random_model<small, eg::cpu<eg::fp32>>(5, eg::cpu<eg::fp32>(2));
     for (int steps : {0, 3}) {
         auto const edges = eg::attribute_edges(model, clean, noise, metric, {.steps = steps});
         auto const heads = eg::attribute(model, clean, noise, metric, eg::z, {.steps = steps}).over_positions();
         auto const mlps = eg::attribute(model, clean, noise, metric, eg::mlp_out, {.steps = steps}).over_positions();
-        auto const stream = eg::attribute(model, clean, noise, metric, eg::resid_pre, {.steps = steps});
-        numbers expected{stream.over_positions()[0] / 2}; // of two examples
-        for (std::size_t l = 0; l < 2; ++l) {
-            for (std::size_t h = 0; h < 4; ++h)
-                expected.push_back(heads[4 * l + h] / 2);
-            expected.push_back(mlps[l] / 2);
+        for (int l = 0; l < 2; ++l) {
+            for (int h = 0; h < 4; ++h)
+                checks::check_same(edges.of_sender({l, h}), heads[std::size_t(4 * l + h)] / 2, "head"); // of 2 examples
+            checks::check_same(edges.of_sender({l}), mlps[std::size_t(l)] / 2, "MLP");
         }
-        auto const sums = edges.of_senders();
-        REQUIRE(sums.size() == expected.size());
-        for (std::size_t i = 0; i < sums.size(); ++i)
-            checks::check_same(sums[i], expected[i], "edges of one sender");
         auto const close = eg::attribute_edges(fast, clean, noise, metric, {.steps = steps});
-        CHECK(largest_of(difference(close.scores, edges.scores)) < 2e-5 * largest_of(edges.scores));
+        CHECK(largest_of(difference(numbers(close.scores), edges.scores)) < 2e-5 * largest_of(edges.scores));
     }
-    auto const edges = eg::attribute_edges(model, clean, noise, metric);
-    auto const held = model.run(clean, eg::capture(eg::z, eg::attn_out, eg::mlp_out));
-    auto const direct = eg::gradient(
-        model, clean, eg::freeze(eg::attn_out, eg::layer(1), held) | eg::freeze(eg::mlp_out, eg::everywhere, held),
-        eg::capture(eg::z, eg::layer(0)), metric);
-    auto const to = model.run(noise, eg::capture(eg::z));
-    for (std::size_t h = 0; h < 4; ++h) {
+
+    // Exact patching of every edge, towards what stands a step on the way from the clean z and mlp_out to the noise's.
+    auto const found = eg::attribute_edges(model, clean, noise, metric);
+    auto const base = model.run(clean, eg::capture_for_sweeps<small>());
+    auto const end = model.run(noise, eg::capture(eg::z, eg::mlp_out));
+    auto const values = [&](double step) {
+        auto const on_the_way = [&](auto s) {
+            return eg::patch(s, eg::everywhere, base) | eg::mask(s, eg::everywhere, {1 - step}, end);
+        };
+        auto const there =
+            model.run(clean, on_the_way(eg::z) | on_the_way(eg::mlp_out) | eg::capture(eg::z, eg::mlp_out));
+        return eg::edge_patching(model, base, there, found.edges, {metric}).of();
+    };
+    double const h = 1e-3;
+    auto const up = values(h), down = values(-h), far_up = values(2 * h), far_down = values(-2 * h);
+    REQUIRE(up.size() == 2 * found.scores.size());
+    for (std::size_t i = 0; i < found.scores.size(); ++i) {
         double sum = 0;
-        for (std::size_t e = 0; e < 2; ++e)
-            for (long p = 0; p < long(clean.rows().length(e)); ++p) {
-                auto const slope = direct[eg::z].slice(0, e, p, h),
-                           moved = difference(to[eg::z].slice(0, e, p, h), held[eg::z].slice(0, e, p, h));
-                for (std::size_t i = 0; i < slope.size(); ++i)
-                    sum += slope[i] * moved[i] / 2;
-            }
-        auto const logits = edges.receivers.size() - 1;
-        CHECK(edges.receivers[logits] == eg::edge_end{eg::edge_end::kind::logits, 0, 0});
-        CHECK(edges.senders[1 + h] == eg::edge_end{eg::edge_end::kind::head, 0, int(h)});
-        checks::check_same(edges.at(logits, 1 + h), sum, "head to logits");
+        for (std::size_t e = 2 * i; e < 2 * i + 2; ++e)
+            sum += (8 * (up[e] - down[e]) - (far_up[e] - far_down[e])) / (12 * h) / 2;
+        checks::check_same(found.scores[i], sum, name_of(found.edges.entries[i]));
     }
-    auto const ranked = edges.ranked();
-    for (std::size_t i = 1; i < ranked.size(); ++i)
-        CHECK(std::abs(edges.at(ranked[i].first, ranked[i].second)) <=
-              std::abs(edges.at(ranked[i - 1].first, ranked[i - 1].second)));
+    auto const order = found.ranked();
+    for (std::size_t i = 1; i < order.size(); ++i)
+        CHECK(std::abs(found.scores[order[i]]) <= std::abs(found.scores[order[i - 1]]));
 }
 
 TEST_CASE("attribution refuses pairs of unequal length and methods that do not go together") {

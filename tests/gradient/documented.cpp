@@ -27,10 +27,10 @@ TEST_CASE("the documented ways to take a gradient") {
     // [mask]
     auto const source = model.run(others, eg::capture(eg::z));
     std::vector<eg::node> const heads{{0, 1}, {1, 0}, {1, 2}};
-    std::vector<double> weights(heads.size(), 1.0);
+    std::vector<double> weights(heads.size(), 0.5);
     double before = 0, after = 0;
     for (int step = 0; step < 20; ++step) {
-        auto const mask = eg::mask(eg::z, eg::nodes(heads).at({-1}), weights, source);
+        auto const mask = eg::mask(eg::z, eg::nodes(heads) & eg::at(-1), weights, source);
         auto const found = eg::gradient(model, prompts, mask, eg::identity, eg::log_probability(answers));
         for (std::size_t i = 0; i < weights.size(); ++i)
             weights[i] = std::clamp(weights[i] + 0.1 * found.parameters()[i], 0.0, 1.0);

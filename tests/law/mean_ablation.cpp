@@ -238,7 +238,7 @@ TEST_CASE("average attention of heads from a role is that of the patterns") {
     std::vector<eg::attention_target> const targets{eg::attention_target::of(s.roles[2]),
                                                     {"some", {{0, 1}, {}, {-1, 2}}}};
     auto const run = model.run(s.tokens, eg::capture(eg::pattern));
-    for (std::size_t const at_once : {1, 50}) {
+    for (auto const at_once : {std::size_t{1}, std::size_t{50}}) {
         auto const found = eg::attention_from(model, s.tokens, s.roles[0], heads, targets, at_once);
         CHECK(found.targets == std::vector<std::string>{"early", "some"});
         for (std::size_t h = 0; h < 2; ++h) {

@@ -66,8 +66,8 @@ attributions attribute_scored(model<D, Backend> const& m, batch const& clean, ba
     require_pairs(clean, noise);
     auto const& rows = clean.rows();
     constexpr int heads = OfQueries ? D.heads : D.kv_heads;
-    attributions result{D.layers, heads, rows, {}, {}};
-    result.values.resize(static_cast<std::size_t>(D.layers * heads) * rows.rows());
+    attributions all{D.layers, heads, rows, {}, {}};
+    all.values.resize(static_cast<std::size_t>(D.layers * heads) * rows.rows());
     using query = scored_query<D>;
     using key = scored_key<D>;
     auto const from = m.run(clean, capture_clean(query{}, key{}));
@@ -107,15 +107,15 @@ attributions attribute_scored(model<D, Backend> const& m, batch const& clean, ba
                             }
                         }
                     }
-                auto const at = result.values.data() + (static_cast<std::size_t>(l) * rows.rows() + rows.begin(e)) *
-                                                           static_cast<std::size_t>(heads);
+                auto const at = all.values.data() + (static_cast<std::size_t>(l) * rows.rows() + rows.begin(e)) *
+                                                        static_cast<std::size_t>(heads);
                 for (std::size_t i = 0; i < changes.size(); ++i)
                     at[i] += share * (options.drop ? std::abs(changes[i]) : changes[i]);
             }
         }
     };
-    result.clean = each_gradient(m, clean, from, to, of, options, capture(sites::pattern{}), identity, use);
-    return result;
+    all.clean = each_gradient(m, clean, from, to, of, options, capture(sites::pattern{}), identity, use);
+    return all;
 }
 
 } // namespace detail

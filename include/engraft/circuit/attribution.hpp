@@ -144,26 +144,26 @@ attributions attribute(model<D, Backend> const& m, batch const& clean, batch con
         "engraft [attribution.site]: attribution is of activations in blocks that are not attention patterns; "
         "see attribute_queries and attribute_keys for what patterns depend on");
     detail::require_pairs(clean, noise);
-    attributions result{hook_point<D, S>::layers, site_heads<D, S>, clean.rows(), {}, {}};
+    attributions all{hook_point<D, S>::layers, site_heads<D, S>, clean.rows(), {}, {}};
     auto const from = m.run(clean, detail::capture_clean(S{}));
     auto const to = m.run(noise, detail::capture_noise(S{}));
     constexpr auto width = site_width<D, S>;
-    result.values.resize(static_cast<std::size_t>(result.layers * result.heads) * clean.rows().rows());
-    result.clean = detail::each_gradient(
-        m, clean, from, to, of, options, capture(S{}), identity, [&](auto const& found, double share) {
-            std::size_t at = 0;
-            for (int l = 0; l < result.layers; ++l) {
-                auto const slope = to_host(found[S{}].whole(l)), a = to_host(from[S{}].whole(l)),
-                           b = to_host(to[S{}].whole(l));
-                for (std::size_t i = 0; i < slope.size(); i += width, ++at) {
-                    double sum = 0;
-                    for (std::size_t c = i; c < i + width; ++c)
-                        sum += double(slope[c]) * (double(b[c]) - double(a[c]));
-                    result.values[at] += share * (options.drop ? std::abs(sum) : sum);
-                }
-            }
-        });
-    return result;
+    all.values.resize(static_cast<std::size_t>(all.layers * all.heads) * clean.rows().rows());
+    all.clean = detail::each_gradient(m, clean, from, to, of, options, capture(S{}), identity,
+                                      [&](auto const& found, double share) {
+                                          std::size_t at = 0;
+                                          for (int l = 0; l < all.layers; ++l) {
+                                              auto const slope = to_host(found[S{}].whole(l)),
+                                                         a = to_host(from[S{}].whole(l)), b = to_host(to[S{}].whole(l));
+                                              for (std::size_t i = 0; i < slope.size(); i += width, ++at) {
+                                                  double sum = 0;
+                                                  for (std::size_t c = i; c < i + width; ++c)
+                                                      sum += double(slope[c]) * (double(b[c]) - double(a[c]));
+                                                  all.values[at] += share * (options.drop ? std::abs(sum) : sum);
+                                              }
+                                          }
+                                      });
+    return all;
 }
 
 } // namespace engraft

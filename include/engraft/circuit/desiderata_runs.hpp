@@ -9,46 +9,11 @@
 #include <vector>
 
 #include <engraft/circuit/circuit.hpp>
-#include <engraft/intervene/mask.hpp>
+#include <engraft/circuit/mask_kinds.hpp>
 #include <engraft/run/sweep.hpp>
 #include <engraft/task/desideratum.hpp>
 
 namespace engraft {
-
-/// Heads whose z comes from a desideratum's alternates, whole or in part.
-struct exchange {
-    std::size_t desideratum = 0; ///< its number in a list
-    std::string role;
-    std::vector<node> heads;
-    std::vector<double> weights{}; ///< of what is kept, as `mask` has them; none: heads are exchanged whole
-
-    /// The heads that something is taken of, and their weights: a head that is kept whole need not be computed.
-    exchange without_kept() const {
-        if (weights.empty())
-            return {desideratum, role, heads, {0}};
-        if (weights.size() == 1 || heads.empty())
-            return *this;
-        exchange rest{desideratum, role, {}, {}};
-        auto const each = weights.size() / heads.size();
-        for (std::size_t h = 0; h < heads.size() && weights.size() == each * heads.size(); ++h) {
-            auto const first = weights.begin() + static_cast<std::ptrdiff_t>(h * each);
-            if (std::all_of(first, first + static_cast<std::ptrdiff_t>(each), [](double w) { return w == 1; }))
-                continue;
-            rest.heads.push_back(heads[h]);
-            rest.weights.insert(rest.weights.end(), first, first + static_cast<std::ptrdiff_t>(each));
-        }
-        return rest;
-    }
-};
-
-/// The policy of an exchange: a mask of its heads at a role, from a run of the alternates that captured z.
-struct masked_heads {
-    template <class Source>
-    auto operator()(exchange const& e, role const& at, Source const& source) const {
-        auto const some = e.without_kept();
-        return mask(sites::z{}, nodes(some.heads).at(at), some.weights, source);
-    }
-};
 
 struct desiderata_options {
     /// Memory for the activations that are kept between questions, in bytes; what does not fit is run again each time.

@@ -42,7 +42,8 @@ public:
             slices = &selected_;
         }
         if constexpr (Act::pulls_by_value) {
-            before_ = vector_tensor<T, memory>(extents<dynamic>(view.size()));
+            if (before_.size() != view.size())
+                before_ = vector_tensor<T, memory>(extents<dynamic>(view.size()));
             backend_->copy(before_.data(), view.data(), view.size());
         }
         if (slices->size() > 0)

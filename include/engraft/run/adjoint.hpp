@@ -9,11 +9,13 @@
 #include <vector>
 
 #include <engraft/backend/adapted_adjoint.hpp>
-#include <engraft/backend/cpu/adjoint.hpp>
 #include <engraft/backend/reference/adjoint.hpp>
 #include <engraft/run/adjoint_pass.hpp>
 #include <engraft/run/metric.hpp>
 #include <engraft/run/model.hpp>
+#if !defined(__CUDACC__) // which does without the backend cpu
+#include <engraft/backend/cpu/adjoint.hpp>
+#endif
 
 namespace engraft {
 

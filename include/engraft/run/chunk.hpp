@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
@@ -47,23 +48,29 @@ struct each_step {
                 use(this->*step);
     }
 
-    /// Of each step the larger one.
-    void raise_to(each_step const& b) {
-        all = std::max(all, b.all);
-        for (auto const& [step, any] : parts())
-            this->*step = std::max(this->*step, b.*step);
+    /// use(step, b's step)
+    template <class U>
+    void each(each_step<U> const& b, auto const& use) {
+        use(all, b.all);
+        for (std::size_t i = 0; i < parts().size(); ++i)
+            use(this->*parts()[i].first, b.*each_step<U>::parts()[i].first);
     }
 
-private:
+    /// Of each step the larger one.
+    void raise_to(each_step const& b) {
+        each(b, [](T& mine, T const& other) { mine = std::max(mine, other); });
+    }
+
+    using part = std::pair<T each_step::*, work>;
     static auto const& parts() {
-        static constexpr std::pair<T each_step::*, work> list[]{{&each_step::first_norm, work::keys | work::query},
-                                                                {&each_step::keys, work::keys},
-                                                                {&each_step::query, work::query},
-                                                                {&each_step::attention, work::attention},
-                                                                {&each_step::z, work::attention | work::clean_z},
-                                                                {&each_step::results, work::results},
-                                                                {&each_step::onward, work::onward},
-                                                                {&each_step::neurons, work::neurons}};
+        static constexpr std::array list{part{&each_step::first_norm, work::keys | work::query},
+                                         part{&each_step::keys, work::keys},
+                                         part{&each_step::query, work::query},
+                                         part{&each_step::attention, work::attention},
+                                         part{&each_step::z, work::attention | work::clean_z},
+                                         part{&each_step::results, work::results},
+                                         part{&each_step::onward, work::onward},
+                                         part{&each_step::neurons, work::neurons}};
         return list;
     }
 };
@@ -102,9 +109,9 @@ struct chunk_rows {
     }
 };
 
-/// The list of a layer that a site's activation has a row for.
-template <site S>
-row_list const& rows_at(chunk_rows::layer const& l) {
+/// The step of a layer whose rows a site's activation has.
+template <site S, class T>
+T const& rows_at(each_step<T> const& l) {
     if constexpr (std::is_same_v<S, sites::normalized1>)
         return l.first_norm;
     else if constexpr (std::is_same_v<S, sites::q> || std::is_same_v<S, sites::rot_q>)

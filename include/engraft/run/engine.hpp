@@ -7,8 +7,8 @@
 #include <vector>
 
 #include <engraft/run/chunk.hpp>
+#include <engraft/run/engine_tables.hpp>
 #include <engraft/run/steps.hpp>
-#include <engraft/run/workspace.hpp>
 
 namespace engraft::detail {
 
@@ -32,6 +32,7 @@ public:
     matrix<T> run(chunk_rows const& chunk, Hooks& hooks) {
         chunk_ = &chunk;
         hooks_ = &hooks;
+        t_.expect(chunk);
         matrix<T> stream = first_stream();
         row_list const* carried = &chunk.layers[0].all;
         for (int l = 0; l < D.layers; ++l) {
@@ -42,13 +43,6 @@ public:
     }
 
     flop_count const& counted() const { return counted_; }
-    std::size_t bytes() const {
-        std::size_t sum = 0;
-        for (auto const* t : {&streams_[0], &streams_[1], &gathered_, &normalized_, &q_, &k_, &v_, &z_, &out_, &attn_,
-                              &gate_, &up_, &mlp_, &made_, &lines_, &results_, &before_, &last_})
-            sum += t->bytes();
-        return sum;
-    }
 
 private:
     using layer_rows = chunk_rows::layer;
@@ -138,7 +132,7 @@ private:
     /// The stream before the first block, of its rows; only embeddings that a policy touches are made again.
     matrix<T> first_stream() {
         auto const& list = chunk_->layers[0].all;
-        auto const out = streams_[1].shaped(list.size(), D.d_model);
+        auto const out = t_.streams[1].shaped(list.size(), D.d_model);
         pairs p;
         for (std::size_t i = 0; i < list.size(); ++i)
             p.add(i, clean_row(list.owner(i), list.position(i)));
@@ -154,7 +148,7 @@ private:
                     b_.scale(out, std::sqrt(static_cast<double>(D.d_model)));
                 at<sites::embed>(0, out);
                 if constexpr (D.position == position::learned) {
-                    auto const positional = gathered_.shaped(list.size(), D.d_model);
+                    auto const positional = t_.gathered.shaped(list.size(), D.d_model);
                     b_.gather_rows(positional, as_matrix(w_.position_embedding), upload<memory>(positions));
                     at<sites::pos_embed>(0, positional);
                     b_.add(out, positional);
@@ -177,7 +171,7 @@ private:
         // Rows that leave the layer: their stream, with what attention and the MLP add.
         auto const& on = rows.onward;
         auto const stream = part_of(x, rows.all, on, stream_beside(x));
-        auto const added = mlp_.shaped(on.size(), D.d_model);
+        auto const added = t_.mlp.shaped(on.size(), D.d_model);
         if constexpr (D.residual == residual::sequential) {
             add(stream, attn);
             at<sites::resid_mid>(layer, stream);
@@ -210,7 +204,7 @@ private:
     }
 
     /// The one of the two stream tables that a stream is not in.
-    table& stream_beside(matrix<T> stream) { return streams_[streams_[0].holds(stream.data) ? 1 : 0]; }
+    table& stream_beside(matrix<T> stream) { return t_.streams[t_.streams[0].holds(stream.data) ? 1 : 0]; }
 
     void add(matrix<T> to, matrix<T> from) const {
         if (to.rows > 0)
@@ -219,20 +213,20 @@ private:
 
     /// attn_out of the rows that leave the layer.
     matrix<T> attention(int layer, layer_rows const& rows, auto const& w, matrix<T> x) {
-        auto const n = part_of(x, rows.all, rows.first_norm, gathered_);
-        auto const normalized = normalized_.shaped(n.rows, D.d_model);
+        auto const n = part_of(x, rows.all, rows.first_norm, t_.gathered);
+        auto const normalized = t_.normalized.shaped(n.rows, D.d_model);
         normalize<D>(b_, normalized, n, w.norm1);
         at<sites::normalized1>(layer, normalized);
 
         constexpr int wide = D.heads * D.d_head, narrow = D.kv_heads * D.d_head;
         auto const kv = rows.keys.size(), queries = rows.query.size();
-        auto const keys = k_.shaped(kv, narrow), values = v_.shaped(kv, narrow), asked = q_.shaped(queries, wide);
-        auto const for_keys = part_of(normalized, rows.first_norm, rows.keys, gathered_);
+        auto const keys = t_.k.shaped(kv, narrow), values = t_.v.shaped(kv, narrow), asked = t_.q.shaped(queries, wide);
+        auto const for_keys = part_of(normalized, rows.first_norm, rows.keys, t_.gathered);
         linear(keys, for_keys, w.k);
         at<sites::k>(layer, keys);
         linear(values, for_keys, w.v);
         at<sites::v>(layer, values);
-        linear(asked, part_of(normalized, rows.first_norm, rows.query, gathered_), w.q);
+        linear(asked, part_of(normalized, rows.first_norm, rows.query, t_.gathered), w.q);
         at<sites::q>(layer, asked);
         if constexpr (D.qk_norm) {
             normalize_heads<D>(b_, asked, D.heads, w.q_norm);
@@ -245,11 +239,11 @@ private:
             at<sites::rot_k>(layer, keys);
         }
 
-        auto const mixed = z_.shaped(rows.z.size(), wide);
+        auto const mixed = t_.z.shaped(rows.z.size(), wide);
         if (rows.z.size() > 0)
             fill_z(layer, rows, asked, keys, values, mixed);
         at<sites::z>(layer, mixed);
-        auto const out = out_.shaped(rows.z.size(), D.d_model);
+        auto const out = t_.out.shaped(rows.z.size(), D.d_model);
         linear(out, mixed, w.o);
         if constexpr (Hooks::template touched<sites::result>)
             results(layer, rows, w, mixed, out);
@@ -259,7 +253,7 @@ private:
         auto const& on = rows.onward;
         matrix<T> attn = out;
         if (on.size() != rows.z.size() || !same_rows(on, rows.z)) {
-            attn = attn_.shaped(on.size(), D.d_model);
+            attn = t_.attn.shaped(on.size(), D.d_model);
             fill(attn, on, out, rows.z, clean(attn_out, layer));
         }
         at<sites::attn_out>(layer, attn);
@@ -312,7 +306,7 @@ private:
         auto const positions = upload<memory>(own);
         matrix<T const> const clean_keys = clean(keys_site{}, layer), clean_values = clean(sites::v{}, layer);
         if constexpr (Hooks::template touched<sites::scores> || Hooks::template touched<sites::pattern>) {
-            auto const lines = lines_.shaped(queried.size() * static_cast<std::size_t>(D.heads), rows_.longest());
+            auto const lines = t_.lines.shaped(queried.size() * static_cast<std::size_t>(D.heads), rows_.longest());
             b_.score_rows(lines, asked, list, clean_keys, keys, positions, shape, rows_);
             at<sites::scores>(layer, lines);
             b_.softmax_rows(lines);
@@ -327,12 +321,12 @@ private:
     void results(int layer, layer_rows const& rows, auto const& w, matrix<T> all_z, matrix<T> all_out) {
         if (rows.results.size() == 0)
             return;
-        auto const in = part_of(all_z, rows.z, rows.results, gathered_);
-        auto const made = part_of(all_out, rows.z, rows.results, mlp_);
-        auto const each = results_.shaped(in.rows, D.heads * D.d_model);
+        auto const in = part_of(all_z, rows.z, rows.results, t_.gathered);
+        auto const made = part_of(all_out, rows.z, rows.results, t_.mlp);
+        auto const each = t_.results.shaped(in.rows, D.heads * D.d_model);
         b_.head_results(each, in, w.o, D.heads);
         counted_.linear += 2.0 * static_cast<double>(in.rows) * D.heads * D.d_head * D.d_model;
-        auto const before = before_.shaped(in.rows, D.heads * D.d_model);
+        auto const before = t_.before.shaped(in.rows, D.heads * D.d_model);
         b_.copy(before.data, each.data, each.rows * each.columns);
         at<sites::result>(layer, each);
         b_.add_difference(made, each, before, D.heads);
@@ -347,16 +341,16 @@ private:
     /// added: the MLP's output at the rows that leave the layer; stream: what it reads there.
     void neurons(int layer, layer_rows const& rows, auto const& w, matrix<T> stream, matrix<T> added) {
         auto const &on = rows.onward, &computed = rows.neurons;
-        auto const in = part_of(stream, on, computed, gathered_);
-        auto const normalized = normalized_.shaped(computed.size(), D.d_model);
+        auto const in = part_of(stream, on, computed, t_.gathered);
+        auto const normalized = t_.normalized.shaped(computed.size(), D.d_model);
         normalize<D>(b_, normalized, in, w.norm2);
         at<sites::normalized2>(layer, normalized);
-        auto const gate = is_gated(D.mlp) ? gate_.shaped(computed.size(), D.d_mlp) : matrix<T>{};
+        auto const gate = is_gated(D.mlp) ? t_.gate.shaped(computed.size(), D.d_mlp) : matrix<T>{};
         if constexpr (is_gated(D.mlp)) {
             linear(gate, normalized, w.gate);
             at<sites::mlp_gate>(layer, gate);
         }
-        auto const up = up_.shaped(computed.size(), D.d_mlp);
+        auto const up = t_.up.shaped(computed.size(), D.d_mlp);
         linear(up, normalized, w.up);
         at<sites::mlp_pre>(layer, up);
         if (computed.size() > 0) {
@@ -367,7 +361,7 @@ private:
         }
         at<sites::mlp_post>(layer, up);
         bool const all = computed.size() == on.size();
-        auto const out = all ? added : made_.shaped(computed.size(), D.d_model);
+        auto const out = all ? added : t_.made.shaped(computed.size(), D.d_model);
         linear(out, up, w.down);
         if constexpr (D.post_norms)
             normalize<D>(b_, out, out, w.mlp_out_norm);
@@ -377,8 +371,8 @@ private:
 
     matrix<T> final(matrix<T> stream, row_list const& carried) {
         auto const& last = chunk_->last;
-        auto const out = last_.shaped(last.size(), D.d_model);
-        auto const normalized = normalized_.shaped(stream.rows, D.d_model);
+        auto const out = t_.last.shaped(last.size(), D.d_model);
+        auto const normalized = t_.normalized.shaped(stream.rows, D.d_model);
         normalize<D>(b_, normalized, stream, w_.final_norm);
         fill(out, last, normalized, carried, clean_.final_normalized());
         at<sites::final_normalized>(0, out);
@@ -393,8 +387,7 @@ private:
     Hooks* hooks_ = nullptr;
     matrix_tensor<T, memory> angles_;
     flop_count counted_;
-    table streams_[2], gathered_, normalized_, q_, k_, v_, z_, out_, attn_, gate_, up_, mlp_, made_, lines_, results_,
-        before_, last_;
+    engine_tables<T, memory> t_;
 };
 
 } // namespace engraft::detail

@@ -106,6 +106,12 @@ struct wanted_rows {
     std::vector<on_the_way> sites;
 };
 
+/// Layers at which what is written to a site is what is there already.
+struct idle_layers {
+    int site = -1;
+    std::vector<bool> layers{};
+};
+
 /// Works out, for one case, which rows differ from the clean run and are needed: forward from what its policies touch,
 /// and backward from what is read.
 class case_planner {
@@ -116,7 +122,7 @@ public:
 
     /// The work of each [layer][position] of an example of `length` positions; empty when nothing read can differ.
     std::vector<work> const& plan(footprint const& touched, std::size_t example, std::size_t length,
-                                  wanted_rows const& wanted) {
+                                  wanted_rows const& wanted, idle_layers const& idle = {}) {
         n_ = length;
         auto const cells = static_cast<std::size_t>(d_.layers) * n_;
         todo_.assign(cells, work::none);
@@ -127,7 +133,7 @@ public:
             todo_.clear();
             return todo_;
         }
-        forward(effects);
+        forward(effects, idle);
         bool const any = backward(wanted);
         if (!any)
             todo_.clear();
@@ -154,14 +160,17 @@ private:
         return differs || e.written;
     }
 
-    void forward(footprint::of_example const& touched) {
+    void forward(footprint::of_example const& touched, idle_layers const& idle) {
         std::vector<bool> stream(n_);
         for (std::size_t p = first_; p < n_; ++p)
             stream[p] = touched.at(site_index<sites::embed>, 0, p).written ||
                         touched.at(site_index<sites::pos_embed>, 0, p).written;
         bool const parallel = d_.residual == residual::parallel;
         for (int l = 0; l < d_.layers; ++l) {
-            auto const touch = [&](int site, std::size_t p) { return touched.at(site, l, p); };
+            auto const touch = [&](int site, std::size_t p) {
+                bool const nothing = site == idle.site && idle.layers[static_cast<std::size_t>(l)];
+                return nothing ? site_effect{} : touched.at(site, l, p);
+            };
             auto const writes = [&](int site, std::size_t p) { return touch(site, p).written; };
             auto const shape = shape_(l);
             for (std::size_t p = first_; p < n_; ++p) {

@@ -1,10 +1,12 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <utility>
 #include <vector>
 
 #include <engraft/intervene/donor.hpp>
+#include <engraft/run/chunk.hpp>
 #include <engraft/run/model.hpp>
 
 namespace engraft {
@@ -53,6 +55,20 @@ struct received {
                                                    : (row * static_cast<std::size_t>(site_heads<D, S>) + head) * width;
     }
 };
+
+/// Layers whose receivers read what they read in the clean run. todo: a case's work in the first pass
+template <site S>
+idle_layers not_reached(description const& d, std::vector<work> const& todo, wanted_rows const& wanted) {
+    auto const layers = static_cast<std::size_t>(d.layers), length = todo.size() / layers;
+    idle_layers idle{site_index<S>, std::vector<bool>(layers)};
+    for (auto const& r : wanted.sites) {
+        each_step<bool> reached;
+        if (auto const w = todo[static_cast<std::size_t>(r.layer) * length + r.position]; w != work::none)
+            reached.of(w, [](bool& step) { step = true; });
+        idle.layers[static_cast<std::size_t>(r.layer)] = !rows_at<S>(reached);
+    }
+    return idle;
+}
 
 /// Which rows of an activation go to which of a table.
 struct received_rows {

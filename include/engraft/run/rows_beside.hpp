@@ -6,10 +6,12 @@
 #include <vector>
 
 #include <engraft/backend/attention_row.hpp>
-#include <engraft/backend/cpu/adjoint_rows.hpp>
 #include <engraft/backend/reference/adjoint_rows.hpp>
 #include <engraft/model/block.hpp>
 #include <engraft/run/batch.hpp>
+#if !defined(__CUDACC__) // which does without the backend cpu
+#include <engraft/backend/cpu/adjoint_rows.hpp>
+#endif
 
 namespace engraft {
 

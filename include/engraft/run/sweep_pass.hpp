@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <map>
+#include <utility>
 #include <vector>
 
 #include <engraft/intervene/compose.hpp>
@@ -51,7 +53,15 @@ public:
 
     /// [layer][position] of a case; empty when it is as the clean run in all that is read.
     std::vector<work> const& todo(sweep_case const& c) {
-        return planner_.plan(footprints_[c.entry], c.example, clean_.rows().length(c.example), wanted_[c.example]);
+        static idle_layers const none;
+        auto const found = idle_.find({c.entry, c.example});
+        return planner_.plan(footprints_[c.entry], c.example, clean_.rows().length(c.example), wanted_[c.example],
+                             found == idle_.end() ? none : found->second);
+    }
+
+    /// Plans a case from now on as one whose policy changes nothing in these layers.
+    void set_idle(sweep_case const& c, idle_layers idle) {
+        idle_.insert_or_assign({c.entry, c.example}, std::move(idle));
     }
 
     /// Where the policies of all entries act.
@@ -129,6 +139,7 @@ private:
     wanted_rows const* wanted_;
     case_planner planner_;
     std::vector<footprint> footprints_;
+    std::map<std::pair<std::size_t, std::size_t>, idle_layers> idle_; ///< by entry and example
     std::vector<std::vector<std::size_t>> owners_;
 };
 

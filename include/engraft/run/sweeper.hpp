@@ -100,6 +100,8 @@ public:
 
         // The second pass has rows of its own sizes: its chunk is cut again where it needs more memory.
         auto const plan_second = [&](std::vector<sweep_case> const& cases, sweep_plan& plan) {
+            for (auto const& c : cases)
+                second.set_idle(c, not_reached<S>(D, first.todo(c), wanted[c.example]));
             return cut(second, cases, true, 0, plan);
         };
         auto const compute = [&](std::vector<sweep_case> const& cases, sweep_plan& plan) {
@@ -195,10 +197,10 @@ private:
                                              std::size_t more_elements, sweep_plan& plan) {
         std::vector<std::vector<sweep_case>> chunks;
         auto size = pass.empty_size();
-        double const room = options_.memory / passes_ / sizeof(T);
-        auto const elements = [&](chunk_size const& of, double count) {
-            return of.elements() + (reads_logits ? reader_.elements(of.read(), Pass::edits_logits) : 0) +
-                   count * static_cast<double>(more_elements);
+        double const room = options_.memory / passes_;
+        auto const bytes = [&](chunk_size const& of, double count) {
+            double const logits = reads_logits ? reader_.elements(of.read(), Pass::edits_logits) : 0;
+            return of.bytes(sizeof(T)) + (logits + count * static_cast<double>(more_elements)) * sizeof(T);
         };
         plan.live = 0;
         for (auto const& c : cases) {
@@ -216,14 +218,14 @@ private:
             auto larger = size;
             larger.add(todo, length);
             double const in_chunk = chunks.empty() ? 0 : static_cast<double>(chunks.back().size());
-            if (chunks.empty() || elements(larger, in_chunk + 1) > room) {
+            if (chunks.empty() || bytes(larger, in_chunk + 1) > room) {
                 auto alone = pass.empty_size();
                 alone.add(todo, length);
-                double const least = elements(alone, 1);
+                double const least = bytes(alone, 1);
                 if (least > room)
-                    throw bad_input({"engraft [sweep.memory]: one case needs ",
-                                     std::int64_t(least * passes_ * sizeof(T)), " bytes, more than the ",
-                                     std::int64_t(options_.memory), " that are allowed; raise sweep_options::memory"});
+                    throw bad_input({"engraft [sweep.memory]: one case needs ", std::int64_t(least * passes_),
+                                     " bytes, more than the ", std::int64_t(options_.memory),
+                                     " that are allowed; raise sweep_options::memory"});
                 chunks.emplace_back();
                 ++plan.chunks;
                 size = alone;
@@ -231,8 +233,7 @@ private:
                 size = larger;
             }
             chunks.back().push_back(c);
-            plan.memory = std::max(plan.memory, elements(size, static_cast<double>(chunks.back().size())) *
-                                                    static_cast<double>(sizeof(T)));
+            plan.memory = std::max(plan.memory, bytes(size, static_cast<double>(chunks.back().size())));
         }
         return chunks;
     }

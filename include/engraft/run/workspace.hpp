@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 
 #include <engraft/core/tensor.hpp>
@@ -10,9 +11,15 @@ namespace engraft::detail {
 template <class T, class Memory>
 class workspace {
 public:
+    /// The next table that does not fit gets as many rows: those of the largest layer to come.
+    void expect(std::size_t rows) { rows_ = rows; }
+
+    /// A table of any content.
     matrix<T> shaped(std::size_t rows, std::size_t columns) {
-        if (rows * columns > elements_.size())
-            elements_ = vector_tensor<T, Memory>(extents<dynamic>(rows * columns));
+        if (rows * columns > elements_.size()) {
+            elements_ = {}; // before there is the next one
+            elements_ = vector_tensor<T, Memory>(extents<dynamic>(std::max(rows, rows_) * columns));
+        }
         return {elements_.data(), rows, columns, columns};
     }
     bool holds(T const* data) const { return data && data == elements_.data(); }
@@ -20,6 +27,7 @@ public:
 
 private:
     vector_tensor<T, Memory> elements_;
+    std::size_t rows_ = 0;
 };
 
 } // namespace engraft::detail

@@ -11,12 +11,12 @@
 #include <engraft/backend/adjoint.hpp>
 #include <engraft/backend/cpu/adjoint_attention.hpp>
 #include <engraft/backend/cpu/cpu.hpp>
+#include <engraft/backend/cpu/product_back.hpp>
 #include <engraft/backend/host_adjoint_slices.hpp>
 
 namespace engraft {
 
-/// Ordinary processors backwards, cut into tasks as forwards. Products backwards read weights transposed, which are
-/// made for each: that costs as much as a few rows of the product.
+/// Ordinary processors backwards, cut into tasks as forwards: what a row becomes depends on that row alone.
 template <numeric_policy Numbers>
 class adjoints<cpu<Numbers>> : public host_adjoint_slices<typename Numbers::storage> {
 public:
@@ -36,18 +36,18 @@ public:
     }
 
     void linear(out_matrix dx, in_matrix dy, linear_map const& map, bool add) const {
-        product(dx, dy, map.weight.transposed(0, map.out(), 0, map.in(), threads_), add);
+        detail::multiply_back(threads_, dx, dy, map.weight, {}, add);
     }
 
     void linear_part(out_matrix dx, in_matrix dy, linear_map const& map, std::size_t first) const {
-        product(dx, dy, map.weight.transposed(first, dy.columns, 0, map.in(), threads_), false);
+        detail::multiply_back(threads_, dx, dy, map.weight, {.first_output = first}, false);
     }
 
     void head_results(out_matrix dx, in_matrix dy, linear_map const& map, std::size_t heads) const {
         std::size_t const width = dx.columns / heads, wide = map.out();
         for (std::size_t h = 0; h < heads; ++h)
-            product(dx.column_range(h * width, width), dy.column_range(h * wide, wide),
-                    map.weight.transposed(0, wide, h * width, width, threads_), false);
+            detail::multiply_back(threads_, dx.column_range(h * width, width), dy.column_range(h * wide, wide),
+                                  map.weight, {.first_input = h * width}, false);
     }
 
     void repeat(out_matrix out, in_matrix in, std::size_t parts) const {
@@ -150,7 +150,7 @@ public:
             task.take(task.values, rows_of(values, rows, e));
             task.take(task.dkeys, rows_of(dk, rows, e));
             task.take(task.dvalues, rows_of(dv, rows, e));
-            task.all(scratch(3 * shape.group(), task.length).data);
+            task.all(scratch(3 * shape.group() * task.length));
         });
     }
 
@@ -252,16 +252,12 @@ private:
         });
     }
 
-    /// A matrix of this thread's own, overwritten by the next call.
-    static out_matrix scratch(std::size_t rows, std::size_t columns) {
+    /// Elements of this thread's own, overwritten by the next call.
+    static T* scratch(std::size_t count) {
         thread_local std::vector<T> buffer;
-        if (buffer.size() < rows * columns)
-            buffer.resize(rows * columns);
-        return {buffer.data(), rows, columns, columns};
-    }
-
-    void product(out_matrix dx, in_matrix dy, detail::packed_matrix<T> const& transposed, bool add) const {
-        detail::multiply(threads_, dx, dy, transposed, {.add = add});
+        if (buffer.size() < count)
+            buffer.resize(count);
+        return buffer.data();
     }
 
     /// `Count` sums over a row at once, each in eight parts: f(c, parts) adds to parts[8 i], i the number of the sum.

@@ -32,15 +32,6 @@ public:
         });
     }
 
-    /// The transpose of the weights of `outputs` outputs and `inputs` inputs from the first ones given on: what a
-    /// product backwards reads.
-    packed_matrix transposed(std::size_t first_output, std::size_t outputs, std::size_t first_input, std::size_t inputs,
-                             int threads) const {
-        return {inputs, outputs, threads, [&](std::size_t input, std::size_t output) {
-                    return element(first_output + output, first_input + input);
-                }};
-    }
-
     std::size_t outputs() const { return outputs_; }
     std::size_t inputs() const { return inputs_; }
     std::size_t panels() const { return (outputs_ + panel - 1) / panel; }

@@ -15,6 +15,7 @@
 #include <engraft/io/source/checkpoint.ipp>
 #include <engraft/io/source/circuit_file.ipp>
 #include <engraft/io/source/config.ipp>
+#include <engraft/io/source/dcm_file.ipp>
 #include <engraft/io/source/dequantize.ipp>
 #include <engraft/io/source/gguf.ipp>
 #include <engraft/io/source/gguf_description.ipp>

@@ -1,0 +1,163 @@
+// Section 5.1 of Prakash et al. 2024: which heads of each group of the circuit carry the object, the label or the
+// position? A mask per group and desideratum is trained to take z from alternate prompts where that gives the target.
+// test: --model tuned --train 32 --evaluate 14 --test 14 --batch 16
+// test: --model adapter --group value_fetcher --desiderata object,no_comma --neurons --train 16 --evaluate 7 --test 7
+// --epochs 1 refused: --desiderata colour refused: --group nowhere refused: --train 0 refused: --pair nowhere
+
+#include <iomanip>
+#include <map>
+
+#include <engraft/engraft.hpp>
+
+#include "pair/pair.hpp"
+#include "program.hpp"
+
+namespace eg = engraft;
+
+namespace {
+
+struct settings {
+    std::string folder = ENGRAFT_PAIR_FOLDER, state, masks;
+    std::vector<std::string> models{"base", "tuned", "adapter"}, desiderata{"object", "label", "position"}, groups;
+    std::size_t train = 1000, evaluate = 500, test = 500;
+    eg::boxes::options task{.seed = 20};
+    bool neurons = false;
+    int threads = 0;
+    eg::dcm_options dcm;
+};
+
+eg::model<pair_model, eg::cpu<eg::fp32>> load(settings const& s, std::string const& name) {
+    eg::cpu<eg::fp32> const backend(s.threads);
+    return name == "adapter" ? eg::load<pair_model>(s.folder + "/base", eg::lora(s.folder + "/adapter"), backend)
+                             : eg::load<pair_model>(s.folder + "/" + name, backend);
+}
+
+eg::circuit groups_of(settings const& s) {
+    auto const all = eg::read_circuit(s.folder + "/circuit.json");
+    if (s.groups.empty())
+        return all;
+    eg::circuit some;
+    for (auto const& name : s.groups)
+        some.groups.push_back(all[name]);
+    return some;
+}
+
+std::string text_of(std::vector<eg::node> const& heads) {
+    std::string text;
+    for (auto const& n : heads)
+        text += (text.empty() ? "" : " ") + std::to_string(n.layer) + "." + std::to_string(n.head);
+    return text.empty() ? "none" : text;
+}
+
+void print(std::vector<eg::dcm_result> const& found, eg::circuit const& circuit) {
+    std::cout << std::left << std::setw(22) << "group" << std::setw(22) << "desideratum" << std::right << std::setw(7)
+              << "chosen" << std::setw(10) << "accuracy" << std::setw(8) << "group" << std::setw(8) << "clean"
+              << "  heads\n";
+    for (auto const& one : found)
+        std::cout << std::left << std::setw(22) << one.group << std::setw(22) << one.desideratum << std::right
+                  << std::setw(3) << one.chosen.size() << "/" << std::left << std::setw(3)
+                  << circuit[one.group].heads.size() << std::right << std::fixed << std::setprecision(3)
+                  << std::setw(10) << one.test_accuracy << std::setw(8) << one.group_accuracy << std::setw(8)
+                  << one.clean_accuracy << "  " << text_of(one.chosen) << '\n';
+    std::cout << std::endl;
+}
+
+nlohmann::ordered_json json_of(eg::dcm_result const& one) {
+    nlohmann::ordered_json heads = nlohmann::ordered_json::array();
+    for (auto const& n : one.chosen)
+        heads.push_back({n.layer, n.head});
+    return {{"group", one.group},
+            {"role", one.role},
+            {"desideratum", one.desideratum},
+            {"heads", heads},
+            {"weights_exchanged", one.exchanged},
+            {"mask", one.mask},
+            {"accuracy", one.accuracy},
+            {"test_accuracy", one.test_accuracy},
+            {"group_accuracy", one.group_accuracy},
+            {"clean_accuracy", one.clean_accuracy}};
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    CLI::App app("Finds the heads of each group that carry the object, the label or the position (DCM).", "dcm");
+    settings s;
+    app.add_option("--pair", s.folder, "Folder with base/, tuned/, adapter/ and circuit.json")->capture_default_str();
+    app.add_option("--model", s.models, "Models: base, tuned, or adapter (base with its LoRA adapter)")
+        ->delimiter(',')
+        ->capture_default_str()
+        ->check(CLI::IsMember({"base", "tuned", "adapter"}));
+    app.add_option("--desiderata", s.desiderata, "Desiderata; docs/how_to/dcm.md lists them")
+        ->delimiter(',')
+        ->capture_default_str();
+    app.add_option("--group", s.groups, "Groups of the circuit; all where none is given")->delimiter(',');
+    app.add_option("--train", s.train, "Examples to train on")->capture_default_str();
+    app.add_option("--evaluate", s.evaluate, "Examples that choose the best mask")->capture_default_str();
+    app.add_option("--test", s.test, "Examples of the accuracy that is reported")->capture_default_str();
+    app.add_option("--seed", s.task.seed, "Seed of the prompts")->capture_default_str();
+    app.add_option("--boxes", s.task.boxes, "Boxes in a prompt")->capture_default_str();
+    app.add_option("--epochs", s.dcm.epochs, "Times that all examples are gone through")->capture_default_str();
+    app.add_option("--batch", s.dcm.batch, "Examples of a step")->capture_default_str();
+    app.add_option("--evaluate-every", s.dcm.evaluate_every, "Steps between evaluations")->capture_default_str();
+    app.add_option("--learning-rate", s.dcm.rule.learning_rate, "Of Adam")->capture_default_str();
+    app.add_option("--sparsity", s.dcm.rule.sparsity, "Lambda: what an exchanged head costs")->capture_default_str();
+    app.add_option("--temperature", s.dcm.rule.temperature, "Of sigmoid weights; 0: weights are clamped")
+        ->capture_default_str();
+    app.add_flag("--neurons", s.neurons, "A weight for each element of z in place of each head");
+    app.add_option("--state", s.state, "Keep what is done in FILE.<model>, and go on from there");
+    app.add_option("--masks", s.masks, "Write the masks to FILE.<model>, as the paper's authors released theirs");
+    app.add_option("--threads", s.threads, "Threads; 0 means all")
+        ->capture_default_str()
+        ->check(CLI::NonNegativeNumber);
+
+    return example::run(app, argc, argv, [&] {
+        example::stopwatch total;
+        auto const circuit = groups_of(s);
+        s.dcm.of = s.neurons ? eg::granularity::neuron : eg::granularity::head;
+        if (s.dcm.rule.temperature > 0)
+            s.dcm.rule.start = 0.9;
+        s.task.examples = s.train + s.evaluate + s.test;
+        auto const steps = s.dcm.batch == 0 ? 0 : (s.train + s.dcm.batch - 1) / s.dcm.batch * s.dcm.epochs;
+        example::progress bar(static_cast<int>(steps * s.models.size()));
+
+        nlohmann::ordered_json numbers{{"seed", s.task.seed}, {"boxes", s.task.boxes},
+                                       {"train", s.train},    {"evaluate", s.evaluate},
+                                       {"test", s.test},      {"models", nlohmann::ordered_json::object()}};
+        for (auto const& name : s.models) {
+            example::stopwatch watch;
+            auto const model = load(s, name);
+            auto options = s.dcm;
+            options.progress = [&](double) { bar.step(name); };
+            eg::dcm_state state;
+            if (auto const file = s.state + "." + name; !s.state.empty()) {
+                if (std::filesystem::exists(file))
+                    state = eg::read_dcm_state(file);
+                options.checkpoint = [file](eg::dcm_state const& now) { eg::write_dcm_state(file, now); };
+            }
+            // [train]
+            std::vector<eg::desideratum> desiderata;
+            for (auto const& d : s.desiderata)
+                desiderata.push_back(eg::boxes::sample(model.tokenizer(), eg::boxes::hypothesis_named(d), s.task));
+            auto const data = eg::dcm_data::split(desiderata, s.train, s.evaluate, s.test);
+            auto const found = eg::dcm(model, circuit, data, options, state);
+            // [/train]
+
+            std::cout << "== " << name << ": " << s.train << " examples to train, " << s.evaluate << " to evaluate, "
+                      << s.test << " to test, " << s.task.boxes << " boxes, seed " << s.task.seed << " ==\n";
+            print(found, circuit);
+            auto& of_model = numbers["models"][name];
+            std::vector<eg::mask_record> records;
+            for (auto const& one : found) {
+                of_model["masks"].push_back(json_of(one));
+                records.push_back({one.group, one.desideratum, one.mask, one.chosen, one.test_accuracy});
+            }
+            of_model["seconds"] = watch.seconds();
+            if (!s.masks.empty())
+                eg::write_masks(s.masks + "." + name, records);
+        }
+        numbers["seconds"] = total.seconds();
+        std::cout << std::fixed << std::setprecision(1) << total.seconds() << " seconds\n";
+        return numbers;
+    });
+}

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <filesystem>
+
+#include <engraft/circuit/dcm_state.hpp>
+#include <engraft/io/linkage.hpp>
+#include <engraft/io/results.hpp>
+
+namespace engraft {
+
+/// What a training of masks has come to, exactly: numbers come back bit for bit.
+/// throws bad_input when the file can't be written; it is written whole or not at all
+void write_dcm_state(std::filesystem::path const& path, dcm_state const& state);
+
+/// throws bad_file when the file is not of that form
+dcm_state read_dcm_state(std::filesystem::path const& path);
+
+/// Masks in the form that `read_masks` reads. throws bad_input when a group has a desideratum twice, or the file can't
+/// be written
+void write_masks(std::filesystem::path const& path, std::vector<mask_record> const& masks);
+
+} // namespace engraft
+
+#ifndef ENGRAFT_COMPILED_IO
+#include <engraft/io/source/dcm_file.ipp>
+#endif
