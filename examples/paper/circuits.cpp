@@ -12,8 +12,9 @@ report::figure map_of_scores(context const& c, std::string const& group, std::ve
     auto map = map_of("scores_" + group, "Path patching scores, " + letter(group), counted(c.models.layers()),
                       counted(c.models.heads()), scores);
     map.x_label = "head", map.y_label = "layer";
+    map.most = 0;
     for (double const s : scores)
-        map.most = std::max(std::abs(s), s == scores.front() ? 0 : map.most);
+        map.most = std::max(map.most, std::abs(s));
     map.least = -map.most;
     return map;
 }

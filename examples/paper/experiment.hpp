@@ -37,11 +37,7 @@ struct context {
     eg::circuit by_score(model_entry const& m) const { return kept.circuit(m.name + "_by_score"); }
     eg::circuit circuit(model_entry const& m) const { return kept.circuit(m.name); }
     /// The heads of each group that carry its function, as `masks` found them.
-#ifdef PAPER_HAS_MASKS
     eg::circuit functional(model_entry const& m) const { return kept.circuit(m.name + "_functional"); }
-#else
-    eg::circuit functional(model_entry const& m) const { return without_empty_groups(circuit(m)); }
-#endif
 
     /// "200, seed 10"
     std::string prompts_text() const {

@@ -6,11 +6,9 @@ extern experiment const circuits, table_1, figure_1, masks, figure_3, figure_4, 
     table_a6, table_a11;
 
 std::vector<experiment const*> const& all_experiments() {
-    static std::vector<experiment const*> const all{&circuits, &table_1,   &figure_1,
-#ifdef PAPER_HAS_MASKS
-                                                    &masks,    &figure_3,  &table_a11,
-#endif
-                                                    &figure_4, &figure_a1, &figure_a3, &figure_a5, &table_a6};
+    static std::vector<experiment const*> const all{&circuits,  &table_1,   &figure_1, &masks,
+                                                    &figure_3,  &table_a11, &figure_4, &figure_a1,
+                                                    &figure_a3, &figure_a5, &table_a6};
     return all;
 }
 

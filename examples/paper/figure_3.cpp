@@ -2,7 +2,6 @@
 
 #include "experiment.hpp"
 
-#ifdef PAPER_HAS_MASKS
 namespace paper {
 
 namespace {
@@ -79,4 +78,3 @@ void run(context& c, report::findings& f) {
 extern experiment const figure_3{"figure_3", "Figures 2, 3, A8, A9: what the groups carry", {"masks"}, run};
 
 } // namespace paper
-#endif

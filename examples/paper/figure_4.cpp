@@ -76,13 +76,6 @@ void run(context& c, report::findings& f) {
 
 } // namespace
 
-extern experiment const figure_4{"figure_4",
-                                 "Figure 4: cross-model activation patching",
-#ifdef PAPER_HAS_MASKS
-                                 {"masks"},
-#else
-                                 {"circuits"},
-#endif
-                                 run};
+extern experiment const figure_4{"figure_4", "Figure 4: cross-model activation patching", {"masks"}, run};
 
 } // namespace paper

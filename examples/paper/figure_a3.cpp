@@ -55,6 +55,8 @@ void run(context& c, report::findings& f) {
             add(letter(subsets[i].name), subsets[i].name, double(heads_of(subsets[i].nodes)), of_model[i],
                 of_circuit[i], std::abs(of_circuit[i] - of_model[i]));
         }
+        f.arrays.push_back({points.name + "_of_circuit", {of_circuit.size()}, of_circuit});
+        f.arrays.push_back({points.name + "_of_model", {of_model.size()}, of_model});
         f.tables.push_back(t);
         f.figures.push_back(points);
     }

@@ -53,6 +53,8 @@ void run(context& c, report::findings& f) {
                 both.all[1].pale.push_back(!bars[i].in_base);
             strong += bars[i].in_base, kept += bars[i].in_base && i < bars.size() / 2;
         }
+        f.arrays.push_back({both.name, {both.all[0].y.size()}, both.all[0].y});
+        f.arrays.push_back({both.name + "_in_" + base.name, {both.all[1].y.size()}, both.all[1].y});
         f.figures.push_back(both);
         f.comparisons.push_back({m.name + ": “most of the highly causal heads in the base circuit remain highly "
                                           "influential”: share of the common heads in its stronger half",

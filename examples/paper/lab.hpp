@@ -11,16 +11,12 @@
 
 #include <engraft/circuit/attention_report.hpp>
 #include <engraft/circuit/circuit.hpp>
+#include <engraft/circuit/dcm.hpp>
 #include <engraft/circuit/path_patching.hpp>
 #include <engraft/task/boxes.hpp>
+#include <engraft/task/desiderata.hpp>
 
 #include "settings.hpp"
-
-#if __has_include(<engraft/circuit/dcm.hpp>)
-#define PAPER_HAS_MASKS
-#include <engraft/circuit/dcm.hpp>
-#include <engraft/task/desiderata.hpp>
-#endif
 
 namespace paper {
 
@@ -81,7 +77,6 @@ public:
     virtual eg::attention_report attention(std::string const& model, eg::boxes::prompts const& p,
                                            eg::circuit_group const& group) = 0;
 
-#ifdef PAPER_HAS_MASKS
     /// Triples of each hypothesis, for the models' tokenizer.
     virtual std::vector<eg::desideratum> desiderata(std::vector<eg::boxes::hypothesis> const& all, std::size_t examples,
                                                     std::uint64_t seed) const = 0;
@@ -93,7 +88,6 @@ public:
     /// Masks of each group for each desideratum, trained.
     virtual std::vector<eg::dcm_result> masks(std::string const& model, eg::circuit const& groups,
                                               eg::dcm_data const& data) = 0;
-#endif
 
     cost used;                            ///< since it was last set to {}
     std::function<void(double)> progress; ///< called with the share of a call's work that is done

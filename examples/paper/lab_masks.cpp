@@ -2,7 +2,6 @@
 
 #include "../described.hpp"
 
-#ifdef PAPER_HAS_MASKS
 namespace paper {
 
 template <eg::description D>
@@ -25,4 +24,3 @@ template std::vector<eg::dcm_result> lab_of<described>::masks(std::string const&
                                                               eg::dcm_data const&);
 
 } // namespace paper
-#endif

@@ -53,7 +53,7 @@ public:
              {"structure_reader", at(eg::previous_query_label{}), counts.at(3), input::of_values, "position_detector"}},
             options());
         for (auto const& step : found.steps)
-            count(step.planned, step.counted);
+            count(step.patched.planned, step.patched.counted);
         return found;
     }
 
@@ -65,7 +65,6 @@ public:
                                             eg::boxes::prompts const& mean_prompts) override;
     eg::attention_report attention(std::string const& model, eg::boxes::prompts const& p,
                                    eg::circuit_group const& group) override;
-#ifdef PAPER_HAS_MASKS
     std::vector<double> follow(std::string const& model, std::vector<eg::desideratum> const& all,
                                std::vector<eg::exchange> const& exchanges) override;
     std::vector<eg::dcm_result> masks(std::string const& model, eg::circuit const& groups,
@@ -78,7 +77,6 @@ public:
             drawn.push_back(eg::boxes::sample(*words_, what, {.examples = examples, .seed = seed}));
         return drawn;
     }
-#endif
 
 private:
     using model_type = eg::model<D>;

@@ -12,26 +12,23 @@ std::vector<double> lab_of<D>::swapped(part what, std::string const& into, std::
     auto const source = of(from).run(p.tokens, eg::capture(eg::z, eg::q, eg::k, eg::v));
 
     // One policy for all four sites, so that the engine is compiled once: three of them have no heads.
-    auto const one = [&](part asked, auto site, eg::circuit_group const& g) {
-        auto const heads = asked == what ? g.heads : std::vector<eg::node>{};
-        return eg::may_not_fire(eg::swap(site, eg::nodes(heads).at(p.role(g.role)), source));
+    auto const of_groups = [&](eg::circuit const& c, part asked, auto site, auto const& places) {
+        using policy = decltype(eg::may_not_fire(eg::swap(site, places({}).at(p.role("last")), source)));
+        std::vector<policy> all;
+        for (auto const& g : c.groups) {
+            auto const heads = asked == what ? g.heads : std::vector<eg::node>{};
+            all.push_back(eg::may_not_fire(eg::swap(site, places(heads).at(p.role(g.role)), source)));
+        }
+        return eg::all_of(std::move(all));
     };
-    auto const one_of_kv = [&](part asked, auto site, eg::circuit_group const& g) {
-        auto const heads = asked == what ? eg::kv_heads_of<D>(g.heads) : std::vector<eg::node>{};
-        return eg::may_not_fire(eg::swap(site, eg::kv_nodes(heads).at(p.role(g.role)), source));
-    };
-    auto const of_group = [&](eg::circuit_group const& g) {
-        return one(part::z, eg::z, g) | one(part::q, eg::q, g) | one_of_kv(part::k, eg::k, g) |
-               one_of_kv(part::v, eg::v, g);
-    };
+    auto const of_queries = [](std::vector<eg::node> const& heads) { return eg::nodes(heads); };
+    auto const of_keys = [](std::vector<eg::node> const& heads) { return eg::kv_nodes(eg::kv_heads_of<D>(heads)); };
     eg::table<eg::circuit> const each{{{"set", sets.size()}}, sets};
     return means(eg::sweep(
         model, clean, each,
         [&](eg::circuit const& c) {
-            std::vector<decltype(of_group(c.groups.front()))> groups;
-            for (auto const& g : c.groups)
-                groups.push_back(of_group(g));
-            return eg::all_of(std::move(groups));
+            return of_groups(c, part::z, eg::z, of_queries) | of_groups(c, part::q, eg::q, of_queries) |
+                   of_groups(c, part::k, eg::k, of_keys) | of_groups(c, part::v, eg::v, of_keys);
         },
         {eg::accuracy(p.answers)}, options()));
 }

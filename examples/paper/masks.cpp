@@ -2,7 +2,6 @@
 
 #include "experiment.hpp"
 
-#ifdef PAPER_HAS_MASKS
 namespace paper {
 
 namespace {
@@ -64,4 +63,3 @@ void run(context& c, report::findings& f) {
 extern experiment const masks{"masks", "Section 5, Tables A2, A3, A7: functional heads by DCM", {"circuits"}, run};
 
 } // namespace paper
-#endif

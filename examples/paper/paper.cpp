@@ -1,7 +1,11 @@
 // Every table and figure of Prakash et al. 2024, as experiments on a base model and tuned ones: into one folder with
 // results as JSON and .npy, figures, and report.html. Stopped at any point it goes on with what is not finished.
 
+#include <algorithm>
+#include <cmath>
+#include <fstream>
 #include <iomanip>
+#include <iterator>
 #include <set>
 
 #include <engraft/core/hash.hpp>
@@ -68,12 +72,21 @@ std::vector<experiment const*> chosen_experiments(std::vector<std::string> const
     return chosen;
 }
 
+std::uint64_t inputs_of(experiment const& e, std::uint64_t inputs, store const& kept) {
+    eg::hasher h;
+    h.add(inputs).add(e.name);
+    for (auto const& needed : e.needs)
+        h.add(kept.hash_of(needed));
+    return h.value();
+}
+
 void run_experiment(experiment const& e, context& c, std::uint64_t inputs) {
     example::stopwatch watch;
     c.models.used = {};
     c.kept.begin(e.name);
     report::findings found{.name = e.name, .title = e.title};
     e.run(c, found);
+    std::erase_if(found.comparisons, [](report::comparison const& one) { return std::isnan(one.there); });
     found.planned_flops = c.models.used.planned, found.counted_flops = c.models.used.counted;
     c.kept.finish(found, inputs, watch.seconds());
 }
@@ -97,23 +110,26 @@ void draw(report::page& p, std::filesystem::path const& folder) {
 }
 
 report::page page_of(context const& c, std::vector<experiment const*> const& done) {
-    report::page p{.title =
-                       "Fine-tuning enhances existing mechanisms: the paper’s experiments on another set of models"};
+    report::page p{.title = "Fine-tuning enhances existing mechanisms, run again"};
+    p.facts = {{"architecture", c.models.described()}};
     std::string models;
     for (auto const& m : c.chosen.models) {
-        models += (models.empty() ? "" : "; ") + m.name + (m.published.empty() ? "" : " in place of " + m.published);
-        p.facts.push_back({"model " + m.name,
-                           m.folder.filename().string() +
-                               (m.adapter.empty() ? "" : " with the adapter " + m.adapter.filename().string()) + ""});
+        models += (models.empty() ? "" : ", ") + m.name + (m.published.empty() ? "" : " beside " + m.published);
+        auto const hash = eg::hash_of_files(m.folder) ^ (m.adapter.empty() ? 0 : eg::hash_of_files(m.adapter));
+        p.facts.push_back({"model " + m.name, m.folder.filename().string() +
+                                                  (m.adapter.empty() ? "" : " with " + m.adapter.filename().string()) +
+                                                  "; hash of its files " + hex(hash)});
     }
-    p.introduction = "Every table and figure of Prakash et al. (ICLR 2024, arXiv:2402.14811), computed by engraft on "
-                     "these models: " +
-                     models +
-                     ". They are not the paper’s models, so its numbers are no target: each comparison says what would "
-                     "have to come out "
-                     "to agree with the paper, and whether it did.";
-    p.facts.insert(p.facts.begin(), {{"architecture", c.models.described()}, {"program", "engraft " + version()}});
-    p.facts.push_back({"published numbers", c.paper.source()});
+    p.introduction =
+        "The tables and figures of Prakash et al. (ICLR 2024, arXiv:2402.14811), computed by engraft: " + models +
+        ". Where these are not the paper’s models, its numbers are no target: each comparison "
+        "says what would have to come out to agree with the paper, and what did.";
+    auto const left_out = c.models.prompts(7, c.chosen.seed).left_out.size();
+    p.facts.push_back(
+        {"prompts", eg::message({"7 boxes; ", eg::boxes::paper_objects.size() - left_out, " of the paper’s ",
+                                 eg::boxes::paper_objects.size(), " nouns, those that are one token"})});
+    p.facts.push_back({"program", "engraft " + version()});
+    p.facts.push_back({"the paper’s numbers", c.paper.source()});
     double seconds = 0;
     for (auto const* e : done) {
         p.sections.push_back({c.kept.found(e->name), c.kept.seconds(e->name)});
@@ -169,25 +185,29 @@ int main(int argc, char** argv) {
         example::progress bar(static_cast<int>(1000 * experiments.size()));
         double done = 0;
         for (auto const* e : experiments) {
-            eg::hasher h;
-            h.add(inputs).add(e->name);
-            for (auto const& needed : e->needs)
-                h.add(kept.hash_of(needed));
-            bool const there = kept.has(e->name, h.value());
+            auto const of_this = inputs_of(*e, inputs, kept);
+            bool const there = kept.has(e->name, of_this);
             lab->progress = [&](double share) {
                 bar.at((done + share) / static_cast<double>(experiments.size()), e->name);
             };
             lab->progress(0);
             if (!there)
-                run_experiment(*e, c, h.value());
+                run_experiment(*e, c, of_this);
             auto const found = kept.found(e->name);
             ++done;
+            bar.done();
             std::cout << std::left << std::setw(12) << e->name << std::right << std::setw(8) << std::fixed
                       << std::setprecision(1) << kept.seconds(e->name) << " s  " << found.agreeing() << " of "
                       << found.comparisons.size() << " comparisons agree" << (there ? " (was there)" : "") << std::endl;
             told[e->name] = {{"agree", found.agreeing()}, {"of", found.comparisons.size()}, {"was_there", there}};
         }
-        auto page = page_of(c, experiments);
+        // Others that are there belong to the report, too.
+        std::vector<experiment const*> there;
+        for (auto const* e : all_experiments())
+            if (std::ranges::all_of(e->needs, [&](auto const& needed) { return kept.knows(needed); }) &&
+                kept.has(e->name, inputs_of(*e, inputs, kept)))
+                there.push_back(e);
+        auto page = page_of(c, there);
         draw(page, kept.folder() / "figures");
         kept.write("report.html", report::html(page));
         std::cout << "\nreport: " << std::filesystem::absolute(kept.folder() / "report.html").string() << '\n';

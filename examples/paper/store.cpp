@@ -17,15 +17,15 @@ namespace paper {
 namespace eg = engraft;
 namespace report = engraft::report;
 
+std::string hex(std::uint64_t hash) {
+    char text[16];
+    auto const end = std::to_chars(text, text + 16, hash, 16).ptr;
+    return {text, end};
+}
+
 namespace {
 
 using json = nlohmann::ordered_json;
-
-std::string hex(std::uint64_t x) {
-    char text[16];
-    auto const end = std::to_chars(text, text + 16, x, 16).ptr;
-    return {text, end};
-}
 
 std::uint64_t from_hex(std::string const& text, std::string const& where) {
     std::uint64_t x = 0;

@@ -11,6 +11,9 @@
 
 namespace paper {
 
+/// A hash as text.
+std::string hex(std::uint64_t hash);
+
 /// The folder of results: what each experiment found as JSON and .npy, circuits, and manifest.json, which says of which
 /// inputs each file is. Every file is written whole or not at all, the manifest last: an experiment that was
 /// interrupted is run again, one that has finished is not.
@@ -23,6 +26,7 @@ public:
 
     /// Whether an experiment's results of these inputs are there, each file as it was written.
     bool has(std::string const& experiment, std::uint64_t inputs) const;
+    bool knows(std::string const& experiment) const { return entries_.contains(experiment); }
     /// A hash of all files of an experiment, as they were written. throws bad_input when it has not run
     std::uint64_t hash_of(std::string const& experiment) const;
     engraft::report::findings found(std::string const& experiment) const;

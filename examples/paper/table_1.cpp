@@ -29,11 +29,14 @@ void run(context& c, report::findings& f) {
              "faithfulness"}};
         auto bars = bars_of("faithfulness_" + of.name, "Circuit of " + of.name + " in each model", "accuracy", {});
         bars.all = {{"whole model"}, {"circuit"}, {"random circuits"}};
+        report::kept_array kept{bars.name, {c.chosen.models.size(), 2 + c.chosen.random_circuits}, {}};
         for (auto const& m : c.chosen.models) {
             auto const measured = c.models.mean_ablation(m.name, prompts, mean_prompts);
             auto accuracies = measured->each(circuits, circuit);
             eg::faithfulness const found{accuracies.back(), measured->whole()};
             accuracies.pop_back();
+            kept.values.insert(kept.values.end(), {found.model, found.circuit});
+            kept.values.insert(kept.values.end(), accuracies.begin(), accuracies.end());
             auto const drawn = eg::summarize(accuracies);
 
             auto const theirs = [&](char const* what) { return c.paper({"table_1", of.published, m.published, what}); };
@@ -51,6 +54,7 @@ void run(context& c, report::findings& f) {
                 f.comparisons.push_back({m.name + ": accuracy of the whole model (" + m.published + ")", found.model,
                                          near, theirs("whole"), 0.05});
         }
+        f.arrays.push_back(kept);
         f.tables.push_back(t);
         f.figures.push_back(bars);
     }

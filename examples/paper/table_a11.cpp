@@ -2,7 +2,6 @@
 
 #include "experiment.hpp"
 
-#ifdef PAPER_HAS_MASKS
 namespace paper {
 
 namespace {
@@ -69,4 +68,3 @@ void run(context& c, report::findings& f) {
 extern experiment const table_a11{"table_a11", "Table A11: what position is", {"masks"}, run};
 
 } // namespace paper
-#endif
