@@ -4,8 +4,8 @@
 // test: --model adapter --group value_fetcher --desiderata object,no_comma --neurons --train 16 --evaluate 7 --test 7
 // --epochs 1 refused: --desiderata colour refused: --group nowhere refused: --train 0 refused: --pair nowhere
 
+#include <filesystem>
 #include <iomanip>
-#include <map>
 
 #include <engraft/engraft.hpp>
 

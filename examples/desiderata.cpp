@@ -6,8 +6,8 @@
 // refused: --repetitions 0
 // refused: --boxes 2
 
+#include <algorithm>
 #include <iomanip>
-#include <map>
 
 #include <engraft/engraft.hpp>
 

@@ -6,6 +6,8 @@
 #include "catch.hpp"
 #include "random_models.hpp"
 
+#include <engraft/io/whole_file.hpp>
+
 using Catch::Matchers::ContainsSubstring;
 
 namespace {
