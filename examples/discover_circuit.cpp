@@ -152,7 +152,7 @@ int main(int argc, char** argv) {
     eg::boxes::options task{.examples = 300, .seed = 10};
     std::vector<std::size_t> sizes{16, 8, 6, 4};
     std::vector<std::string> texts;
-    double memory = 1000;
+    double memory = 250;
     int threads = 0;
     bool plan_only = false, anew = false;
     app.add_option("--model", folder, "Folder of the model that this program was compiled for, or GGUF file")
@@ -172,7 +172,9 @@ int main(int argc, char** argv) {
     app.add_option("--out", out,
                    "Folder for circuit.json, path_patching/GROUP.npy (scores [layer, head]), GROUP_examples.npy "
                    "([layer, head, example]) and the journal by which a search that was stopped goes on");
-    app.add_option("--memory", memory, "Megabytes for the tables of a sweep")->capture_default_str();
+    app.add_option("--memory", memory,
+                   "Megabytes for the tables of a sweep; with fewer, chunks are smaller and kept more often")
+        ->capture_default_str();
     app.add_option("--threads", threads, "Threads; 0 means all")->capture_default_str()->check(CLI::NonNegativeNumber);
     app.add_flag("--plan-only", plan_only, "Say what it would cost, and stop");
     app.add_flag("--anew", anew, "Throw away what the folder's journal has");
