@@ -96,6 +96,26 @@ TEST_CASE("a sweep in two passes is two whole runs", "[sweeps]") {
     CHECK((q.axes()[1].name == "head" && q.axes()[1].size == 4 && q.axes()[2].name == "example"));
 }
 
+TEST_CASE("a second pass begins at the first receiver that its sender reaches", "[sweeps]") {
+    pair_of_runs<cpu> const s;
+    eg::role const last{"last", {-1, -1, -1}, {}};
+    auto const policy_of = [&](eg::node n) {
+        auto const one = eg::nodes({n}) & eg::at(-1);
+        return eg::freeze(eg::z, eg::positions(-1) - one, s.clean) | eg::patch(eg::z, one, s.noise);
+    };
+    auto const flops = [&](std::vector<eg::node> const& to) {
+        return eg::plan_sweep(s.model, s.clean, eg::table<eg::node>{{{"sender", 1}}, {{1, 0}}}, policy_of,
+                              eg::receivers(eg::q, to, last), {eg::probability(s.answers)})
+            .flops;
+    };
+    CHECK(flops({{0, 2}, {1, 1}, {2, 3}}) == flops({{2, 3}}));
+    CHECK(flops({{0, 2}, {1, 1}}).total() == 0);
+    auto const found = eg::sweep(s.model, s.clean, eg::each_head<grouped>(), policy_of,
+                                 eg::receivers(eg::q, {{0, 2}, {1, 1}, {2, 3}}, last), {eg::probability(s.answers)});
+    CHECK(same_bits(found.of(), by_hand(s, eg::q, policy_of, eg::nodes({{0, 2}, {1, 1}, {2, 3}}).at(last))));
+    sweeps::check_plan(found);
+}
+
 TEST_CASE("receivers get z of the first pass though attn_out is replaced there", "[sweeps]") {
     pair_of_runs<eg::reference> const s;
     auto const policy_of = [&](eg::node n) {

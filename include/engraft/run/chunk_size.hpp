@@ -52,7 +52,8 @@ public:
         double const neurons = most.neurons * d_.d_mlp * (is_gated(d_.mlp) ? 2 : 1) + (made + most.onward) * d;
         double const extra = (lines_ ? most.attention * d_.heads * double(longest_) : 0) +
                              (results_ ? 2 * most.results * d_.heads * d + most.results * wide : 0);
-        return (streams + attention + neurons + extra + last_ * d) * double(of_element) + listed;
+        return (streams + attention + neurons + extra + last_ * d) * double(of_element) +
+               2 * listed; // which have grown by doubling
     }
 
 private:
