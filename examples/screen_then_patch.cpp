@@ -1,6 +1,6 @@
 // Which edges of a model matter? Attribution (EAP-IG) ranks all of them by a few backward passes, and only the first
 // share of that ranking is patched exactly. This program patches the others too, to say what the short cut misses.
-// test: --examples 2 --steps 2
+// test: --examples 1 --steps 2
 // test: --examples 1 --steps 0 --model tuned --top 5 --share 0.05
 // refused: --pair nowhere
 // refused: --top 0

@@ -66,78 +66,102 @@ public:
         };
         for (int l = 0; l < D.layers; ++l) {
             auto const of_z = difference(sites::z{}, l);
-            table result(extents<dynamic, dynamic>(rows_.rows(), D.heads * D.d_model));
-            b_.head_results(as_matrix(result), as_matrix(of_z), w_.blocks[std::size_t(l)].o, D.heads);
+            table results(extents<dynamic, dynamic>(rows_.rows(), D.heads * D.d_model));
+            b_.head_results(as_matrix(results), as_matrix(of_z), w_.blocks[std::size_t(l)].o, D.heads);
             std::vector<row_slice> slices; // [rows, heads, d_model] to [heads, rows, d_model]
             for (std::size_t h = 0; h < D.heads; ++h)
                 for (std::size_t r = 0; r < rows_.rows(); ++r)
                     slices.push_back({.to = ((first_of(l) + h) * rows_.rows() + r) * D.d_model,
                                       .from = (r * D.heads + h) * D.d_model,
                                       .width = D.d_model});
-            b_.copy_slices(differences_.data(), std::as_const(result).data(),
+            b_.copy_slices(differences_.data(), std::as_const(results).data(),
                            vector_tensor<row_slice, memory>::from_host(slices, extents<dynamic>(slices.size())));
             keep(first_of(l) + D.heads, difference(sites::mlp_out{}, l).data());
         }
     }
 
-    /// Adds share times the scores by one gradient, in the order of each_edge, to what `scores` has.
+    /// Adds share times the scores by one gradient, in the order of each_edge, to what `all` has.
     /// found: gradients at q, k, v, normalized2 and final_normalized, of a run that captured resid_pre, where there is
     /// one resid_mid, and the last resid_post
-    void add(std::vector<double>& scores, auto const& found, double share) {
+    void add(std::vector<double>& all, auto const& found, double share) {
         auto const run = found.run();
         std::size_t at = 0;
-        auto const read = [&](std::size_t reach, auto stream, norm_weights const& norm, matrix<T const> gradient) {
-            products(scores.data() + at, share, reach, as_matrix(stream), norm, gradient);
-            at += reach;
+        auto const read = [&](readers const& of, std::size_t reach) {
+            add_products(all.data() + at, share, of, reach);
+            at += of.count * reach;
         };
         table normalized(extents<dynamic, dynamic>(rows_.rows(), D.d_model));
+        readers attention(*this, D.heads + 2 * D.kv_heads), one(*this, 1);
         for (int l = 0; l < D.layers; ++l) {
             auto const& w = w_.blocks[std::size_t(l)];
-            auto const stream = run[resid_pre].whole(l);
+            auto const stream = as_matrix(run[resid_pre].whole(l));
+            attention.filled = 0;
             auto const heads = [&](auto s, typename B::linear_map const& map) {
                 auto const gradient = as_matrix(found[s].whole(l));
                 for (std::size_t h = 0; h < gradient.columns; h += D.d_head) {
                     a_.linear_part(as_matrix(normalized), gradient.column_range(h, D.d_head), map, h);
-                    read(first_of(l), stream, w.norm1, as_matrix(std::as_const(normalized)));
+                    fill(attention, stream, w.norm1, as_matrix(std::as_const(normalized)));
                 }
             };
             heads(sites::q{}, w.q);
             heads(sites::k{}, w.k);
             heads(sites::v{}, w.v);
+            read(attention, first_of(l));
             auto const of_mlp = as_matrix(found[normalized2].whole(l));
-            if constexpr (D.residual == residual::parallel)
-                read(first_of(l), stream, w.norm2, of_mlp);
-            else
-                read(first_of(l) + D.heads, run[resid_mid].whole(l), w.norm2, of_mlp);
+            one.filled = 0;
+            if constexpr (D.residual == residual::parallel) {
+                fill(one, stream, w.norm2, of_mlp);
+                read(one, first_of(l));
+            } else {
+                fill(one, as_matrix(run[resid_mid].whole(l)), w.norm2, of_mlp);
+                read(one, first_of(l) + D.heads);
+            }
         }
-        read(first_of(D.layers), run[resid_post].whole(D.layers - 1), w_.final_norm,
+        one.filled = 0;
+        fill(one, as_matrix(run[resid_post].whole(D.layers - 1)), w_.final_norm,
              as_matrix(found[final_normalized].whole(0)));
+        read(one, first_of(D.layers));
     }
 
 private:
     using norm_weights = typename block_weights<D, B>::norm;
 
+    /// Gradients with respect to the stream, of what reads it at one place.
+    struct readers {
+        std::size_t count, filled = 0;
+        table gradients; ///< [count, rows * d_model]
+
+        readers(edge_scorer const& of, std::size_t n)
+            : count(n), gradients(extents<dynamic, dynamic>(n, of.rows_.rows() * D.d_model)) {}
+    };
+
     /// The first sender of a layer, which is the number of senders below it.
     static std::size_t first_of(int layer) { return static_cast<std::size_t>(layer) * (D.heads + 1); }
     static constexpr std::size_t senders = std::size_t(D.layers) * (D.heads + 1);
 
-    /// Adds, for the first `reach` senders, what the gradient behind the norm that reads the stream makes of them.
-    void products(double* scores, double share, std::size_t reach, matrix<T const> stream, norm_weights const& norm,
-                  matrix<T const> gradient) {
-        if (reach == 0)
-            return;
-        table of_stream(extents<dynamic, dynamic>(1, rows_.rows() * D.d_model));
-        matrix<T> const by_row{of_stream.data(), rows_.rows(), D.d_model, D.d_model};
+    /// The next reader's gradient, from the one behind the norm that it reads the stream through.
+    void fill(readers& to, matrix<T const> stream, norm_weights const& norm, matrix<T const> gradient) {
+        auto const first = as_matrix(to.gradients).row_range(to.filled++, 1).data;
+        matrix<T> const by_row{first, rows_.rows(), D.d_model, D.d_model};
         if constexpr (D.norm == engraft::norm::rms)
             a_.rms_norm(by_row, gradient, stream, norm.gain, D.norm_eps, false);
         else
             a_.layer_norm(by_row, gradient, stream, norm.gain, D.norm_eps, false);
-        auto const map = b_.make_linear(std::move(of_stream), {});
-        table sums(extents<dynamic, dynamic>(reach, 1));
+    }
+
+    /// Adds what the readers' gradients make of the first `reach` senders. to: [readers, reach]
+    void add_products(double* to, double share, readers const& of, std::size_t reach) {
+        if (reach == 0)
+            return;
+        table copy(of.gradients.shape()), sums(extents<dynamic, dynamic>(reach, of.count));
+        b_.copy(copy.data(), of.gradients.data(), copy.size());
+        auto const map = b_.make_linear(std::move(copy), {});
         b_.linear(as_matrix(sums), as_matrix(std::as_const(differences_)).row_range(0, reach), map);
         auto const host = sums.to_host();
-        for (std::size_t s = 0; s < reach; ++s)
-            scores[s] += share * static_cast<double>(host[s]) / static_cast<double>(rows_.examples());
+        for (std::size_t r = 0; r < of.count; ++r)
+            for (std::size_t s = 0; s < reach; ++s)
+                to[r * reach + s] +=
+                    share * static_cast<double>(host[s * of.count + r]) / static_cast<double>(rows_.examples());
     }
 
     B b_;
@@ -151,8 +175,10 @@ private:
 
 /// Edge attribution patching: of every edge between what adds to the residual stream and what reads it, the sender's
 /// difference times the gradient with respect to what the receiver reads. options.steps m > 0 is EAP-IG; options.drop
-/// is of nodes only. throws as `attribute` source Syed et al. 2023, "Attribution Patching Outperforms Automated Circuit
-/// Discovery"; Hanna et al. 2024, section 3
+/// is of nodes only. Holds one difference of the stream's size for each sender.
+/// throws as `attribute`
+/// source Syed et al. 2023, "Attribution Patching Outperforms Automated Circuit Discovery"; Hanna et al. 2024, section
+/// 3
 template <description D, class Backend>
 edge_attributions attribute_edges(model<D, Backend> const& m, batch const& clean, batch const& noise, metric const& of,
                                   attribution_options const& options = {}) {
