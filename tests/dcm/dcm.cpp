@@ -21,8 +21,10 @@ eg::model<grouped, backend> const& small() {
 }
 
 /// Two groups at roles that stand elsewhere in every prompt.
-eg::circuit groups() {
-    return {{{"early", "first", {{0, 1}, {0, 3}, {1, 0}}}, {"late", "end", {{1, 2}, {2, 0}, {0, 0}}}}};
+eg::circuit const& groups() {
+    static eg::circuit const both{
+        {{"early", "first", {{0, 1}, {0, 3}, {1, 0}}}, {"late", "end", {{1, 2}, {2, 0}, {0, 0}}}}};
+    return both;
 }
 
 /// Desiderata of prompts of many lengths: most targets are what the model says when a whole group is exchanged, so
@@ -146,7 +148,8 @@ TEST_CASE("masks that are trained together are those of whole runs, each by itse
         std::size_t chosen = 0;
         for (std::size_t i = 0; i < found.size(); ++i) {
             auto const& group = circuit.groups[i / 3];
-            auto const &one = found[i], &d = all.train[i % 3], &test = all.test[i % 3];
+            auto const& one = found[i];
+            auto const &d = all.train[i % 3], &test = all.test[i % 3];
             CAPTURE(group.name, d.name);
             CHECK(one.group == group.name);
             CHECK(one.role == group.role);
