@@ -51,7 +51,8 @@ TEST_CASE("a figure is a gnuplot script") {
 
     bars.categories.pop_back();
     CHECK_THROWS_AS(report::gnuplot_script(bars), engraft::bad_input);
-    report::figure const map{.name = "map", .how = report::figure::kind::map, .categories = {"a"}, .rows = {"b"}};
+    report::figure const map{
+        .name = "map", .title = "map", .how = report::figure::kind::map, .categories = {"a"}, .rows = {"b"}};
     CHECK_THROWS_AS(report::gnuplot_script(map), engraft::bad_input);
 }
 
