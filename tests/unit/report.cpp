@@ -47,7 +47,7 @@ TEST_CASE("a figure is a gnuplot script") {
     CHECK(script.find("\n2 0.5 0 0\n") != std::string::npos);
     CHECK(script.find("set yrange [0:*]") != std::string::npos);
     CHECK(script.find("set output 'bars.svg'") != std::string::npos);
-    CHECK(script.find("yerrorbars") != std::string::npos);
+    CHECK(script.find("with vectors heads") != std::string::npos);
 
     bars.categories.pop_back();
     CHECK_THROWS_AS(report::gnuplot_script(bars), engraft::bad_input);
