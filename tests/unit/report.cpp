@@ -30,6 +30,7 @@ TEST_CASE("a comparison agrees by its rule and tolerance") {
 TEST_CASE("numbers as a reader wants them") {
     CHECK(report::shown(3) == "3");
     CHECK(report::shown(0.66) == "0.660");
+    CHECK(report::shown(-1e-9) == "0.000");
     CHECK(report::shown(-0.0625) == "−0.062");
     CHECK(report::shown(std::numeric_limits<double>::quiet_NaN()) == "–");
     CHECK(report::shown(-std::numeric_limits<double>::infinity()) == "−∞");
