@@ -51,7 +51,8 @@ void run(context& c, report::findings& f) {
         add("random", "random", double(heads_of(circuit)) / 2, mean(points.all[0].y), mean(points.all[0].x),
             mean(differences));
         for (std::size_t i = count; i < subsets.size(); ++i) {
-            points.all.push_back({.name = letter(subsets[i].name), .x = {of_circuit[i]}, .y = {of_model[i]}});
+            points.all.push_back(
+                {.name = letter(subsets[i].name).substr(0, 1), .x = {of_circuit[i]}, .y = {of_model[i]}});
             add(letter(subsets[i].name), subsets[i].name, double(heads_of(subsets[i].nodes)), of_model[i],
                 of_circuit[i], std::abs(of_circuit[i] - of_model[i]));
         }

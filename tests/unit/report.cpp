@@ -30,6 +30,7 @@ TEST_CASE("a comparison agrees by its rule and tolerance") {
 TEST_CASE("numbers as a reader wants them") {
     CHECK(report::shown(3) == "3");
     CHECK(report::shown(0.66) == "0.660");
+    CHECK(report::shown(-1e-9) == "0.000");
     CHECK(report::shown(-0.0625) == "−0.062");
     CHECK(report::shown(std::numeric_limits<double>::quiet_NaN()) == "–");
     CHECK(report::shown(-std::numeric_limits<double>::infinity()) == "−∞");
@@ -47,7 +48,7 @@ TEST_CASE("a figure is a gnuplot script") {
     CHECK(script.find("\n2 0.5 0 0\n") != std::string::npos);
     CHECK(script.find("set yrange [0:*]") != std::string::npos);
     CHECK(script.find("set output 'bars.svg'") != std::string::npos);
-    CHECK(script.find("yerrorbars") != std::string::npos);
+    CHECK(script.find("with vectors heads") != std::string::npos);
 
     bars.categories.pop_back();
     CHECK_THROWS_AS(report::gnuplot_script(bars), engraft::bad_input);

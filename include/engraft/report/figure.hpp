@@ -157,7 +157,9 @@ inline std::vector<std::string> plots(figure const& f) {
                               " lc rgb '#BBBBBB' notitle");
             }
             if (errors)
-                all.push_back(data + " using " + x + ":2:3 with yerrorbars pt 0 ps 0 lw 1.2 lc rgb '#222222' notitle");
+                all.push_back(
+                    data + " using " + x +
+                    ":($2-$3):(0):(2*$3) with vectors heads size screen 0.006,90 lw 1.2 lc rgb '#222222' notitle");
         }
     }
     if (f.how == figure::kind::map)
@@ -190,11 +192,11 @@ inline std::string gnuplot_script(figure const& f) {
             << (std::isnan(most) ? "*" : detail::number(most)) << "]\n";
     };
     if (f.how == figure::kind::map) {
-        out << "unset key\nset border 0\nunset grid\nset palette defined (-1 '#B2182B', -0.5 '#F4A582', 0 '#F7F7F7', "
-               "0.5 "
-               "'#92C5DE', 1 '#2166AC')\nset xrange [-0.5:"
-            << detail::number(static_cast<double>(f.categories.size()) - 0.5) << "]\nset yrange ["
-            << detail::number(static_cast<double>(f.rows.size()) - 0.5) << ":-0.5]\n";
+        out << "unset key\nset border 0\nunset grid\nset palette defined "
+            << (f.least >= 0 ? "(0 '#F7F7F7', 0.5 '#6BAED6', 1 '#08306B')"
+                             : "(-1 '#B2182B', -0.5 '#F4A582', 0 '#F7F7F7', 0.5 '#92C5DE', 1 '#2166AC')")
+            << "\nset xrange [-0.5:" << detail::number(static_cast<double>(f.categories.size()) - 0.5)
+            << "]\nset yrange [" << detail::number(static_cast<double>(f.rows.size()) - 0.5) << ":-0.5]\n";
         detail::tics(out, 'x', f.categories);
         detail::tics(out, 'y', f.rows);
         range("cb", f.least, f.most);

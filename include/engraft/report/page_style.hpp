@@ -19,11 +19,11 @@ a:hover { text-decoration: underline; }
 .note { background: #fff4d6; border-left: 4px solid #e0a100; padding: 10px 14px; }
 nav ul { list-style: none; margin: 0 0 28px; padding: 0; display: grid; gap: 2px 32px;
   grid-template-columns: repeat(auto-fill, minmax(min(100%, 430px), 1fr)); }
-nav li { display: flex; justify-content: space-between; gap: 12px; padding: 6px 0; border-bottom: 1px solid var(--line); }
+nav li { display: flex; justify-content: space-between; align-items: flex-start; gap: 12px; padding: 6px 0; border-bottom: 1px solid var(--line); }
 .total { font-size: 1.05rem; margin: 6px 0 10px; }
 section, footer { background: #fff; border: 1px solid var(--line); border-radius: 10px; padding: 24px; margin: 0 0 24px; }
 footer { margin: 0 auto 40px; max-width: 1152px; }
-.badge { display: inline-block; white-space: nowrap; font-size: 0.8rem; line-height: 1.5; padding: 0 9px; border-radius: 99px;
+.badge { display: inline-block; flex: none; white-space: nowrap; font-size: 0.8rem; line-height: 1.5; padding: 0 9px; border-radius: 99px;
   font-weight: 600; }
 section > .badge { margin-bottom: 10px; }
 .yes { background: #d9f2e3; color: #0c5a30; } .no { background: #fbdfdc; color: #8f1d14; } .some { background: #fdeecb; color: #6d4a00; }

@@ -23,6 +23,8 @@ inline std::string shown(double x) {
     else
         text << std::fixed << std::setprecision(3) << x;
     auto t = text.str();
+    if (t == "-0.000")
+        return "0.000";
     return t[0] == '-' ? "−" + t.substr(1) : t;
 }
 
