@@ -36,7 +36,7 @@ int main(int argc, char** argv) {
     app.add_option("--examples", task.examples, "Prompts of a repetition")->capture_default_str();
     app.add_option("--repetitions", repetitions, "Draws of prompts, each by the next seed")
         ->capture_default_str()
-        ->check(CLI::PositiveNumber);
+        ->check(CLI::Range(1, 1000));
     app.add_option("--seed", task.seed, "Seed of the first draw")->capture_default_str();
     app.add_option("--boxes", task.boxes, "Boxes in a prompt")->capture_default_str();
     app.add_option("--threads", threads, "Threads; 0 means all")->capture_default_str()->check(CLI::NonNegativeNumber);

@@ -110,6 +110,8 @@ template <class Work>
 int run(CLI::App& app, int argc, char** argv, Work const& work) {
     std::string json_file;
     app.add_option("--json", json_file, "Write the numbers to this file as JSON");
+    app.failure_message(
+        [](CLI::App const*, CLI::Error const& e) { return std::string(e.what()) + "; --help lists the options\n"; });
     try {
         app.parse(argc, argv);
     } catch (CLI::ParseError const& e) {

@@ -31,20 +31,21 @@ concept memory = requires(void* to, void const* from, std::size_t bytes) {
 struct host_memory {
     static constexpr bool host_accessible = true;
     static constexpr std::size_t alignment = 64;
-    static constexpr std::size_t page = std::size_t(1) << 21; ///< a large one
+    static constexpr std::size_t page = std::size_t(1) << 21;  ///< a large one
+    static constexpr std::size_t large = std::size_t(1) << 22; ///< less would waste much of its last page
 
     static void* allocate(std::size_t bytes) {
         if (bytes == 0)
             return nullptr;
         if (bytes > std::numeric_limits<std::size_t>::max() - alignment)
             throw std::bad_alloc();
-        bool const large = bytes >= page;
+        bool const in_pages = bytes >= large;
         auto const whole = (bytes + alignment - 1) / alignment * alignment;
         void* p = nullptr;
-        if (::posix_memalign(&p, large ? page : alignment, whole) != 0)
+        if (::posix_memalign(&p, in_pages ? page : alignment, whole) != 0)
             throw std::bad_alloc();
 #if defined(__linux__)
-        if (large)
+        if (in_pages)
             ::madvise(p, whole, MADV_HUGEPAGE); // only a wish
 #endif
         return p;

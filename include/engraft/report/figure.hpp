@@ -45,8 +45,8 @@ struct figure {
     std::vector<std::string> rows{};       ///< map: what stands beside each row, from above
     std::vector<double> values{};          ///< map: [rows, categories], row-major
     std::vector<level> levels{};
-    double least = std::numeric_limits<double>::quiet_NaN(),
-           most = least;   ///< of y (map: of the colours); NaN: as the data have it
+    double least = std::numeric_limits<double>::quiet_NaN();
+    double most = std::numeric_limits<double>::quiet_NaN(); ///< of y (map: of the colours); NaN: as the data have it
     bool diagonal = false; ///< points: with the line y = x, and x from least to most too
     int width = 560, height = 340;
 };

@@ -117,6 +117,9 @@ private:
 /// Rows: as those of the forward pass that is differentiated.
 template <description D, class B, class Hooks, class Wanted, class Rows = whole_examples>
 class adjoint_pass {
+    template <class S> // a site; clang 14 does not survive the constraint
+    static constexpr bool touched = Hooks::template touched<S> || Wanted::template touched<S>;
+
 public:
     using T = typename B::value_type;
     using memory = typename B::memory_type;
@@ -152,9 +155,6 @@ public:
 private:
     using block_type = block_weights<D, B>;
     using keeper = block_keeper<D, B, Hooks, Wanted>;
-    template <site S>
-    static constexpr bool touched = Hooks::template touched<S> || Wanted::template touched<S>;
-
     void make_buffers() {
         stream_ = make(D.d_model);
         normalized_ = make(D.d_model);
