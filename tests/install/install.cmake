@@ -50,9 +50,9 @@ else()
     set(targets --target consumer engraft_describe_parity_my_model)
 endif()
 
-# Without optimisation, and without what only a debugger reads.
+# With a little optimisation, for what it runs, and without what only a debugger reads.
 must_exit(0 "${CMAKE_COMMAND}" -S "${CMAKE_CURRENT_LIST_DIR}/user" -B "${WORK}/build" -G "${GENERATOR}"
-          "-DCMAKE_CXX_COMPILER=${COMPILER}" -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG=
+          "-DCMAKE_CXX_COMPILER=${COMPILER}" -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG=-O1
           -DCMAKE_EXPORT_COMPILE_COMMANDS=ON "-DENGRAFT_SOURCE=${SOURCE}" "-DMODEL=${model}" ${from})
 set(build "${CMAKE_COMMAND}" --build "${WORK}/build")
 must_exit(0 ${build} ${targets})

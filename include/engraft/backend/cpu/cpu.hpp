@@ -45,10 +45,7 @@ public:
     int threads() const { return threads_; }
 
     linear_map make_linear(matrix_tensor<value_type, host_memory> weight, list<value_type> bias) const {
-        auto const w = as_matrix(std::as_const(weight));
-        return {{w.rows, w.columns, threads_,
-                 [w](std::size_t output, std::size_t input) { return w.data[output * w.stride + input]; }},
-                std::move(bias)};
+        return {{std::move(weight), threads_}, std::move(bias)};
     }
 
     void gather_rows(out_matrix out, in_matrix table, list<std::int32_t> const& index) const {

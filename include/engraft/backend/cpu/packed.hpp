@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <utility>
+#include <vector>
 
 #include <engraft/backend/cpu/parallel.hpp>
 #include <engraft/core/tensor.hpp>
@@ -18,17 +20,21 @@ public:
 
     packed_matrix() = default;
 
-    /// element(output, input) is asked for each once, by several threads.
-    template <class Element>
-    packed_matrix(std::size_t outputs, std::size_t inputs, int threads, Element const& element)
-        : elements_(extents<dynamic>((outputs + panel - 1) / panel * panel * inputs)), outputs_(outputs),
-          inputs_(inputs) {
+    /// weight: [outputs, inputs]. Its memory is used again: a panel of 16 rows takes the place of these rows.
+    packed_matrix(matrix_tensor<T, host_memory> weight, int threads)
+        : elements_(std::move(weight)), outputs_(elements_.shape()[0]), inputs_(elements_.shape()[1]) {
+        if (outputs_ % panel != 0) {
+            matrix_tensor<T, host_memory> filled(extents<dynamic, dynamic>(panels() * panel, inputs_));
+            std::fill(std::copy_n(elements_.data(), elements_.size(), filled.data()), filled.data() + filled.size(),
+                      T(0));
+            elements_ = std::move(filled);
+        }
         parallel_for(threads, panels(), [&](std::size_t p) {
-            auto const first = p * panel, count = std::min(panel, outputs_ - first);
-            auto to = elements_.data() + p * panel_size();
+            auto const to = elements_.data() + p * panel_size();
+            std::vector<T> const rows(to, to + panel_size());
             for (std::size_t i = 0; i < inputs_; ++i)
                 for (std::size_t o = 0; o < panel; ++o)
-                    *to++ = o < count ? element(first + o, i) : T(0);
+                    to[i * panel + o] = rows[o * inputs_ + i];
         });
     }
 
@@ -44,7 +50,7 @@ public:
     T element(std::size_t output, std::size_t input) const { return at(output / panel, input)[output % panel]; }
 
 private:
-    vector_tensor<T, host_memory> elements_;
+    matrix_tensor<T, host_memory> elements_;
     std::size_t outputs_ = 0, inputs_ = 0;
 };
 
