@@ -38,7 +38,7 @@ int main(int argc, char** argv) {
         ->capture_default_str()
         ->check(CLI::Range(1, 1000));
     app.add_option("--seed", task.seed, "Seed of the first draw")->capture_default_str();
-    app.add_option("--boxes", task.boxes, "Boxes in a prompt")->capture_default_str();
+    app.add_option("--boxes", task.boxes, "Boxes in a prompt")->capture_default_str()->check(CLI::Range(3, 26));
     app.add_option("--threads", threads, "Threads; 0 means all")->capture_default_str()->check(CLI::NonNegativeNumber);
 
     return example::run(app, argc, argv, [&] {

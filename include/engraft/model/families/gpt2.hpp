@@ -29,9 +29,6 @@ struct gpt2 {
                                 .rows = std::move(rows)});
         };
         Weights w;
-        // First, while there is room: a backend that keeps matrices in another order has both for a moment.
-        w.unembedding = read.linear(
-            {.weight = d.tied_unembedding ? root + "wte.weight" : "lm_head.weight", .out = d.vocab, .in = width});
         if (!(d.tied_unembedding && Weights::shares_tied_embedding))
             w.embedding = read.table(root + "wte.weight", d.vocab, width);
         w.position_embedding = read.table(root + "wpe.weight", d.positions, width);
@@ -49,6 +46,8 @@ struct gpt2 {
             w.blocks.push_back(std::move(b));
         }
         w.final_norm = norm(root + "ln_f");
+        w.unembedding = read.linear(
+            {.weight = d.tied_unembedding ? root + "wte.weight" : "lm_head.weight", .out = d.vocab, .in = width});
         return w;
     }
 

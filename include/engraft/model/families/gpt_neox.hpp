@@ -34,10 +34,6 @@ struct gpt_neox {
             return rows;
         };
         Weights w;
-        // First, while there is room: a backend that keeps matrices in another order has both for a moment.
-        w.unembedding = read.linear({.weight = d.tied_unembedding ? "gpt_neox.embed_in.weight" : "embed_out.weight",
-                                     .out = d.vocab,
-                                     .in = width});
         if (!(d.tied_unembedding && Weights::shares_tied_embedding))
             w.embedding = read.table("gpt_neox.embed_in.weight", d.vocab, width);
         for (int layer = 0; layer < d.layers; ++layer) {
@@ -54,6 +50,9 @@ struct gpt_neox {
             w.blocks.push_back(std::move(b));
         }
         w.final_norm = norm("gpt_neox.final_layer_norm");
+        w.unembedding = read.linear({.weight = d.tied_unembedding ? "gpt_neox.embed_in.weight" : "embed_out.weight",
+                                     .out = d.vocab,
+                                     .in = width});
         return w;
     }
 

@@ -30,8 +30,6 @@ struct llama {
             return read.linear({.weight = name + ".weight", .bias = bias ? name + ".bias" : "", .out = out, .in = in});
         };
         Weights w;
-        // First, while there is room: a backend that keeps matrices in another order has both for a moment.
-        w.unembedding = linear(d.tied_unembedding ? "model.embed_tokens" : "lm_head", d.vocab, d.d_model, false);
         if (!(d.tied_unembedding && Weights::shares_tied_embedding))
             w.embedding = read.table("model.embed_tokens.weight", d.vocab, d.d_model);
         for (int layer = 0; layer < d.layers; ++layer) {
@@ -59,6 +57,7 @@ struct llama {
             w.blocks.push_back(std::move(b));
         }
         w.final_norm = norm("model.norm", d.d_model);
+        w.unembedding = linear(d.tied_unembedding ? "model.embed_tokens" : "lm_head", d.vocab, d.d_model, false);
         return w;
     }
 
