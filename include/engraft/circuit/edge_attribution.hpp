@@ -74,8 +74,7 @@ public:
                     slices.push_back({.to = ((first_of(l) + h) * rows_.rows() + r) * D.d_model,
                                       .from = (r * D.heads + h) * D.d_model,
                                       .width = D.d_model});
-            b_.copy_slices(differences_.data(), std::as_const(results).data(),
-                           vector_tensor<row_slice, memory>::from_host(slices, extents<dynamic>(slices.size())));
+            b_.copy_slices(differences_.data(), std::as_const(results).data(), upload<memory>(slices));
             keep(first_of(l) + D.heads, difference(sites::mlp_out{}, l).data());
         }
     }

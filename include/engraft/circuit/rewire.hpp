@@ -63,10 +63,11 @@ public:
         } else if constexpr (std::is_same_v<S, sites::v>) {
             each_cut(layer, edge_input::value, [&](auto const& cut) { read(cut, w_->blocks[l].v, D.kv_heads, view); });
         } else if constexpr (std::is_same_v<S, sites::normalized2>) {
-            each_cut(layer, edge_input::mlp, [&](auto const& cut) { norm(view, input_of(cut), w_->blocks[l].norm2); });
+            each_cut(layer, edge_input::mlp,
+                     [&](auto const& cut) { normalize<D>(*b_, as_matrix(view), input_of(cut), w_->blocks[l].norm2); });
         } else {
             each_cut(D.layers, edge_input::unembedding,
-                     [&](auto const& cut) { norm(view, input_of(cut), w_->final_norm); });
+                     [&](auto const& cut) { normalize<D>(*b_, as_matrix(view), input_of(cut), w_->final_norm); });
         }
     }
 
@@ -88,7 +89,7 @@ private:
         for (std::size_t r = 0; r < rows_; ++r)
             list[r] = {
                 .to = r * columns + first, .from = r * columns + first, .width = static_cast<std::uint32_t>(width)};
-        return vector_tensor<row_slice, memory>::from_host(list, extents<dynamic>(rows_));
+        return upload<memory>(list);
     }
 
     void difference(tensor_type& out, T const* a, T const* b) const {
@@ -119,17 +120,10 @@ private:
         return as_matrix(std::as_const(input_));
     }
 
-    void norm(auto out, matrix<T const> in, auto const& w) const {
-        if constexpr (D.norm == engraft::norm::rms)
-            b_->rms_norm(as_matrix(out), in, w.gain, D.norm_eps);
-        else
-            b_->layer_norm(as_matrix(out), in, w.gain, w.bias, D.norm_eps);
-    }
-
     /// One head's query, key or value.
     void read(cut_edges const& cut, typename B::linear_map const& map, int heads, auto view) {
         auto const in = input_of(cut);
-        norm(normalized_.view(), in, w_->blocks[static_cast<std::size_t>(cut.to.layer)].norm1);
+        normalize<D>(*b_, as_matrix(normalized_), in, w_->blocks[static_cast<std::size_t>(cut.to.layer)].norm1);
         auto all = made(heads * D.d_head);
         b_->linear(as_matrix(all), as_matrix(std::as_const(normalized_)), map);
         auto const width = static_cast<std::size_t>(D.d_head);

@@ -172,10 +172,7 @@ private:
         std::vector<std::int32_t> all;
         for (std::size_t i = 0; i < at.size(); ++i)
             all.push_back(static_cast<std::int32_t>(i));
-        auto const list = [](std::vector<std::int32_t> const& v) {
-            return vector_tensor<std::int32_t, memory>::from_host(v, extents<dynamic>(v.size()));
-        };
-        auto const to = list(at), from = list(all);
+        auto const to = upload<memory>(at), from = upload<memory>(all);
         table again; // the final norm's output as the policies change it
         if constexpr (Hooks::template touched<sites::final_normalized> || Hooks::template touched<sites::logits>) {
             again = make(D.d_model);

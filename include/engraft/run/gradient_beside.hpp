@@ -73,12 +73,9 @@ auto gradient_beside(model<D, B> const& m, Clean const& clean, std::vector<last_
     auto hooks = detail::bind_all(policy, bound);
     int const lowest = std::min(backward.first_layer(D.layers), D.layers - 1);
 
-    auto const list = [](std::vector<std::int32_t> const& rows) {
-        return vector_tensor<std::int32_t, typename B::memory_type>::from_host(rows, extents<dynamic>(rows.size()));
-    };
     auto const gathered = [&](auto from, std::vector<std::int32_t> const& rows) {
         table to(extents<dynamic, dynamic>(rows.size(), D.d_model));
-        b.gather_rows(as_matrix(to), from, list(rows));
+        b.gather_rows(as_matrix(to), from, upload<typename B::memory_type>(rows));
         return to;
     };
     auto const entering = clean[sites::resid_pre{}].whole(lowest);
@@ -91,9 +88,7 @@ auto gradient_beside(model<D, B> const& m, Clean const& clean, std::vector<last_
 
     auto const read = gathered(as_matrix(out), ends);
     table made(extents<dynamic, dynamic>(cases.size(), D.vocab));
-    b.linear(as_matrix(made), as_matrix(read), w.unembedding);
-    if constexpr (D.final_softcap > 0)
-        b.softcap(as_matrix(made), D.final_softcap);
+    detail::unembed(b, w, as_matrix(made), as_matrix(read));
     logit_rows<B> const logit_table(b, std::move(made));
     auto [values, seeds] = detail::gradient_of_run<D, B>::seed(b, logit_table, of, {});
     detail::adjoint_pass<D, B, decltype(backward), decltype(looks), detail::rows_beside<D, B>>(b, w, tokens, backward,

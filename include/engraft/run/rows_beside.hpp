@@ -54,9 +54,8 @@ public:
             }
         }
         rows_ = ragged(lengths);
-        auto const count = queried.size();
-        queried_ = vector_tensor<attention_row, memory>::from_host(queried, extents<dynamic>(count));
-        positions_ = vector_tensor<std::uint32_t, memory>::from_host(positions, extents<dynamic>(count));
+        queried_ = upload<memory>(queried);
+        positions_ = upload<memory>(positions);
     }
 
     ragged const& rows() const { return rows_; }
