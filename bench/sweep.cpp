@@ -1,17 +1,21 @@
-// Sweeps beside whole forward passes, in SmolLM2-135M's shape: seconds, the share of the machine's matrix-product speed
-// at the same shapes, how much faster than one forward pass per case (last logits only, all examples in one batch;
-// a few entries are run and the time is scaled to all), and the memory that was planned and was used (on Linux). Before
-// anything is told, some cases are compared with their forward pass, which they equal to the bit.
+// Sweeps beside whole forward passes, in SmolLM2-135M's shape: seconds, the share of the speed of its matrix products
+// alone (which take as many rows and the same weights, in the same order; both the best of two, in turns), how much
+// faster than one forward pass per case (last logits only, all examples in one batch; a few entries are run and the
+// time is scaled to all), and the memory that was planned and was used (on Linux). Before anything is told, some cases
+// are compared with their forward pass, which they equal to the bit.
 //
 //     bench_sweep [NAME [PROMPTS]]   (one sweep only; 50 prompts, 8 for layers and positions)
 //     bench_sweep plan               (FLOPs and memory of all, without computing them)
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <functional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #if defined(__GLIBC__)
 #include <malloc.h>
@@ -23,8 +27,26 @@ namespace eg = engraft;
 
 namespace {
 
-using backend = eg::cpu<eg::fp32>;
+using cpu = eg::cpu<eg::fp32>;
 constexpr auto D = smollm2;
+
+struct product {
+    std::size_t rows;
+    cpu::linear_map const* map;
+};
+
+/// The cpu backend, which writes down what it multiplies while somebody gives it a list for that.
+struct listing_cpu : cpu {
+    inline static std::vector<product>* list = nullptr;
+    using cpu::cpu;
+
+    void linear(out_matrix out, in_matrix in, linear_map const& map) const {
+        if (list)
+            list->push_back({in.rows, &map});
+        cpu::linear(out, in, map);
+    }
+};
+using model = eg::model<D, listing_cpu>;
 
 double seconds_of(std::function<void()> const& work) {
     auto const begin = std::chrono::steady_clock::now();
@@ -32,35 +54,31 @@ double seconds_of(std::function<void()> const& work) {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
-/// FLOP/s of products of `rows` rows with a map, the best of five.
-double product_speed(backend const& b, std::size_t rows, backend::linear_map const& map) {
-    using table = eg::matrix_tensor<float, eg::host_memory>;
-    auto const outputs = map.out(), inputs = map.in();
-    table in(eg::extents<eg::dynamic, eg::dynamic>(rows, inputs)),
-        out(eg::extents<eg::dynamic, eg::dynamic>(rows, outputs));
-    std::fill_n(in.data(), in.size(), 0.5f);
-    double best = 1e30;
-    for (int i = 0; i < 5; ++i)
-        best = std::min(best, seconds_of([&] { b.linear(as_matrix(out), as_matrix(std::as_const(in)), map); }));
-    return 2.0 * static_cast<double>(rows) * static_cast<double>(inputs) * static_cast<double>(outputs) / best;
-}
-
-struct speeds {
-    double block, unembedding; ///< FLOP/s
-};
-
-/// The speed of a block's products, weighted by their FLOPs, and of the unembedding.
-speeds measure(eg::model<D> const& model) {
-    auto const& b = model.backend();
-    auto const& w = model.shared_weights()->blocks[0];
-    double flops = 0, time = 0;
-    for (auto const* map : {&w.q, &w.k, &w.v, &w.o, &w.gate, &w.up, &w.down}) {
-        double const size = static_cast<double>(map->out() * map->in());
-        flops += size;
-        time += size / product_speed(b, 4096, *map);
+/// What a sweep multiplies, without the sweep.
+class products_alone {
+public:
+    explicit products_alone(std::vector<product> list) : list_(std::move(list)) {
+        std::size_t in = 0, out = 0;
+        for (auto const& p : list_) {
+            in = std::max(in, p.rows * p.map->in()), out = std::max(out, p.rows * p.map->out());
+            flops_ += 2.0 * static_cast<double>(p.rows) * static_cast<double>(p.map->in() * p.map->out());
+        }
+        in_.assign(in, 0.5f);
+        out_.assign(out, 0);
     }
-    return {flops / time, product_speed(b, 512, model.shared_weights()->unembedding)};
-}
+    double flops() const { return flops_; }
+    double seconds(cpu const& b) {
+        return seconds_of([&] {
+            for (auto const& [rows, map] : list_)
+                b.linear({out_.data(), rows, map->out(), map->out()}, {in_.data(), rows, map->in(), map->in()}, *map);
+        });
+    }
+
+private:
+    std::vector<product> list_;
+    std::vector<float> in_, out_;
+    double flops_ = 0;
+};
 
 /// The largest memory that the program has had since `forget`, in bytes; 0 where the system does not tell.
 struct peak {
@@ -81,14 +99,13 @@ struct peak {
 };
 
 struct line {
-    eg::model<D> const& model;
-    speeds product;
+    ::model const& model;
     bool only_plan;
 
     /// with(f): f(arguments of the sweep...); `by_runs(entry)`: the metric of each example by whole forward passes.
     template <class With, class ByRuns>
     void operator()(char const* name, std::size_t entries, With const& with, ByRuns const& by_runs) const {
-        eg::sweep_options const options{.memory = 1e9};
+        eg::sweep_options const options{.memory = std::getenv("MEM") ? std::atof(std::getenv("MEM")) : 1e9};
         if (only_plan) {
             auto const plan = with([&](auto const&... arguments) { return eg::plan_sweep(arguments..., options); });
             std::printf("%-22s %8.3f TFLOP (whole runs %.1f), %.0f MB in %zu chunks\n", name, plan.flops.total() / 1e12,
@@ -99,9 +116,17 @@ struct line {
             return with([&](auto const&... arguments) { return eg::sweep(arguments..., options); });
         };
         double const before = peak::forget();
+        std::vector<product> list;
+        listing_cpu::list = &list;
         eg::sweep_result found = sweep(); // once before, as whole runs are run once before
+        listing_cpu::list = nullptr;
         double const used = peak::bytes("VmHWM:") - before;
-        double const seconds = seconds_of([&] { found = sweep(); });
+        products_alone products(std::move(list));
+        double seconds = 1e30, possible = 1e30;
+        for (int i = 0; i < 2; ++i) {
+            possible = std::min(possible, products.seconds(model.backend()));
+            seconds = std::min(seconds, seconds_of([&] { found = sweep(); }));
+        }
         std::size_t const examples = found.of().size() / entries;
         std::size_t const tried[] = {entries / 7, entries / 2};
         double whole = 0;
@@ -120,13 +145,12 @@ struct line {
             std::exit(1);
         }
         double const naive = whole / 2 * static_cast<double>(entries);
-        double const flops = found.counted.total();
-        double const possible = (found.counted.linear + found.counted.attention) / product.block +
-                                found.counted.readings / product.unembedding;
+        double const flops = found.counted.total(), speed = flops / seconds,
+                     product_speed = products.flops() / possible;
         std::printf(
-            "%-22s %8.3f TFLOP %8.2f s %7.1f GFLOP/s  %5.1f %% of product speed  %6.1f x faster than whole runs "
-            "(FLOPs: %.1f x); %.0f MB planned, %.0f used\n",
-            name, flops / 1e12, seconds, flops / seconds / 1e9, 100 * possible / seconds, naive / seconds,
+            "%-16s %7.3f TFLOP %7.2f s %6.1f GFLOP/s, %5.1f %% of its products' %6.1f; %5.1f x faster than whole "
+            "runs (FLOPs: %.1f x); %.0f MB planned, %.0f used\n",
+            name, flops / 1e12, seconds, speed / 1e9, 100 * speed / product_speed, product_speed / 1e9, naive / seconds,
             found.planned.naive_flops / flops, found.planned.memory / 1e6, used / 1e6);
         std::fflush(stdout);
     }
@@ -144,12 +168,9 @@ int main(int argc, char** argv) try {
     }
 
     constexpr std::size_t length = 53;
-    eg::model<D> const model(eg::random_weights<D, backend>(1));
+    ::model const model(eg::random_weights<D, listing_cpu>(1));
     bool const only_plan = only == "plan";
-    line const report{model, only_plan ? speeds{} : measure(model), only_plan};
-    if (!only_plan)
-        std::printf("product speed: %.1f GFLOP/s in blocks (4096 rows), %.1f in the unembedding (512 rows)\n",
-                    report.product.block / 1e9, report.product.unembedding / 1e9);
+    line const report{model, only_plan};
     auto const wanted = [&](char const* name) { return only.empty() || only_plan || only == name; };
     auto const answers = [](std::size_t n) { return std::vector<eg::token>(n, 123); };
     auto const metrics = [&](std::size_t n) { return std::vector<eg::metric>{eg::probability(answers(n))}; };

@@ -53,6 +53,27 @@ public:
         }
     }
 
+    /// Of memory, of all places and heads that are listed.
+    std::size_t bytes() const {
+        std::size_t sum = 0;
+        for (auto const& r : records_)
+            sum += sizeof(r) + r.chosen.bytes();
+        return sum;
+    }
+
+    /// Slices of an example at rows that are there: there(site, layer, position).
+    template <class There>
+    std::size_t slices(std::size_t example, There const& there) const {
+        std::size_t sum = 0;
+        for (auto const& r : records_)
+            r.each_place(example, [&](selection::place const& at) {
+                for (std::size_t l = 0; l < r.chosen.heads.size(); ++l)
+                    if (!r.chosen.heads[l].empty() && there(r.site, l, at.position))
+                        r.chosen.each_head(l, at, [&](std::size_t) { ++sum; });
+            });
+        return sum;
+    }
+
     /// What is done to the rows of one example.
     class of_example {
     public:
@@ -84,26 +105,24 @@ public:
         };
 
         void add(auto const& record, std::size_t layers, std::size_t example) {
-            auto const& places = record.chosen.places;
-            auto at = std::lower_bound(places.begin(), places.end(), example,
-                                       [](selection::place const& p, std::size_t e) { return p.example < e; });
-            for (; at != places.end() && at->example == example; ++at)
+            record.each_place(example, [&](selection::place const& at) {
                 for (std::size_t l = 0; l < record.chosen.heads.size(); ++l)
-                    record.chosen.each_head(l, *at, [&](std::size_t head) {
+                    record.chosen.each_head(l, at, [&](std::size_t head) {
                         auto& cells = cells_[static_cast<std::size_t>(record.site)];
                         cells.resize(layers * length_);
-                        auto& c = cells[l * length_ + at->position];
+                        auto& c = cells[l * length_ + at.position];
                         c.heads = record.heads;
                         if (record.how == touch::holds) {
                             c.held.set(head % most_heads);
                         } else {
                             c.effect.written = true;
                             c.effect.freely = c.effect.freely || record.how != touch::blocks;
-                            first_ = std::min(first_, at->position);
+                            first_ = std::min(first_, at.position);
                         }
                         if ((record.how == touch::holds || record.replaces) && record.heads <= most_heads)
                             c.covered.set(head);
                     });
+            });
         }
 
         std::size_t length_, first_;
@@ -117,6 +136,15 @@ private:
         bool replaces;
         std::size_t heads; ///< of the site
         selection chosen;
+
+        /// f(place) for those of one example.
+        template <class F>
+        void each_place(std::size_t example, F const& f) const {
+            auto at = std::lower_bound(chosen.places.begin(), chosen.places.end(), example,
+                                       [](selection::place const& p, std::size_t e) { return p.example < e; });
+            for (; at != chosen.places.end() && at->example == example; ++at)
+                f(*at);
+        }
     };
     std::vector<record> records_;
 };

@@ -121,6 +121,16 @@ struct selection {
         return true;
     }
 
+    /// Of memory.
+    std::size_t bytes() const {
+        std::size_t sum = heads.size() * sizeof(heads[0]) + places.size() * sizeof(place);
+        for (auto const& of_layer : heads)
+            sum += of_layer.size() * sizeof(std::size_t);
+        for (auto const& e : except)
+            sum += sizeof(e) + e.bytes();
+        return sum;
+    }
+
 private:
     bool excepted(std::size_t layer, place const& at, std::size_t head) const {
         return std::any_of(except.begin(), except.end(),

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <map>
 #include <utility>
@@ -89,6 +90,27 @@ public:
         return f;
     }
 
+    /// Memory of the places of an entry's policy, which is kept for the plan and again for each chunk with such cases.
+    double place_bytes(std::size_t entry) const { return static_cast<double>(footprints_[entry].bytes()); }
+    double place_bytes() const {
+        double sum = 0;
+        for (auto const& f : footprints_)
+            sum += static_cast<double>(f.bytes());
+        return sum;
+    }
+
+    /// Memory of the slices that a case's policy acts on.
+    double slice_bytes(sweep_case const& c, std::vector<work> const& work_of_case, std::size_t length) const {
+        return sizeof(row_slice) * static_cast<double>(footprints_[c.entry].slices(
+                                       c.example, [&](int site, std::size_t layer, std::size_t position) {
+                                           each_step<bool> takes_part;
+                                           auto const todo = work_of_case[layer * length + position];
+                                           if (todo != work::none)
+                                               takes_part.of(todo, [](bool& step) { step = true; });
+                                           return steps_of_sites_[static_cast<std::size_t>(site)](takes_part);
+                                       }));
+    }
+
     /// The rows of some cases, by example, then entry.
     chunk_rows rows_of(std::vector<sweep_case> cases, bool reads_logits) {
         std::sort(cases.begin(), cases.end(), [](sweep_case const& a, sweep_case const& b) {
@@ -132,6 +154,12 @@ private:
         return bind_all(policies_[entry], run);
     }
 
+    template <site... S>
+    static constexpr auto steps_of(site_list<S...>) {
+        return std::array{+[](each_step<bool> const& steps) { return rows_at<S>(steps); }...};
+    }
+
+    static constexpr auto steps_of_sites_ = steps_of(known_sites{});
     static constexpr description described_ = D;
     model<D, B> const& model_;
     Clean const& clean_;

@@ -198,9 +198,12 @@ private:
         std::vector<std::vector<sweep_case>> chunks;
         auto size = pass.empty_size();
         double const room = options_.memory / passes_;
-        auto const bytes = [&](chunk_size const& of, double count) {
+        double const places = pass.place_bytes();
+        double policies = 0; // the places and slices of a chunk's
+        auto const bytes = [&](chunk_size const& of, double count, double of_policies) {
             double const logits = reads_logits ? reader_.elements(of.read(), Pass::edits_logits) : 0;
-            return of.bytes(sizeof(T)) + (logits + count * static_cast<double>(more_elements)) * sizeof(T);
+            return of.bytes(sizeof(T)) + (logits + count * static_cast<double>(more_elements)) * sizeof(T) + places +
+                   of_policies;
         };
         plan.live = 0;
         for (auto const& c : cases) {
@@ -218,10 +221,12 @@ private:
             auto larger = size;
             larger.add(todo, length);
             double const in_chunk = chunks.empty() ? 0 : static_cast<double>(chunks.back().size());
-            if (chunks.empty() || bytes(larger, in_chunk + 1) > room) {
+            double const slices = pass.slice_bytes(c, todo, length), first = slices + pass.place_bytes(c.entry);
+            double const more = !chunks.empty() && chunks.back().back().entry == c.entry ? slices : first;
+            if (chunks.empty() || bytes(larger, in_chunk + 1, policies + more) > room) {
                 auto alone = pass.empty_size();
                 alone.add(todo, length);
-                double const least = bytes(alone, 1);
+                double const least = bytes(alone, 1, first);
                 if (least > room)
                     throw bad_input({"engraft [sweep.memory]: one case needs ", std::int64_t(least * passes_),
                                      " bytes, more than the ", std::int64_t(options_.memory),
@@ -229,11 +234,13 @@ private:
                 chunks.emplace_back();
                 ++plan.chunks;
                 size = alone;
+                policies = first;
             } else {
                 size = larger;
+                policies += more;
             }
             chunks.back().push_back(c);
-            plan.memory = std::max(plan.memory, bytes(size, static_cast<double>(chunks.back().size())));
+            plan.memory = std::max(plan.memory, bytes(size, static_cast<double>(chunks.back().size()), policies));
         }
         return chunks;
     }
