@@ -15,7 +15,7 @@
 
 #include <sys/mman.h>
 
-#include <engraft/backend/cuda/launched_adjoint.hpp>
+#include <engraft/backend/cuda/launched.hpp>
 
 namespace eg = engraft;
 
