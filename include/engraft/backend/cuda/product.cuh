@@ -282,8 +282,10 @@ struct cuda_launch : cuda_launches {
 
     template <numeric_policy Numbers>
     product<Numbers> prepare(matrix<typename Numbers::storage const> weight, bool back) const {
-        // Plans are for aligned weights, which parts of one need not be.
-        if (by == products::own || weight.rows == 0 || reinterpret_cast<std::uintptr_t>(weight.data) % 16 != 0)
+        // Plans are for aligned weights, which parts of one need not be, and made once for all batches, which what
+        // edges are scored by is not.
+        if (by == products::own || weight.rows == 0 || reinterpret_cast<std::uintptr_t>(weight.data) % 16 != 0 ||
+            (back ? weight.rows : weight.columns) > cuda_tiles::widest)
             return {{}, back};
         return {detail::blas_plans::all().template of<Numbers>(weight, back), back};
     }

@@ -24,7 +24,7 @@ struct own_seen_keys {
         auto const same = [&](std::size_t j) {
             return queried[j].own_count > 0 && queried[j].own_first == r.own_first;
         };
-        if (r.own_count == 0 || (i > 0 && same(i - 1)))
+        if (i > 0 && same(i - 1))
             return;
         std::size_t end = i + 1;
         while (end < count && same(end))
