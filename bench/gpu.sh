@@ -2,11 +2,11 @@
 # On a machine with a GPU and CUDA 13, without network: compiles the CUDA backend's tests and benchmarks, runs the tests, runs
 # them again under compute-sanitizer, and measures. What it prints is also in build/gpu/figures.txt. It needs nvcc, g++, and
 # headers of Boost.Hana and Catch2, which `gpu.sh pack` copies into build/gpu/include on a machine that has them.
-# usage: gpu.sh            all of it; exit code 0 when everything passed
+# usage: gpu.sh            all of it; exit code 0 when everything passed, 77 where there is no GPU
 #        gpu.sh pack       the headers, to be taken along with the sources
 #        gpu.sh build      compiles, and runs nothing
-# GPU_ARCHITECTURE: what is compiled for (sm_90: H100, H200). GPU_SANITIZE: the program that compute-sanitizer runs,
-# test_cuda_short, which leaves out the laws of many compositions, or test_cuda.
+# GPU_ARCHITECTURE: what is compiled for (sm_90: H100, H200). GPU_JOBS: how many sources at a time. GPU_SANITIZE: the program
+# that compute-sanitizer runs, test_cuda_short, which leaves out the laws of many compositions, or test_cuda.
 set -eu
 cd "$(dirname "$0")/.."
 work=build/gpu
@@ -17,9 +17,14 @@ if [ -d "$work/include" ]; then
     flags="$flags -isystem $work/include"
 fi
 
+if ! command -v nvcc >/dev/null; then
+    echo "nvcc is not on the PATH: CUDA 12 or later is needed to compile" >&2
+    exit 1
+fi
+
 if [ "${1:-}" = pack ]; then
     rm -rf "$work/include"
-    for source in tests/cuda/operations.cu tests/cuda/laws.cu bench/cuda/llama.cu tests/main.cpp; do
+    for source in tests/cuda/operations.cu tests/cuda/models.cu tests/cuda/laws.cu bench/cuda/llama.cu tests/main.cpp; do
         # shellcheck disable=SC2086 # several flags
         nvcc $flags -M "$source"
     done | tr -s ' \\\n' '\n' | grep -E '/(boost|catch2)/' | sort -u >"$work/headers"
@@ -32,28 +37,34 @@ if [ "${1:-}" = pack ]; then
     exit 0
 fi
 
-compile() { # compile SOURCE OPTIMISATION: one line with what was said, if anything, and how long it took
+if [ "${1:-}" = compile ]; then # compile SOURCE OPTIMISATION: one line with how long it took, or that it does not
     begin=$(date +%s)
-    object=$work/$(basename "$1").o
+    object=$work/$(basename "$2").o
     # shellcheck disable=SC2086
-    if nvcc $flags "$2" "-gencode=arch=$(echo "$arch" | sed s/sm_/compute_/),code=$arch" -c "$1" -o "$object.new"; then
+    if nvcc $flags "$3" "-gencode=arch=$(echo "$arch" | sed s/sm_/compute_/),code=$arch" -c "$2" -o "$object.new"; then
         mv "$object.new" "$object"
-        echo "compiled $1 in $(($(date +%s) - begin)) s"
-    else
-        rm -f "$object"
-        echo "$1 does not compile"
+        echo "compiled $2 in $(($(date +%s) - begin)) s"
+        exit 0
     fi
-}
+    rm -f "$object"
+    echo "$2 does not compile"
+    exit 1
+fi
 build() {
-    compile tests/main.cpp -O1 &
-    compile tests/cuda/operations.cu -O1 &
-    compile tests/cuda/models.cu -O1 &
-    compile tests/cuda/laws.cu -O1 &
-    compile bench/cuda/llama.cu -O2 &
-    compile bench/cuda/smollm2.cu -O2 &
-    wait
-    nvcc "$work/operations.cu.o" "$work/models.cu.o" "$work/laws.cu.o" "$work/main.cpp.o" -lcublasLt -o "$work/test_cuda"
-    nvcc "$work/operations.cu.o" "$work/models.cu.o" "$work/main.cpp.o" -lcublasLt -o "$work/test_cuda_short"
+    xargs -n 2 -P "${GPU_JOBS:-$(nproc)}" sh bench/gpu.sh compile <<'sources' || exit 1
+bench/cuda/llama.cu -O2
+bench/cuda/smollm2.cu -O2
+tests/cuda/laws.cu -O1
+tests/cuda/models.cu -O1
+tests/cuda/operations.cu -O1
+tests/cuda/exact/gradients.cpp -O1
+tests/main.cpp -O1
+sources
+    tests="$work/operations.cu.o $work/models.cu.o $work/gradients.cpp.o $work/main.cpp.o"
+    # shellcheck disable=SC2086
+    nvcc $tests "$work/laws.cu.o" -lcublasLt -o "$work/test_cuda"
+    # shellcheck disable=SC2086
+    nvcc $tests -lcublasLt -o "$work/test_cuda_short"
     nvcc "$work/llama.cu.o" -lcublasLt -o "$work/bench_llama"
     nvcc "$work/smollm2.cu.o" -lcublasLt -o "$work/bench_smollm2"
 }
@@ -82,10 +93,15 @@ everything() {
     printf '\nall passed\n'
 }
 
-build
 if [ "${1:-}" = build ]; then
+    build
     exit 0
 fi
+if ! nvidia-smi -L >/dev/null 2>&1; then
+    echo "there is no GPU here (nvidia-smi lists none), so nothing was compiled or run; \`gpu.sh build\` compiles" >&2
+    exit 77
+fi
+build
 status=$work/status # of what stands before the pipe
 {
     everything && echo 0 >"$status" || echo 1 >"$status"

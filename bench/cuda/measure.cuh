@@ -91,6 +91,7 @@ public:
 
         auto const plain = seconds_of<Backend>(3, [&] { probability(model_.run(tokens)); });
         print("clean run", plain, flops_of_runs());
+        gradient(tokens, others, answers);
         auto const clean = model_.run(tokens, eg::capture_for_sweeps<D>() | eg::capture(eg::q));
         auto const noise = model_.run(others, eg::capture(eg::z));
         auto const kept = seconds_of<Backend>(3, [&] { probability(model_.run(tokens, eg::capture(eg::z))); });
@@ -136,6 +137,31 @@ private:
         std::printf("%s: %.3f s, %.3f TFLOP, %.1f TFLOP/s, %.1f %% of the product's\n", what, seconds, flops / 1e12,
                     flops / seconds / 1e12, 100 * flops / seconds / speed_);
         std::fflush(stdout);
+    }
+
+    /// Of weights of the heads in the upper half of the layers; below them nothing is gone through.
+    void gradient(eg::batch const& tokens, eg::batch const& others, std::vector<eg::token> const& answers) const {
+        auto const source = model_.run(others, eg::capture(eg::z, eg::at(-1)));
+        std::vector<eg::node> upper;
+        for (int layer = D.layers / 2; layer < D.layers; ++layer)
+            for (int head = 0; head < D.heads; ++head)
+                upper.push_back({layer, head});
+        auto const mask =
+            eg::mask(eg::z, eg::nodes(upper) & eg::at(-1), std::vector<double>(upper.size(), 0.5), source);
+        auto const slopes = [&] {
+            return eg::gradient(model_, tokens, mask, eg::identity, eg::logit(answers)).template parameters<0>();
+        };
+        auto const found = slopes();
+        bool moved = false;
+        for (double const x : found)
+            moved = moved || x != 0;
+        if (!moved || slopes() != found) { // NaN differs, too
+            std::fprintf(stderr, "gradients are 0, no numbers or not the same each time\n");
+            std::exit(1);
+        }
+        auto const planned = eg::plan_gradient<eg::model<D, Backend>>(tokens.rows(), D.layers / 2);
+        print("gradient of a mask of the upper half's heads", seconds_of<Backend>(3, slopes),
+              planned.forward.total() + planned.again.total() + planned.back.total());
     }
 
     double flops_of_runs() const {

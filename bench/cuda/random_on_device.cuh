@@ -68,7 +68,8 @@ private:
 };
 
 template <engraft::description D, class Backend>
-std::shared_ptr<engraft::weights<D, Backend> const> weights_on_device(std::uint64_t seed, Backend const& backend = {}) {
+std::shared_ptr<engraft::weights<D, Backend> const> weights_on_device(std::uint64_t seed,
+                                                                      Backend const& backend = Backend()) {
     using all = engraft::weights<D, Backend>;
     device_reader<Backend> reader(backend, seed);
     return std::make_shared<all const>(engraft::family_of<D>::template read<all>(D, reader));

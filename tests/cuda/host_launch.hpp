@@ -10,6 +10,7 @@
 #include <mutex>
 #include <new>
 #include <stdexcept>
+#include <utility>
 #include <vector>
 
 #include <sys/mman.h>
@@ -105,51 +106,56 @@ private:
     }
 };
 
-/// Loops, the last index first. Panels are low, so that few rows fill one and the next is begun.
+/// Loops, the last index first or the first. Panels are low, so that few rows fill one and the next is begun.
 struct host_launch {
     using memory_type = far_memory;
     static constexpr std::size_t panel_rows = 4;
+    static constexpr std::size_t lines_together = 4000; // so few that batches of the tests take several turns
 
     bool plain_products = false;
+    bool first_first = false;
 
     static char const* name() { return "kernels on the host"; }
 
     template <class F>
     void each(std::size_t n, F const& f) const {
         far_memory::reach const now;
-        while (n > 0)
-            f(--n);
+        for (std::size_t i = 0; i < n; ++i)
+            f(first_first ? i : n - 1 - i);
     }
     template <class F>
     void each_warp(std::size_t n, F const& f) const {
-        far_memory::reach const now;
-        while (n > 0)
-            f(eg::kernels::host_warp{}, --n);
+        each(n, [&](std::size_t i) { f(eg::kernels::host_warp{}, i); });
     }
 
     template <eg::numeric_policy>
     struct product {
         bool is_plain = false;
+        bool back = false;
         bool plain() const { return is_plain; }
     };
     template <eg::numeric_policy Numbers, class Storage>
-    product<Numbers> prepare(eg::matrix<Storage>) const {
-        return {plain_products};
+    product<Numbers> prepare(eg::matrix<Storage>, bool back) const {
+        return {plain_products, back};
     }
 
     template <eg::numeric_policy Numbers, class T, class Storage>
     void multiply(T* out, Storage const* in, std::size_t panels, eg::matrix<Storage const> weight,
-                  product<Numbers> const&) const {
+                  product<Numbers> const& how) const {
         if (reinterpret_cast<std::uintptr_t>(in) % 16 != 0 || reinterpret_cast<std::uintptr_t>(out) % 16 != 0)
             throw std::runtime_error("a product of memory that is not aligned");
         far_memory::reach const now;
+        auto const [width, wide] =
+            how.back ? std::pair(weight.rows, weight.columns) : std::pair(weight.columns, weight.rows);
         for (std::size_t r = 0; r < panels * panel_rows; ++r)
-            for (std::size_t o = 0; o < weight.rows; ++o) {
+            for (std::size_t o = 0; o < wide; ++o) {
                 T sum = 0;
-                for (std::size_t c = 0; c < weight.columns; ++c)
-                    sum += static_cast<T>(eg::kernels::widened(in[r * weight.columns + c])) *
-                           static_cast<T>(eg::kernels::widened(eg::kernels::at(weight, o, c)));
-                out[r * weight.rows + o] = sum;
+                for (std::size_t c = 0; c < width; ++c) {
+                    auto const& w = how.back ? eg::kernels::at(weight, c, o) : eg::kernels::at(weight, o, c);
+                    sum += static_cast<T>(eg::kernels::widened(in[r * width + c])) *
+                           static_cast<T>(eg::kernels::widened(w));
+                }
+                out[r * wide + o] = sum;
             }
     }
 };

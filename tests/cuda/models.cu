@@ -1,7 +1,10 @@
-// Models on a GPU, and a program as docs/how_to/cuda.md shows it.
+// Models and gradients on a GPU, as tests/cuda/host.cpp and gradients.cpp check them by kernels on the host, and a program
+// as docs/how_to/cuda.md shows it. One source, since nvcc takes longer to read the headers than for most of what is here.
 
 #define ENGRAFT_TEST_OTHER_BACKENDS engraft::cuda<engraft::fp32>
 #include "backend/rows.cpp"
+#include "cuda/adjoint_operations.hpp"
+#include "cuda/gradients.hpp"
 
 namespace {
 
@@ -23,6 +26,27 @@ TEST_CASE("a functor of the program is called on the GPU", "[cuda]") {
                                eg::edit(eg::mlp_post, eg::layer(1), clipped{0.01f}) | eg::capture(eg::mlp_post));
     for (float x : run[eg::mlp_post].slice(1, 0, -1))
         CHECK(x <= 0.01f);
+}
+
+TEST_CASE("adjoints on the GPU do what the reference does", "[cuda]") {
+    double const rounding = 4e-6;
+    using B = eg::cuda<eg::fp32>;
+    operations::rows_back<B>(rounding);
+    operations::products_back<B>(rounding);
+    operations::attention_back<B>(rounding);
+    operations::slices_back<B>(rounding, 1e-6);
+    operations::products_back<eg::cuda<eg::bf16>>(8e-3);
+}
+
+TEST_CASE("gradients of whole runs on the GPU are the reference's, and the same each time", "[cuda]") {
+    auto const model = checks::random_model<gradients::small, eg::cuda<eg::fp32>>(1);
+    auto const found = gradients::through_policies(model);
+    checks::check_close(found, gradients::exact());
+    CHECK(gradients::through_policies(model) == found);
+}
+
+TEST_CASE("masks are trained on the GPU as by the reference", "[cuda]") {
+    gradients::check_trained(gradients::trained(checks::random_model<gradients::small, eg::cuda<eg::fp32>>(1)));
 }
 
 #ifdef ENGRAFT_EXAMPLES_DATA // where the readers of files are linked

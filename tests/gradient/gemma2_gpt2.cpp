@@ -1,4 +1,4 @@
-#include "gradient/checks.hpp"
+#include "gradient/family.hpp"
 
 namespace {
 inline constexpr eg::description gemma2{.name = "gemma2",

@@ -1,4 +1,4 @@
-#include "gradient/checks.hpp"
+#include "gradient/family.hpp"
 
 namespace {
 inline constexpr eg::description gpt_neox{.name = "gpt_neox",

@@ -35,8 +35,8 @@ namespace engraft {
 /// and sums over slices in double, which add to what `sums` has:
 ///   sum_elements(sums, dx, slices)                  sums[0] += dx
 ///   sum_products(sums, dx, x, slices)               sums[0] += dx x; a dx of 0 makes 0 of any x
-///   sum_directions(sums, dx, factor, slices)        sums[from + i] += factor dx[i]
-///   sum_weights(sums, dx, x, from, slices, columns) sums[head, i or 0] += dx (x - from)
+///   sum_directions(sums, n, dx, factor, slices)     sums[from + i] += factor dx[i], of n sums
+///   sum_weights(sums, dx, x, from, slices)          sums[head, i or 0] += dx (x - from), sums [heads, width or 1]
 ///   sum_basis(sums, dx, x, from, slices, basis)     the derivative of x + (from - x) B^T B to each element of B
 template <class Backend>
 class adjoints;
@@ -73,8 +73,8 @@ concept differentiable = backend<B> &&
     a.reject_slices(to, slices, in);
     a.sum_elements(sums, from, slices);
     a.sum_products(sums, from, from, slices);
-    a.sum_directions(sums, from, number, slices);
-    a.sum_weights(sums, from, from, from, slices, n);
+    a.sum_directions(sums, n, from, number, slices);
+    a.sum_weights(matrix<double>{}, from, from, from, slices);
     a.sum_basis(sums, from, from, from, slices, in);
 };
 

@@ -53,17 +53,16 @@ public:
         });
     }
 
-    void sum_directions(double* sums, T const* dx, double factor, slices const& list) const {
+    void sum_directions(double* sums, std::size_t, T const* dx, double factor, slices const& list) const {
         each_element(list, [&](row_slice const& s, std::size_t i) {
             sums[s.from + i] += factor * static_cast<double>(dx[s.to + i]);
         });
     }
 
-    void sum_weights(double* sums, T const* dx, T const* x, T const* from, slices const& list,
-                     std::size_t columns) const {
+    void sum_weights(matrix<double> sums, T const* dx, T const* x, T const* from, slices const& list) const {
         each_element(list, [&](row_slice const& s, std::size_t i) {
             if (dx[s.to + i] != 0)
-                sums[s.head * columns + (columns == 1 ? 0 : i)] +=
+                sums.data[s.head * sums.stride + (sums.columns == 1 ? 0 : i)] +=
                     static_cast<double>(dx[s.to + i]) *
                     (static_cast<double>(x[s.to + i]) - static_cast<double>(from[s.from + i]));
         });

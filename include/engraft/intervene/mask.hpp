@@ -45,8 +45,9 @@ struct blended {
         void pull_back(Backend const&, auto const& adjoint, auto* dx, auto const* x, int layer, auto const& slices,
                        double* sums) const {
             auto const columns = table.shape()[1];
-            adjoint.sum_weights(sums + static_cast<std::size_t>(layer) * heads * columns, dx, x, donor.elements(layer),
-                                slices, columns);
+            matrix<double> const of_layer_sums{sums + static_cast<std::size_t>(layer) * heads * columns, heads, columns,
+                                               columns};
+            adjoint.sum_weights(of_layer_sums, dx, x, donor.elements(layer), slices);
             adjoint.weigh_slices(dx, slices, of_layer(layer));
         }
         std::vector<double> parameters(std::vector<double> const& sums) const {

@@ -47,7 +47,7 @@ struct steered {
         std::size_t sums() const { return direction->size(); }
         void pull_back(Backend const&, auto const& adjoint, auto* dx, auto const*, int, auto const& slices,
                        double* sums) const {
-            adjoint.sum_directions(sums, dx, coefficient, slices);
+            adjoint.sum_directions(sums, direction->size(), dx, coefficient, slices);
         }
     };
 

@@ -13,7 +13,9 @@
 #include <engraft/run/adjoint_pass.hpp>
 #include <engraft/run/metric.hpp>
 #include <engraft/run/model.hpp>
-#if !defined(__CUDACC__) // which does without the backend cpu
+#if defined(__CUDACC__) // which does without the backend cpu
+#include <engraft/backend/cuda/adjoint.cuh>
+#else
 #include <engraft/backend/cpu/adjoint.hpp>
 #endif
 

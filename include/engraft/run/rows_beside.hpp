@@ -9,7 +9,9 @@
 #include <engraft/backend/reference/adjoint_rows.hpp>
 #include <engraft/model/block.hpp>
 #include <engraft/run/batch.hpp>
-#if !defined(__CUDACC__) // which does without the backend cpu
+#if defined(__CUDACC__) // which does without the backend cpu
+#include <engraft/backend/cuda/adjoint.cuh>
+#else
 #include <engraft/backend/cpu/adjoint_rows.hpp>
 #endif
 

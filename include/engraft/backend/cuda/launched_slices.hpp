@@ -9,6 +9,18 @@
 
 namespace engraft {
 
+namespace detail {
+
+template <class F>
+constexpr void require_kernel() {
+    static_assert(std::is_trivially_copyable_v<F>,
+                  "engraft [cuda.functor]: a functor that a kernel calls is copied to the GPU byte by byte, and this "
+                  "one has a member that can't be, such as a vector or a reference to one; give it numbers and "
+                  "arrays of its own");
+}
+
+} // namespace detail
+
 /// What backends of kernels do to slices. `Backend` has launch(): see `launched`.
 template <class Backend, class T, class Launch>
 class launched_slices {
@@ -44,14 +56,14 @@ public:
 
     template <class F>
     void edit_slices(T* x, int layer, slices const& list, F const& f) const {
-        require_kernel<F>();
+        detail::require_kernel<F>();
         launch().each(list.size(), kernels::edited_slices<T, F>{x, layer, list.data(), f});
     }
 
     /// Waits for the device: how many slices are chosen the host must know.
     template <class F>
     slices select_slices(T const* x, int layer, slices const& list, F const& condition) const {
-        require_kernel<F>();
+        detail::require_kernel<F>();
         vector_tensor<std::uint8_t, memory> chosen{extents<dynamic>(list.size())};
         launch().each(list.size(), kernels::tested_slices<T, F>{chosen.data(), x, layer, list.data(), condition});
         auto const found = chosen.to_host();
@@ -67,15 +79,6 @@ public:
 
 private:
     Launch const& launch() const { return static_cast<Backend const&>(*this).launch(); }
-
-    template <class F>
-    static constexpr void require_kernel() {
-        static_assert(
-            std::is_trivially_copyable_v<F>,
-            "engraft [cuda.functor]: a functor that a kernel calls is copied to the GPU byte by byte, and this "
-            "one has a member that can't be, such as a vector or a reference to one; give it numbers and "
-            "arrays of its own");
-    }
 };
 
 } // namespace engraft

@@ -5,15 +5,16 @@
 #endif
 
 #include <algorithm>
+#include <compare>
 #include <cstdint>
 #include <cstring>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <ostream>
-#include <string>
-#include <tuple>
+#include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include <engraft/backend/cuda/kernels/arithmetic.hpp>
@@ -44,21 +45,31 @@ struct blas_types {
         std::is_same_v<Numbers, tf32> ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
 };
 
-/// The matrices of a call, in cuBLASLt's words: those of the transposed product, out^T = W in^T, whose columns are our
-/// rows.
+/// What is multiplied: rows with W^T or, back, with W, of [out, in]. Those of one shape are done alike.
+struct blas_shape {
+    std::size_t out, in; ///< of the weight
+    bool back;
+
+    std::size_t width_in() const { return back ? out : in; }  ///< of the rows that go in
+    std::size_t width_out() const { return back ? in : out; } ///< and that come out
+
+    friend auto operator<=>(blas_shape const&, blas_shape const&) = default;
+};
+
+/// The matrices of a call, in cuBLASLt's words: those of the transposed product, out^T = W in^T or W^T in^T, whose
+/// columns are our rows. To cuBLASLt W is transposed as it lies.
 template <numeric_policy Numbers>
 class blas_call {
 public:
-    blas_call(std::size_t in, std::size_t out, std::size_t panels) {
+    blas_call(blas_shape const& shape, std::size_t panels) {
         using types = blas_types<Numbers>;
         constexpr auto tall = cuda_tiles::panel_rows;
         ENGRAFT_CUDA(cublasLtMatmulDescInit(&operation, types::compute, CUDA_R_32F));
-        std::int32_t const transposed = CUBLAS_OP_T;
-        ENGRAFT_CUDA(
-            cublasLtMatmulDescSetAttribute(&operation, CUBLASLT_MATMUL_DESC_TRANSA, &transposed, sizeof(transposed)));
-        describe(weight, types::storage, in, out, panels, 0);
-        describe(input, types::storage, in, tall, panels, in * tall);
-        describe(output, CUDA_R_32F, out, tall, panels, out * tall);
+        std::int32_t const how = shape.back ? CUBLAS_OP_N : CUBLAS_OP_T;
+        ENGRAFT_CUDA(cublasLtMatmulDescSetAttribute(&operation, CUBLASLT_MATMUL_DESC_TRANSA, &how, sizeof(how)));
+        describe(weight, types::storage, shape.in, shape.out, panels, 0);
+        describe(input, types::storage, shape.width_in(), tall, panels, shape.width_in() * tall);
+        describe(output, CUDA_R_32F, shape.width_out(), tall, panels, shape.width_out() * tall);
     }
 
     cublasLtMatmulDescOpaque_t operation{};
@@ -103,9 +114,9 @@ struct blas_plan {
 
 /// What cuBLASLt offers for a shape, best first; none that divides a dot product into parts.
 template <numeric_policy Numbers>
-std::vector<cublasLtMatmulAlgo_t> offered_algorithms(std::size_t in, std::size_t out) {
+std::vector<cublasLtMatmulAlgo_t> offered_algorithms(blas_shape const& shape) {
     constexpr std::size_t usual_panels = 16; // the number that the order is for
-    blas_call<Numbers> call(in, out, usual_panels);
+    blas_call<Numbers> call(shape, usual_panels);
     cublasLtMatmulPreferenceOpaque_t wishes{};
     ENGRAFT_CUDA(cublasLtMatmulPreferenceInit(&wishes));
     auto const wish = [&](cublasLtMatmulPreferenceAttributes_t what, auto value) {
@@ -137,10 +148,10 @@ class placement_test {
 public:
     using storage = typename Numbers::storage;
 
-    explicit placement_test(matrix<storage const> weight)
-        : weight_(weight), one_(weight.columns, weight.rows, 1), three_(weight.columns, weight.rows, 3),
-          most_(weight.columns, weight.rows, cuda_tiles::panels), in_one_(arranged(1, 5)), in_three_(arranged(3, 3)),
-          out_(extents<dynamic, dynamic>(3 * tall, weight.rows)) {}
+    placement_test(matrix<storage const> weight, blas_shape const& shape)
+        : weight_(weight), shape_(shape), one_(shape, 1), three_(shape, 3), most_(shape, cuda_tiles::panels),
+          in_one_(arranged(1, 5)), in_three_(arranged(3, 3)),
+          out_(extents<dynamic, dynamic>(3 * tall, shape.width_out())) {}
 
     bool passes(cublasLtMatmulAlgo_t const& algorithm) {
         if (!one_.fits(algorithm) || !three_.fits(algorithm) || !most_.fits(algorithm))
@@ -157,7 +168,7 @@ private:
     static std::size_t kind(std::size_t r, std::size_t turn) { return (r * turn + r / 7) % kinds; }
 
     table arranged(std::size_t panels, std::size_t turn) const {
-        auto const in = weight_.columns;
+        auto const in = shape_.width_in();
         std::vector<float> rows(kinds * in);
         random r(20240101);
         for (auto& x : rows)
@@ -173,7 +184,7 @@ private:
 
     bool same(blas_call<Numbers>& call, table const& in, std::size_t panels, std::size_t turn,
               cublasLtMatmulAlgo_t const& algorithm, std::vector<std::vector<float>>& expected) {
-        auto const width = weight_.rows;
+        auto const width = shape_.width_out();
         if (call.run(out_.data(), in.data(), weight_.data, algorithm) != CUBLAS_STATUS_SUCCESS)
             return false;
         std::vector<float> row(width);
@@ -189,6 +200,7 @@ private:
     }
 
     matrix<storage const> weight_;
+    blas_shape shape_;
     blas_call<Numbers> one_, three_, most_;
     table in_one_, in_three_;
     matrix_tensor<float, cuda_memory> out_;
@@ -197,7 +209,7 @@ private:
 /// Plans of all shapes that were met.
 class blas_plans {
 public:
-    using key = std::tuple<std::string, std::size_t, std::size_t>; ///< numbers, inputs, outputs
+    using key = std::pair<std::string_view, blas_shape>; ///< by the numbers' name
 
     static blas_plans& all() {
         static blas_plans& the = *new blas_plans;
@@ -205,33 +217,35 @@ public:
     }
 
     template <numeric_policy Numbers>
-    std::shared_ptr<blas_plan const> of(matrix<typename Numbers::storage const> weight) {
+    std::shared_ptr<blas_plan const> of(matrix<typename Numbers::storage const> weight, bool back) {
         std::lock_guard const lock(mutex_);
-        auto& plan = plans_[{Numbers::name, weight.columns, weight.rows}];
+        blas_shape const shape{weight.rows, weight.columns, back};
+        auto& plan = plans_[{Numbers::name, shape}];
         if (!plan)
-            plan = std::make_shared<blas_plan const>(choose<Numbers>(weight));
+            plan = std::make_shared<blas_plan const>(choose<Numbers>(weight, shape));
         return plan;
     }
 
     /// One line per shape, for a person to read.
     void print(std::ostream& out) const {
         std::lock_guard const lock(mutex_);
-        for (auto const& [shape, plan] : plans_)
+        for (auto const& [met, plan] : plans_)
             if (plan)
-                out << std::get<0>(shape) << ' ' << std::get<1>(shape) << " -> " << std::get<2>(shape) << ": "
+                out << met.first << ' ' << met.second.width_in() << " -> " << met.second.width_out()
+                    << (met.second.back ? ", of gradients: " : ": ")
                     << (plan->by_library ? "cuBLASLt" : "engraft's kernel") << ", " << plan->refused << " of "
                     << plan->offered << " algorithms refused\n";
     }
 
 private:
     template <numeric_policy Numbers>
-    static blas_plan choose(matrix<typename Numbers::storage const> weight) {
+    static blas_plan choose(matrix<typename Numbers::storage const> weight, blas_shape const& shape) {
         blas_plan plan;
-        auto const offered = offered_algorithms<Numbers>(weight.columns, weight.rows);
+        auto const offered = offered_algorithms<Numbers>(shape);
         plan.offered = static_cast<int>(offered.size());
         if (offered.empty())
             return plan;
-        placement_test<Numbers> test(weight);
+        placement_test<Numbers> test(weight, shape);
         for (auto const& algorithm : offered) {
             if (test.passes(algorithm)) {
                 plan.by_library = true;
@@ -253,6 +267,7 @@ private:
 struct cuda_launch : cuda_launches {
     using memory_type = cuda_memory;
     static constexpr std::size_t panel_rows = cuda_tiles::panel_rows;
+    static constexpr std::size_t lines_together = cuda_tiles::lines_together;
 
     products by = products::library;
 
@@ -261,24 +276,29 @@ struct cuda_launch : cuda_launches {
     template <numeric_policy Numbers>
     struct product {
         std::shared_ptr<detail::blas_plan const> plan{};
+        bool back = false;
         bool plain() const { return !plan || !plan->by_library; }
     };
 
     template <numeric_policy Numbers>
-    product<Numbers> prepare(matrix<typename Numbers::storage const> weight) const {
-        if (by == products::own || weight.rows == 0)
-            return {};
-        return {detail::blas_plans::all().template of<Numbers>(weight)};
+    product<Numbers> prepare(matrix<typename Numbers::storage const> weight, bool back) const {
+        // Plans are for aligned weights, which parts of one need not be, and made once for all batches, which what
+        // edges are scored by is not.
+        if (by == products::own || weight.rows == 0 || reinterpret_cast<std::uintptr_t>(weight.data) % 16 != 0 ||
+            (back ? weight.rows : weight.columns) > cuda_tiles::widest)
+            return {{}, back};
+        return {detail::blas_plans::all().template of<Numbers>(weight, back), back};
     }
 
     template <numeric_policy Numbers>
     void multiply(float* out, typename Numbers::storage const* in, std::size_t panels,
                   matrix<typename Numbers::storage const> weight, product<Numbers> const& how) const {
+        detail::blas_shape const shape{weight.rows, weight.columns, how.back};
         for (std::size_t first = 0; first < panels; first += cuda_tiles::panels) {
             auto const count = std::min(panels - first, cuda_tiles::panels);
-            detail::blas_call<Numbers> call(weight.columns, weight.rows, count);
-            ENGRAFT_CUDA(call.run(out + first * panel_rows * weight.rows, in + first * panel_rows * weight.columns,
-                                  weight.data, how.plan->algorithm));
+            detail::blas_call<Numbers> call(shape, count);
+            ENGRAFT_CUDA(call.run(out + first * panel_rows * shape.width_out(),
+                                  in + first * panel_rows * shape.width_in(), weight.data, how.plan->algorithm));
         }
     }
 };

@@ -69,6 +69,22 @@ ENGRAFT_DEVICE inline T activation(T x, mlp kind) {
     return T(0.5) * x * (T(1) + std::tanh(u));
 }
 
+/// Its derivative.
+template <class T>
+ENGRAFT_DEVICE inline T activation_slope(T x, mlp kind) {
+    if (kind == mlp::gated_silu) {
+        T const share = T(1) / (T(1) + std::exp(-x));
+        return share * fused(x, T(1) - share, T(1));
+    }
+    if (kind == mlp::gelu) {
+        T const density = std::exp(T(-0.5) * x * x) * T(0.39894228040143267794); // 1 / sqrt(2 pi)
+        return fused(x, density, T(0.5) * (T(1) + std::erf(x * T(0.70710678118654752440))));
+    }
+    T const root = T(0.79788456080286535588), cubic = T(0.044715);
+    T const share = std::tanh(root * fused(cubic * x * x, x, x));
+    return T(0.5) * fused(x * (T(1) - share * share) * root, fused(T(3) * cubic * x, x, T(1)), T(1) + share);
+}
+
 /// x, or c tanh(x / c) where c is not 0.
 template <class T>
 ENGRAFT_DEVICE inline T capped(T x, T c) {

@@ -90,7 +90,16 @@ struct queried_task {
     }
 };
 
-/// line[t] = query . key[t], scaled and capped; -infinity where the row does not see the position. A warp for each row
+/// The positions [first, end) that a row sees; window as in attention_shape.
+struct span {
+    std::size_t first, end;
+};
+ENGRAFT_DEVICE inline span visible(attention_row const& r, std::size_t window) {
+    std::size_t const end = r.position + std::size_t(1);
+    return {window > 0 && end > window ? end - window : 0, end};
+}
+
+/// line[t] = query . key[t], scaled and capped; `hidden` where the row does not see the position. A warp for each row
 /// and head.
 template <class T>
 struct scored_rows {
@@ -101,6 +110,8 @@ struct scored_rows {
     seen_rows<T> keys;
     std::size_t group, width, window; ///< as in attention_shape
     T scale, softcap;
+    T hidden = static_cast<T>(-INFINITY);
+    bool visible_only = true; ///< otherwise the row sees all positions of its example
 
     template <class Warp>
     ENGRAFT_DEVICE void operator()(Warp const& warp, std::size_t task) const {
@@ -109,13 +120,13 @@ struct scored_rows {
             return;
         attention_row const r = queried[mine.row];
         auto const line = lines.of(mine.row, r, mine.head);
-        std::size_t const first = window > 0 && r.position + std::size_t(1) > window ? r.position + 1 - window : 0;
-        std::size_t const end = r.position + std::size_t(1);
+        auto const [first, end] =
+            visible_only ? visible(r, window) : span{0, keys.begins[r.example + 1] - keys.begins[r.example]};
         T const* const query = queries.data + r.query * queries.stride + mine.head * width;
         auto walk = keys.of(r);
         warp.each(line.size, [&](std::size_t t) {
             if (t < first || t >= end)
-                line.data[t] = static_cast<T>(-INFINITY);
+                line.data[t] = hidden;
         });
         warp.collect(
             end - first,

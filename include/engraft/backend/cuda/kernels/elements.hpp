@@ -157,18 +157,19 @@ struct gated_rows {
 };
 
 /// Rotary embedding of every head by its row's position; called once for each rotated pair of elements. angles
-/// [longest, 2 half], cosines first.
+/// [longest, 2 half], cosines first; turn: 1, or -1 for their negative.
 template <class T>
 struct rotated_rows {
     matrix<T> x;
     std::size_t heads, width, half;
     matrix<T const> angles;
     std::uint32_t const* positions;
+    T turn;
 
     ENGRAFT_DEVICE void operator()(std::size_t i) const {
         auto const [r, pair] = cell_of(i, heads * half);
         auto const [h, j] = cell_of(pair, half);
-        T const cosine = at(angles, positions[r], j), sine = at(angles, positions[r], half + j);
+        T const cosine = at(angles, positions[r], j), sine = turn * at(angles, positions[r], half + j);
         T& a = at(x, r, h * width + j);
         T& b = at(x, r, h * width + half + j);
         T const rotated = fused(a, cosine, -(b * sine));
@@ -234,6 +235,36 @@ struct plain_product {
                     sums[a][b] = fused(static_cast<T>(widened(x[a][c])), static_cast<T>(widened(w[b][c])), sums[a][b]);
         for (std::size_t a = 0; a < tile && row + a < in.rows; ++a)
             for (std::size_t b = 0; b < tile && column + b < weight.rows; ++b)
+                at(out, row + a, column + b) = sums[a][b];
+    }
+};
+
+/// out = in W in the same tiles, every element one sum in the order of W's rows.
+template <class Storage, class T>
+struct plain_product_back {
+    static constexpr std::size_t tile = 4;
+    matrix<T> out;
+    matrix<Storage const> in, weight;
+
+    std::size_t count() const { return (out.rows + tile - 1) / tile * ((weight.columns + tile - 1) / tile); }
+
+    ENGRAFT_DEVICE void operator()(std::size_t i) const {
+        auto const [down, right] = cell_of(i, (weight.columns + tile - 1) / tile);
+        std::size_t const row = down * tile, column = right * tile;
+        Storage const* x[tile];
+        std::size_t across[tile];
+        for (std::size_t k = 0; k < tile; ++k) {
+            x[k] = &at(in, row + k < in.rows ? row + k : in.rows - 1, 0);
+            across[k] = column + k < weight.columns ? column + k : weight.columns - 1;
+        }
+        T sums[tile][tile] = {};
+        for (std::size_t o = 0; o < weight.rows; ++o)
+            for (std::size_t a = 0; a < tile; ++a)
+                for (std::size_t b = 0; b < tile; ++b)
+                    sums[a][b] = fused(static_cast<T>(widened(x[a][o])),
+                                       static_cast<T>(widened(at(weight, o, across[b]))), sums[a][b]);
+        for (std::size_t a = 0; a < tile && row + a < in.rows; ++a)
+            for (std::size_t b = 0; b < tile && column + b < weight.columns; ++b)
                 at(out, row + a, column + b) = sums[a][b];
     }
 };
