@@ -40,7 +40,7 @@ struct composed : touches_nothing {
     using blocks = join<typename P::blocks...>;
     detail::pack<P...> policies;
 
-    constexpr composed() requires(sizeof...(P) == 0) = default;
+    constexpr composed() requires(sizeof...(P) == 0) {}
     constexpr explicit composed(detail::pack<P...> p) : policies(std::move(p)) {}
 
     template <description D, class Backend>
