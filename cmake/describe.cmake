@@ -60,11 +60,11 @@ function(_engraft_describe_program)
         return() # the examples are built, or another target came first
     endif()
     find_package(CLI11 REQUIRED)
-    set(source "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/describe.cpp") # installed
-    if(NOT EXISTS "${source}")
-        cmake_path(SET source NORMALIZE "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../examples/describe.cpp")
+    set(folder "${CMAKE_CURRENT_FUNCTION_LIST_DIR}") # installed
+    if(NOT EXISTS "${folder}/describe.cpp")
+        cmake_path(SET folder NORMALIZE "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../examples")
     endif()
-    add_executable(engraft_describe_program EXCLUDE_FROM_ALL "${source}")
+    add_executable(engraft_describe_program EXCLUDE_FROM_ALL "${folder}/describe.cpp" "${folder}/program.cpp")
     target_link_libraries(engraft_describe_program PRIVATE engraft::engraft CLI11::CLI11)
     add_executable(engraft::describe ALIAS engraft_describe_program)
 endfunction()

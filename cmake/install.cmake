@@ -24,5 +24,6 @@ install(
     FILES ${PROJECT_BINARY_DIR}/engraftConfig.cmake ${PROJECT_BINARY_DIR}/engraftConfigVersion.cmake
           ${PROJECT_SOURCE_DIR}/cmake/dependencies.cmake ${PROJECT_SOURCE_DIR}/cmake/describe.cmake
           ${PROJECT_SOURCE_DIR}/cmake/cuda.cmake
-          ${PROJECT_SOURCE_DIR}/examples/describe.cpp ${PROJECT_SOURCE_DIR}/examples/program.hpp
+          ${PROJECT_SOURCE_DIR}/examples/describe.cpp ${PROJECT_SOURCE_DIR}/examples/program.cpp
+          ${PROJECT_SOURCE_DIR}/examples/program.hpp
     DESTINATION ${engraft_package_folder})

@@ -1,13 +1,18 @@
 # Helpers of tests/CMakeLists.txt.
 
-# engraft_test(NAME [OPTIMISED] FOLDER...): one Catch2 program, and one test of that name, of all *.cpp in the folders.
+# engraft_test(NAME [OPTIMISED] FOLDER_OR_SOURCE...): one Catch2 program, and one test of that name, of all *.cpp in the
+# folders.
 # OPTIMISED: where running takes longer than compiling, or the optimiser could break what is tested. A folder without
 # sources is skipped.
 function(engraft_test NAME)
     cmake_parse_arguments(PARSE_ARGV 1 test "OPTIMISED" "" "")
     set(sources)
     foreach(folder IN LISTS test_UNPARSED_ARGUMENTS)
-        file(GLOB found CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*.cpp")
+        if(folder MATCHES "\\.cpp$")
+            set(found "${CMAKE_CURRENT_SOURCE_DIR}/${folder}")
+        else()
+            file(GLOB found CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*.cpp")
+        endif()
         list(APPEND sources ${found})
     endforeach()
     list(FILTER sources EXCLUDE REGEX "/golden/(parity|interventions)\\.cpp$") # programs of their own; tests/install builds them

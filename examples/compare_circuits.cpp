@@ -19,10 +19,10 @@
 namespace eg = engraft;
 
 int main(int argc, char** argv) {
-    CLI::App app("Compares two circuits: intersection, precision, recall and Jaccard index of each group.",
-                 "compare_circuits");
+    example::options app("Compares two circuits: intersection, precision, recall and Jaccard index of each group.",
+                         "compare_circuits");
     std::vector<std::string> files;
-    app.add_option("circuit", files, "Two circuits: JSON, as write_circuit writes it");
+    app.add("circuit", files, "Two circuits: JSON, as write_circuit writes it");
 
     return example::run(app, argc, argv, [&] {
         if (files.size() != 2)

@@ -16,20 +16,20 @@
 namespace eg = engraft;
 
 int main(int argc, char** argv) {
-    CLI::App app("Swaps groups of heads of a fine-tuned model into its base model, on the boxes task.",
-                 "cross_model_swap");
+    example::options app("Swaps groups of heads of a fine-tuned model into its base model, on the boxes task.",
+                         "cross_model_swap");
     std::string folder = ENGRAFT_PAIR_FOLDER, from = "tuned";
     eg::boxes::options task{.examples = 500, .seed = 10};
     int draws = 5, threads = 0;
-    app.add_option("--pair", folder, "Folder with base/, tuned/, adapter/ and circuit.json")->capture_default_str();
-    app.add_option("--from", from, "The fine-tuned model: tuned/, or base/ with the LoRA adapter of adapter/")
-        ->capture_default_str()
-        ->check(CLI::IsMember({"tuned", "adapter"}));
-    app.add_option("--examples", task.examples, "Number of prompts")->capture_default_str();
-    app.add_option("--seed", task.seed, "Seed of the prompts and of the random heads")->capture_default_str();
-    app.add_option("--boxes", task.boxes, "Boxes in a prompt")->capture_default_str();
-    app.add_option("--draws", draws, "Draws of random heads")->capture_default_str()->check(CLI::PositiveNumber);
-    app.add_option("--threads", threads, "Threads; 0 means all")->capture_default_str()->check(CLI::NonNegativeNumber);
+    app.add("--pair", folder, "Folder with base/, tuned/, adapter/ and circuit.json").with_default();
+    app.add("--from", from, "The fine-tuned model: tuned/, or base/ with the LoRA adapter of adapter/")
+        .with_default()
+        .one_of({"tuned", "adapter"});
+    app.add("--examples", task.examples, "Number of prompts").with_default();
+    app.add("--seed", task.seed, "Seed of the prompts and of the random heads").with_default();
+    app.add("--boxes", task.boxes, "Boxes in a prompt").with_default();
+    app.add("--draws", draws, "Draws of random heads").with_default().positive();
+    app.add("--threads", threads, "Threads; 0 means all").with_default().not_negative();
 
     return example::run(app, argc, argv, [&] {
         example::stopwatch total;

@@ -81,35 +81,31 @@ nlohmann::ordered_json json_of(eg::dcm_result const& one) {
 } // namespace
 
 int main(int argc, char** argv) {
-    CLI::App app("Finds the heads of each group that carry the object, the label or the position (DCM).", "dcm");
+    example::options app("Finds the heads of each group that carry the object, the label or the position (DCM).",
+                         "dcm");
     settings s;
-    app.add_option("--pair", s.folder, "Folder with base/, tuned/, adapter/ and circuit.json")->capture_default_str();
-    app.add_option("--model", s.models, "Models: base, tuned, or adapter (base with its LoRA adapter)")
-        ->delimiter(',')
-        ->capture_default_str()
-        ->check(CLI::IsMember({"base", "tuned", "adapter"}));
-    app.add_option("--desiderata", s.desiderata, "Desiderata; docs/how_to/dcm.md lists them")
-        ->delimiter(',')
-        ->capture_default_str();
-    app.add_option("--group", s.groups, "Groups of the circuit; all where none is given")->delimiter(',');
-    app.add_option("--train", s.train, "Examples to train on")->capture_default_str();
-    app.add_option("--evaluate", s.evaluate, "Examples that choose the best mask")->capture_default_str();
-    app.add_option("--test", s.test, "Examples of the accuracy that is reported")->capture_default_str();
-    app.add_option("--seed", s.task.seed, "Seed of the prompts")->capture_default_str();
-    app.add_option("--boxes", s.task.boxes, "Boxes in a prompt")->capture_default_str();
-    app.add_option("--epochs", s.dcm.epochs, "Times that all examples are gone through")->capture_default_str();
-    app.add_option("--batch", s.dcm.batch, "Examples of a step")->capture_default_str();
-    app.add_option("--evaluate-every", s.dcm.evaluate_every, "Steps between evaluations")->capture_default_str();
-    app.add_option("--learning-rate", s.dcm.rule.learning_rate, "Of Adam")->capture_default_str();
-    app.add_option("--sparsity", s.dcm.rule.sparsity, "Lambda: what an exchanged head costs")->capture_default_str();
-    app.add_option("--temperature", s.dcm.rule.temperature, "Of sigmoid weights; 0: weights are clamped")
-        ->capture_default_str();
-    app.add_flag("--neurons", s.neurons, "A weight for each element of z in place of each head");
-    app.add_option("--state", s.state, "Keep what is done in FILE.<model>, and go on from there");
-    app.add_option("--masks", s.masks, "Write the masks to FILE.<model>, as the paper's authors released theirs");
-    app.add_option("--threads", s.threads, "Threads; 0 means all")
-        ->capture_default_str()
-        ->check(CLI::NonNegativeNumber);
+    app.add("--pair", s.folder, "Folder with base/, tuned/, adapter/ and circuit.json").with_default();
+    app.add("--model", s.models, "Models: base, tuned, or adapter (base with its LoRA adapter)")
+        .delimiter(',')
+        .with_default()
+        .one_of({"base", "tuned", "adapter"});
+    app.add("--desiderata", s.desiderata, "Desiderata; docs/how_to/dcm.md lists them").delimiter(',').with_default();
+    app.add("--group", s.groups, "Groups of the circuit; all where none is given").delimiter(',');
+    app.add("--train", s.train, "Examples to train on").with_default();
+    app.add("--evaluate", s.evaluate, "Examples that choose the best mask").with_default();
+    app.add("--test", s.test, "Examples of the accuracy that is reported").with_default();
+    app.add("--seed", s.task.seed, "Seed of the prompts").with_default();
+    app.add("--boxes", s.task.boxes, "Boxes in a prompt").with_default();
+    app.add("--epochs", s.dcm.epochs, "Times that all examples are gone through").with_default();
+    app.add("--batch", s.dcm.batch, "Examples of a step").with_default();
+    app.add("--evaluate-every", s.dcm.evaluate_every, "Steps between evaluations").with_default();
+    app.add("--learning-rate", s.dcm.rule.learning_rate, "Of Adam").with_default();
+    app.add("--sparsity", s.dcm.rule.sparsity, "Lambda: what an exchanged head costs").with_default();
+    app.add("--temperature", s.dcm.rule.temperature, "Of sigmoid weights; 0: weights are clamped").with_default();
+    app.flag("--neurons", s.neurons, "A weight for each element of z in place of each head");
+    app.add("--state", s.state, "Keep what is done in FILE.<model>, and go on from there");
+    app.add("--masks", s.masks, "Write the masks to FILE.<model>, as the paper's authors released theirs");
+    app.add("--threads", s.threads, "Threads; 0 means all").with_default().not_negative();
 
     return example::run(app, argc, argv, [&] {
         example::stopwatch total;

@@ -71,14 +71,13 @@ nlohmann::ordered_json load(std::string const& folder, eg::description const& d)
 } // namespace
 
 int main(int argc, char** argv) {
-    CLI::App app("Prints the description of the model in a folder as C++.", "describe");
+    example::options app("Prints the description of the model in a folder as C++.", "describe");
     std::string folder, name, header;
     bool load_too = false;
-    app.add_option("folder", folder, "Folder with config.json and, for --load, the weights; or a GGUF file")
-        ->required();
-    app.add_option("--name", name, "Name of the variable and of the description; otherwise made of the folder's name");
-    app.add_option("--header", header, "Write a header with the description to this file instead of printing it");
-    app.add_flag("--load", load_too, "Load the weights, and say how much memory they take");
+    app.add("folder", folder, "Folder with config.json and, for --load, the weights; or a GGUF file").required();
+    app.add("--name", name, "Name of the variable and of the description; otherwise made of the folder's name");
+    app.add("--header", header, "Write a header with the description to this file instead of printing it");
+    app.flag("--load", load_too, "Load the weights, and say how much memory they take");
 
     return example::run(app, argc, argv, [&] {
         auto d = eg::read_config(folder);

@@ -17,29 +17,25 @@
 namespace eg = engraft;
 
 int main(int argc, char** argv) {
-    CLI::App app("Activation patching of groups of heads with desiderata, on the boxes task.", "desiderata");
+    example::options app("Activation patching of groups of heads with desiderata, on the boxes task.", "desiderata");
     std::string folder = ENGRAFT_PAIR_FOLDER, masks;
     std::vector<std::string> models{"base", "tuned", "adapter"}, names{"object", "position", "label", "label_untold"},
         only;
     eg::boxes::options task{.examples = 500, .seed = 60};
     int repetitions = 10, threads = 0;
-    app.add_option("--pair", folder, "Folder with base/, tuned/, adapter/ and circuit.json")->capture_default_str();
-    app.add_option("--model", models, "Models: base, tuned, or adapter (base with its LoRA adapter)")
-        ->delimiter(',')
-        ->capture_default_str()
-        ->check(CLI::IsMember({"base", "tuned", "adapter"}));
-    app.add_option("--desiderata", names, "Desiderata, or all; docs/how_to/dcm.md lists them")
-        ->delimiter(',')
-        ->capture_default_str();
-    app.add_option("--group", only, "Groups of the circuit; all where none is given")->delimiter(',');
-    app.add_option("--masks", masks, "Only the heads that a file of masks chooses: FILE of `dcm --masks`");
-    app.add_option("--examples", task.examples, "Prompts of a repetition")->capture_default_str();
-    app.add_option("--repetitions", repetitions, "Draws of prompts, each by the next seed")
-        ->capture_default_str()
-        ->check(CLI::Range(1, 1000));
-    app.add_option("--seed", task.seed, "Seed of the first draw")->capture_default_str();
-    app.add_option("--boxes", task.boxes, "Boxes in a prompt")->capture_default_str()->check(CLI::Range(3, 26));
-    app.add_option("--threads", threads, "Threads; 0 means all")->capture_default_str()->check(CLI::NonNegativeNumber);
+    app.add("--pair", folder, "Folder with base/, tuned/, adapter/ and circuit.json").with_default();
+    app.add("--model", models, "Models: base, tuned, or adapter (base with its LoRA adapter)")
+        .delimiter(',')
+        .with_default()
+        .one_of({"base", "tuned", "adapter"});
+    app.add("--desiderata", names, "Desiderata, or all; docs/how_to/dcm.md lists them").delimiter(',').with_default();
+    app.add("--group", only, "Groups of the circuit; all where none is given").delimiter(',');
+    app.add("--masks", masks, "Only the heads that a file of masks chooses: FILE of `dcm --masks`");
+    app.add("--examples", task.examples, "Prompts of a repetition").with_default();
+    app.add("--repetitions", repetitions, "Draws of prompts, each by the next seed").with_default().between(1, 1000);
+    app.add("--seed", task.seed, "Seed of the first draw").with_default();
+    app.add("--boxes", task.boxes, "Boxes in a prompt").with_default().between(3, 26);
+    app.add("--threads", threads, "Threads; 0 means all").with_default().not_negative();
 
     return example::run(app, argc, argv, [&] {
         example::stopwatch total;

@@ -145,9 +145,10 @@ void print(std::vector<eg::discovery_step> const& steps, std::vector<eg::sweep_p
 } // namespace
 
 int main(int argc, char** argv) {
-    CLI::App app("Searches the heads of a circuit by path patching, on the boxes task, in the model that the program "
-                 "is compiled for (CMake: ENGRAFT_MODEL).",
-                 "discover_circuit");
+    example::options app(
+        "Searches the heads of a circuit by path patching, on the boxes task, in the model that the program "
+        "is compiled for (CMake: ENGRAFT_MODEL).",
+        "discover_circuit");
     std::string folder = ENGRAFT_DESCRIBED_MODEL, out, objects, shared = "later";
     eg::boxes::options task{.examples = 300, .seed = 10};
     std::vector<std::size_t> sizes{16, 8, 6, 4};
@@ -155,29 +156,28 @@ int main(int argc, char** argv) {
     double memory = 250;
     int threads = 0;
     bool plan_only = false, anew = false;
-    app.add_option("--model", folder, "Folder of the model that this program was compiled for, or GGUF file")
-        ->capture_default_str();
-    app.add_option("--examples", task.examples, "Number of prompts")->capture_default_str();
-    app.add_option("--seed", task.seed, "Seed of the prompts")->capture_default_str();
-    app.add_option("--boxes", task.boxes, "Boxes in a prompt")->capture_default_str();
-    app.add_option("--objects", objects, "File of the objects' names; the paper's where it is left out");
-    app.add_option("--sizes", sizes, "Heads in each of the paper's four groups")->capture_default_str()->expected(4);
-    app.add_option("--step", texts,
-                   "A group to search instead: GROUP:ROLE:COUNT, heads whose paths to the logits matter most, or "
-                   "GROUP:ROLE:COUNT:queries:READERS, or ...:values:READERS, whose paths to what an earlier group "
-                   "reads do. Roles: last, query_label, previous_query_label, correct_object");
-    app.add_option("--shared", shared, "Where heads stay that two groups of one role have found")
-        ->capture_default_str()
-        ->check(CLI::IsMember({"later", "earlier", "both"}));
-    app.add_option("--out", out,
-                   "Folder for circuit.json, path_patching/GROUP.npy (scores [layer, head]), GROUP_examples.npy "
-                   "([layer, head, example]) and the journal by which a search that was stopped goes on");
-    app.add_option("--memory", memory,
-                   "Megabytes for the tables of a sweep; with fewer, chunks are smaller and kept more often")
-        ->capture_default_str();
-    app.add_option("--threads", threads, "Threads; 0 means all")->capture_default_str()->check(CLI::NonNegativeNumber);
-    app.add_flag("--plan-only", plan_only, "Say what it would cost, and stop");
-    app.add_flag("--anew", anew, "Throw away what the folder's journal has");
+    app.add("--model", folder, "Folder of the model that this program was compiled for, or GGUF file").with_default();
+    app.add("--examples", task.examples, "Number of prompts").with_default();
+    app.add("--seed", task.seed, "Seed of the prompts").with_default();
+    app.add("--boxes", task.boxes, "Boxes in a prompt").with_default();
+    app.add("--objects", objects, "File of the objects' names; the paper's where it is left out");
+    app.add("--sizes", sizes, "Heads in each of the paper's four groups").with_default().expected(4);
+    app.add("--step", texts,
+            "A group to search instead: GROUP:ROLE:COUNT, heads whose paths to the logits matter most, or "
+            "GROUP:ROLE:COUNT:queries:READERS, or ...:values:READERS, whose paths to what an earlier group "
+            "reads do. Roles: last, query_label, previous_query_label, correct_object");
+    app.add("--shared", shared, "Where heads stay that two groups of one role have found")
+        .with_default()
+        .one_of({"later", "earlier", "both"});
+    app.add("--out", out,
+            "Folder for circuit.json, path_patching/GROUP.npy (scores [layer, head]), GROUP_examples.npy "
+            "([layer, head, example]) and the journal by which a search that was stopped goes on");
+    app.add("--memory", memory,
+            "Megabytes for the tables of a sweep; with fewer, chunks are smaller and kept more often")
+        .with_default();
+    app.add("--threads", threads, "Threads; 0 means all").with_default().not_negative();
+    app.flag("--plan-only", plan_only, "Say what it would cost, and stop");
+    app.flag("--anew", anew, "Throw away what the folder's journal has");
 
     return example::run(app, argc, argv, [&] {
         std::vector<step_text> chosen;

@@ -43,8 +43,8 @@ std::size_t nodes_of(eg::circuit const& c) {
 } // namespace
 
 int main(int argc, char** argv) {
-    CLI::App app("Measures a circuit on the boxes task: accuracy, faithfulness, completeness, attention.",
-                 "evaluate_circuit");
+    example::options app("Measures a circuit on the boxes task: accuracy, faithfulness, completeness, attention.",
+                         "evaluate_circuit");
     std::string folder = ENGRAFT_DESCRIBED_MODEL, circuit_file = ENGRAFT_PAIR_FOLDER "/circuit.json", adapter,
                 objects_file, pruned_file, journal_file;
     eg::boxes::options task{.examples = 500, .seed = 10};
@@ -54,35 +54,31 @@ int main(int argc, char** argv) {
     eg::minimality_options minimality;
     double memory = 1e9;
     int threads = 0;
-    app.add_option("--model", folder, "Folder of the model that this program was compiled for")->capture_default_str();
-    app.add_option("--adapter", adapter, "Folder of a LoRA adapter to put on it");
-    app.add_option("--circuit", circuit_file, "The circuit: JSON, as write_circuit writes it")->capture_default_str();
-    app.add_option("--examples", task.examples, "Prompts that accuracy is measured on")->capture_default_str();
-    app.add_option("--seed", task.seed, "Seed of these prompts")->capture_default_str();
-    app.add_option("--boxes", task.boxes, "Boxes in a prompt")->capture_default_str();
-    app.add_option("--objects", objects_file, "File of the objects' names; the paper's where it is left out");
-    app.add_option("--mean-examples", mean_examples, "Prompts that means are taken over")->capture_default_str();
-    app.add_option("--mean-seed", mean_seed, "Seed of these prompts")->capture_default_str();
-    app.add_option("--random-circuits", random_circuits, "Random circuits to compare with")->capture_default_str();
-    app.add_option("--random-subsets", random_subsets, "Random subsets of the circuit for completeness")
-        ->capture_default_str();
-    app.add_option("--greedy", greedy, "Nodes of the worst subset, searched greedily; 0 for no search")
-        ->capture_default_str();
-    app.add_option("--draw-seed", draw_seed, "Seed of random circuits and subsets")->capture_default_str();
-    app.add_flag("--prune", prune, "Prune the circuit by minimality first, and measure what is left");
-    app.add_option("--threshold", minimality.threshold, "The least contribution that keeps a head; 0.01 is 1 %")
-        ->capture_default_str();
-    app.add_option("--fraction", minimality.fraction, "Part of a group that minimality takes away beside a head")
-        ->capture_default_str()
-        ->check(CLI::Range(0.0, 1.0));
-    app.add_option("--write-pruned", pruned_file, "Write the pruned circuit to this file");
-    app.add_flag("!--no-attention", attention, "Leave the heads' attention out");
-    app.add_option("--journal", journal_file,
-                   "Keep what is finished in this file; a program that was stopped goes on there");
-    app.add_flag("--anew", anew, "Throw away what the journal has");
-    app.add_option("--memory", memory, "Bytes for what a run keeps; prompts are taken in parts that fit")
-        ->capture_default_str();
-    app.add_option("--threads", threads, "Threads; 0 means all")->capture_default_str()->check(CLI::NonNegativeNumber);
+    app.add("--model", folder, "Folder of the model that this program was compiled for").with_default();
+    app.add("--adapter", adapter, "Folder of a LoRA adapter to put on it");
+    app.add("--circuit", circuit_file, "The circuit: JSON, as write_circuit writes it").with_default();
+    app.add("--examples", task.examples, "Prompts that accuracy is measured on").with_default();
+    app.add("--seed", task.seed, "Seed of these prompts").with_default();
+    app.add("--boxes", task.boxes, "Boxes in a prompt").with_default();
+    app.add("--objects", objects_file, "File of the objects' names; the paper's where it is left out");
+    app.add("--mean-examples", mean_examples, "Prompts that means are taken over").with_default();
+    app.add("--mean-seed", mean_seed, "Seed of these prompts").with_default();
+    app.add("--random-circuits", random_circuits, "Random circuits to compare with").with_default();
+    app.add("--random-subsets", random_subsets, "Random subsets of the circuit for completeness").with_default();
+    app.add("--greedy", greedy, "Nodes of the worst subset, searched greedily; 0 for no search").with_default();
+    app.add("--draw-seed", draw_seed, "Seed of random circuits and subsets").with_default();
+    app.flag("--prune", prune, "Prune the circuit by minimality first, and measure what is left");
+    app.add("--threshold", minimality.threshold, "The least contribution that keeps a head; 0.01 is 1 %")
+        .with_default();
+    app.add("--fraction", minimality.fraction, "Part of a group that minimality takes away beside a head")
+        .with_default()
+        .between(0.0, 1.0);
+    app.add("--write-pruned", pruned_file, "Write the pruned circuit to this file");
+    app.flag("!--no-attention", attention, "Leave the heads' attention out");
+    app.add("--journal", journal_file, "Keep what is finished in this file; a program that was stopped goes on there");
+    app.flag("--anew", anew, "Throw away what the journal has");
+    app.add("--memory", memory, "Bytes for what a run keeps; prompts are taken in parts that fit").with_default();
+    app.add("--threads", threads, "Threads; 0 means all").with_default().not_negative();
 
     return example::run(app, argc, argv, [&] {
         if (!std::isfinite(minimality.threshold))

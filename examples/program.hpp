@@ -1,24 +1,29 @@
 #pragma once
 
 // What every example program has: options with --help, one clear sentence and exit code 2 for bad input, a progress
-// line on a terminal, and its numbers as JSON.
+// line on a terminal, and its numbers as JSON. The bodies are in program.cpp, which alone reads CLI11: that takes
+// longer to compile than most programs do.
 
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <exception>
 #include <filesystem>
-#include <fstream>
+#include <functional>
 #include <iostream>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include <engraft/core/error.hpp>
+
+namespace CLI {
+class App;
+class Option;
+} // namespace CLI
 
 namespace example {
 
@@ -75,61 +80,54 @@ private:
     bool shown_ = false;
 };
 
+/// One option, as `options::add` made it; what it says of it can be joined: add(...).with_default().positive()
+class option {
+public:
+    explicit option(CLI::Option& o) : option_(&o) {}
+
+    option with_default(); ///< --help shows the value that the variable has now
+    option required();
+    option expected(int count);
+    option expected(int least, int most);
+    option delimiter(char between); ///< of several values in one word
+    option in_one_word();           ///< the next word is no further value
+    option positive();
+    option not_negative();
+    option between(int least, int most);
+    option between(double least, double most);
+    option one_of(std::vector<std::string> const& words);
+
+private:
+    CLI::Option* option_;
+};
+
+/// The options of a program; --help lists them, and --json FILE is one of every program.
+class options {
+public:
+    options(std::string const& about, std::string const& program);
+    ~options();
+
+    /// name: "--name", or "name" for what stands without one. T: a string, int, std::size_t, double, or a vector of
+    /// strings, std::size_t or double
+    template <class T>
+    option add(std::string const& name, T& to, std::string const& about);
+
+    /// "!--no-name" sets it to false.
+    option flag(std::string const& name, bool& to, std::string const& about);
+
+private:
+    friend int run(options&, int, char**, std::function<nlohmann::ordered_json()> const&);
+    std::unique_ptr<CLI::App> app_;
+};
+
 /// The words of a file, such as examples/pair/objects.txt. throws bad_file when it can't be read or has none
-inline std::vector<std::string> words_of(std::string const& file) {
-    std::ifstream in(file);
-    if (!in)
-        throw engraft::bad_file(file, "can't be opened");
-    std::vector<std::string> words;
-    for (std::string word; in >> word;)
-        words.push_back(word);
-    if (words.empty())
-        throw engraft::bad_file(file, "there are no words in it");
-    return words;
-}
+std::vector<std::string> words_of(std::string const& file);
 
 /// Writes all of the numbers or none: a program that is stopped leaves an older file as it was.
-inline void write_json(std::string const& file, nlohmann::ordered_json const& numbers) {
-    auto const unfinished = file + ".part";
-    {
-        std::ofstream out(unfinished);
-        out << numbers.dump(2) << '\n';
-        out.flush();
-        if (!out)
-            throw engraft::bad_input("cannot write " + unfinished + "; is the folder there, and is there space?");
-    }
-    std::error_code failed;
-    std::filesystem::rename(unfinished, file, failed);
-    if (failed)
-        throw engraft::bad_input("cannot rename " + unfinished + " to " + file + ": " + failed.message());
-}
+void write_json(std::string const& file, nlohmann::ordered_json const& numbers);
 
 /// Parses the options and runs `work`, which returns the program's numbers; returns the program's exit code:
 /// 0, or 2 for options, files and values that can't be used.
-template <class Work>
-int run(CLI::App& app, int argc, char** argv, Work const& work) {
-    std::string json_file;
-    app.add_option("--json", json_file, "Write the numbers to this file as JSON");
-    app.failure_message(
-        [](CLI::App const*, CLI::Error const& e) { return std::string(e.what()) + "; --help lists the options\n"; });
-    try {
-        app.parse(argc, argv);
-    } catch (CLI::ParseError const& e) {
-        return app.exit(e) == 0 ? 0 : 2;
-    }
-    try {
-        nlohmann::ordered_json const numbers = work();
-        if (!json_file.empty())
-            write_json(json_file, numbers);
-        return 0;
-    } catch (engraft::error const& e) {
-        std::cerr << app.get_name() << ": " << e.what() << '\n';
-    } catch (std::bad_alloc const&) {
-        std::cerr << app.get_name() << ": there is not enough memory for this; take fewer examples\n";
-    } catch (std::exception const& e) {
-        std::cerr << app.get_name() << ": " << e.what() << '\n';
-    }
-    return 2;
-}
+int run(options& all, int argc, char** argv, std::function<nlohmann::ordered_json()> const& work);
 
 } // namespace example

@@ -469,28 +469,29 @@ std::string short_name(std::string const& folder) {
 } // namespace
 
 int main(int argc, char** argv) {
-    CLI::App app("Makes the released results of Prakash et al. 2024 again from scores and accuracies, without a model.",
-                 "released_results");
+    example::options app(
+        "Makes the released results of Prakash et al. 2024 again from scores and accuracies, without a model.",
+        "released_results");
     std::vector<std::string> folders;
     std::vector<double> thresholds{0.01};
     options o;
-    app.add_option("folder", folders, "One folder of released results, or two, whose circuits are then compared")
-        ->required()
-        ->expected(1, 2);
-    app.add_option("--threshold", thresholds,
-                   "Least contribution that keeps a head; two, with a comma between, for two folders")
-        ->delimiter(',')
-        ->expected(1, 2)
-        ->allow_extra_args(false)
-        ->capture_default_str();
-    app.add_option("--fraction", o.fraction, "Part of a group that is in K")->capture_default_str();
-    app.add_option("--chance", o.chance, "Accuracy by chance; twice this makes a functionality")->capture_default_str();
-    app.add_option("--top", o.top,
-                   "Heads taken by score, one number for each group, with commas between; otherwise as many as "
-                   "leave those of minimality.json")
-        ->delimiter(',')
-        ->expected(1, 1 << 10)
-        ->allow_extra_args(false);
+    app.add("folder", folders, "One folder of released results, or two, whose circuits are then compared")
+        .required()
+        .expected(1, 2);
+    app.add("--threshold", thresholds,
+            "Least contribution that keeps a head; two, with a comma between, for two folders")
+        .delimiter(',')
+        .expected(1, 2)
+        .in_one_word()
+        .with_default();
+    app.add("--fraction", o.fraction, "Part of a group that is in K").with_default();
+    app.add("--chance", o.chance, "Accuracy by chance; twice this makes a functionality").with_default();
+    app.add("--top", o.top,
+            "Heads taken by score, one number for each group, with commas between; otherwise as many as "
+            "leave those of minimality.json")
+        .delimiter(',')
+        .expected(1, 1 << 10)
+        .in_one_word();
 
     return example::run(app, argc, argv, [&] {
         for (double const t : thresholds)

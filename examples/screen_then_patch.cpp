@@ -57,7 +57,7 @@ double rank_correlation(std::vector<double> const& a, std::vector<double> const&
 } // namespace
 
 int main(int argc, char** argv) {
-    CLI::App app(
+    example::options app(
         "Ranks the edges between heads, MLPs and logits by attribution, patches the first share of them exactly, "
         "and says how many of those that matter most were found, on the boxes task.",
         "screen_then_patch");
@@ -66,18 +66,16 @@ int main(int argc, char** argv) {
     int steps = 5, threads = 0;
     std::size_t top = 50;
     std::vector<double> shares{0.02, 0.05, 0.1};
-    app.add_option("--pair", folder, "Folder with base/ and tuned/")->capture_default_str();
-    app.add_option("--model", name, "Which of the two")->capture_default_str()->check(CLI::IsMember({"base", "tuned"}));
-    app.add_option("--examples", task.examples, "Number of pairs of prompts")->capture_default_str();
-    app.add_option("--seed", task.seed, "Seed of the prompts")->capture_default_str();
-    app.add_option("--steps", steps, "Gradients between the noise and the clean embeddings; 0: the clean run's alone")
-        ->capture_default_str()
-        ->check(CLI::NonNegativeNumber);
-    app.add_option("--top", top, "How many edges are to be found")->capture_default_str()->check(CLI::Range(1, 1000));
-    app.add_option("--share", shares, "Shares of the edges that are patched exactly")
-        ->capture_default_str()
-        ->check(CLI::Range(0.001, 1.0));
-    app.add_option("--threads", threads, "Threads; 0 means all")->capture_default_str()->check(CLI::NonNegativeNumber);
+    app.add("--pair", folder, "Folder with base/ and tuned/").with_default();
+    app.add("--model", name, "Which of the two").with_default().one_of({"base", "tuned"});
+    app.add("--examples", task.examples, "Number of pairs of prompts").with_default();
+    app.add("--seed", task.seed, "Seed of the prompts").with_default();
+    app.add("--steps", steps, "Gradients between the noise and the clean embeddings; 0: the clean run's alone")
+        .with_default()
+        .not_negative();
+    app.add("--top", top, "How many edges are to be found").with_default().between(1, 1000);
+    app.add("--share", shares, "Shares of the edges that are patched exactly").with_default().between(0.001, 1.0);
+    app.add("--threads", threads, "Threads; 0 means all").with_default().not_negative();
 
     return example::run(app, argc, argv, [&] {
         auto const model = eg::load<pair_model>(folder + "/" + name, eg::cpu<eg::fp32>(threads));

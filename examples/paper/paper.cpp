@@ -145,29 +145,22 @@ report::page page_of(context const& c, std::vector<experiment const*> const& don
 int main(int argc, char** argv) {
     using namespace paper;
     bool const all = only_experiment == nullptr;
-    CLI::App app(all ? "Runs every experiment of the paper on a set of models and writes a report."
-                     : "Runs one experiment of the paper, and those whose results it needs and that are not there yet.",
-                 all ? "paper" : only_experiment);
+    example::options app(
+        all ? "Runs every experiment of the paper on a set of models and writes a report."
+            : "Runs one experiment of the paper, and those whose results it needs and that are not there yet.",
+        all ? "paper" : only_experiment);
     settings s;
     std::string models = ENGRAFT_PAPER_FOLDER "/pair.json", out = "paper_results";
     std::vector<std::string> only;
-    app.add_option("--models", models, "JSON file of the models; the trained pair where it is left out")
-        ->capture_default_str();
-    app.add_option("--out", out, "Folder of results; finished experiments in it are not run again")
-        ->capture_default_str();
+    app.add("--models", models, "JSON file of the models; the trained pair where it is left out").with_default();
+    app.add("--out", out, "Folder of results; finished experiments in it are not run again").with_default();
     if (all)
-        app.add_option("--only", only, "Names of experiments, and those that they need");
-    app.add_option("--examples", s.examples, "Prompts of an evaluation (the paper: 500); others follow")
-        ->capture_default_str();
-    app.add_option("--repetitions", s.repetitions, "Repetitions of activation patching")
-        ->capture_default_str()
-        ->check(CLI::PositiveNumber);
-    app.add_option("--random-circuits", s.random_circuits, "Random circuits beside a circuit")
-        ->capture_default_str()
-        ->check(CLI::PositiveNumber);
-    app.add_option("--threshold", s.threshold, "Least contribution that keeps a head in a circuit")
-        ->capture_default_str();
-    app.add_option("--seed", s.seed, "Seed of prompts and draws")->capture_default_str();
+        app.add("--only", only, "Names of experiments, and those that they need");
+    app.add("--examples", s.examples, "Prompts of an evaluation (the paper: 500); others follow").with_default();
+    app.add("--repetitions", s.repetitions, "Repetitions of activation patching").with_default().positive();
+    app.add("--random-circuits", s.random_circuits, "Random circuits beside a circuit").with_default().positive();
+    app.add("--threshold", s.threshold, "Least contribution that keeps a head in a circuit").with_default();
+    app.add("--seed", s.seed, "Seed of prompts and draws").with_default();
 
     return example::run(app, argc, argv, [&] {
         if (!std::isfinite(s.threshold))

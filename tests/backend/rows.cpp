@@ -1,4 +1,4 @@
-// What the optimiser could break: bits that must not depend on what else is computed.
+// Bits that must not depend on what else is computed.
 
 #include "backends.hpp"
 #include "catch.hpp"

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Compiles the consumer's program by one command, without CMake, and runs it: with all of engraft in headers, and with
-# io/source/io.cpp as a second source.
-# usage: plain.sh ROOT WORK COMPILER openmp|one_thread
+# Compiles the consumer's program by one command, without CMake, and runs it: with all of engraft in headers, and, of
+# both, with io/source/io.cpp as a second source.
+# usage: plain.sh ROOT WORK COMPILER openmp|one_thread in_headers|both
 set -eu
 root=$1 work=$2 compiler=$3
 [ "$4" = openmp ] && threads=-fopenmp || threads=
@@ -13,9 +13,9 @@ source=$root/tests/install/consumer/main.cpp
 build() { # build PROGRAM ARGUMENT...
     program=$1
     shift
-    "$compiler" -std=c++20 $threads -I"$root/include" "$@" -lpcre2-8 -lutf8proc -o "$work/$program"
+    "$compiler" -std=c++20 -O1 $threads -I"$root/include" "$@" -lpcre2-8 -lutf8proc -o "$work/$program"
     "$work/$program" "$root/examples/pair" | tee "$work/$program.txt"
     grep -q '^accuracy of base: 0\.' "$work/$program.txt"
 }
 build in_headers "$source"
-build compiled -DENGRAFT_COMPILED_IO "$source" "$root/include/engraft/io/source/io.cpp"
+[ "$5" = in_headers ] || build compiled -DENGRAFT_COMPILED_IO "$source" "$root/include/engraft/io/source/io.cpp"

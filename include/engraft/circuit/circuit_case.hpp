@@ -130,7 +130,7 @@ public:
     auto bind(Binding const& run) const {
         using backend = typename Binding::backend_type;
         using operation = copied<means_type, any_donor>;
-        using bound = detail::bound_slices<D, backend, sites::z, operation, detail::unconditional>;
+        using bound = detail::bound_slices<backend, operation, detail::unconditional, true>;
         auto const layout = run.template layout<sites::z>();
         std::vector<bound> parts;
         for (std::size_t i = 0; i < rows_->parts.size(); ++i) {

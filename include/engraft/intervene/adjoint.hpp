@@ -21,10 +21,10 @@ inline constexpr bool changes_anything = P::writes::size + P::holds::size + P::b
 template <class Bound>
 class reversed;
 
-template <description D, class Backend, site S, class Act, class Condition>
-class reversed<bound_slices<D, Backend, S, Act, Condition>> {
+template <class Backend, class Act, class Condition, bool Early>
+class reversed<bound_slices<Backend, Act, Condition, Early>> {
 public:
-    using bound = bound_slices<D, Backend, S, Act, Condition>;
+    using bound = bound_slices<Backend, Act, Condition, Early>;
     using T = typename Backend::value_type;
     using memory = typename Backend::memory_type;
 
@@ -33,32 +33,10 @@ public:
           sums_(vector_tensor<double, memory>::from_host(std::vector<double>(policy_.act().sums()),
                                                          extents<dynamic>(policy_.act().sums()))) {}
 
-    void apply(hook_point<D, S> const& point, auto view) {
-        auto const* slices = policy_.lists().at(point.layer());
-        if (!slices)
-            return;
-        if constexpr (!std::is_same_v<Condition, unconditional>) {
-            selected_ = backend_->select_slices(view.data(), point.layer(), *slices, policy_.condition());
-            slices = &selected_;
-        }
-        if constexpr (Act::pulls_by_value) {
-            if (before_.size() != view.size())
-                before_ = vector_tensor<T, memory>(extents<dynamic>(view.size()));
-            backend_->copy(before_.data(), view.data(), view.size());
-        }
-        if (slices->size() > 0)
-            policy_.act()(*backend_, view.data(), point.layer(), *slices);
-    }
+    void apply(auto const& point, auto const& view) { apply(point.layer(), view.data(), view.size()); }
 
-    void pull_back(adjoints<Backend> const& adjoint, hook_point<D, S> const& point, auto gradient) {
-        auto const* slices = policy_.lists().at(point.layer());
-        if (!slices)
-            return;
-        if constexpr (!std::is_same_v<Condition, unconditional>)
-            slices = &selected_;
-        if (slices->size() > 0)
-            policy_.act().pull_back(*backend_, adjoint, gradient.data(), std::as_const(before_).data(), point.layer(),
-                                    *slices, sums_.data());
+    void pull_back(adjoints<Backend> const& adjoint, auto const& point, auto const& gradient) {
+        pull_back(adjoint, point.layer(), gradient.data());
     }
 
     std::vector<double> parameters() const {
@@ -67,7 +45,7 @@ public:
 
     /// The first block that it acts in and has parameters; `layers` for none.
     int first_layer(int layers) const {
-        if (policy_.act().sums() == 0 || (!S::in_block && !before_blocks))
+        if (policy_.act().sums() == 0 || !Early)
             return layers;
         auto const& chosen = *policy_.chosen().front();
         for (int layer = 0; layer < static_cast<int>(chosen.heads.size()); ++layer)
@@ -77,7 +55,33 @@ public:
     }
 
 private:
-    static constexpr bool before_blocks = std::is_same_v<S, sites::embed> || std::is_same_v<S, sites::pos_embed>;
+    void apply(int layer, T* elements, std::size_t size) {
+        auto const* slices = policy_.lists().at(layer);
+        if (!slices)
+            return;
+        if constexpr (!std::is_same_v<Condition, unconditional>) {
+            selected_ = backend_->select_slices(elements, layer, *slices, policy_.condition());
+            slices = &selected_;
+        }
+        if constexpr (Act::pulls_by_value) {
+            if (before_.size() != size)
+                before_ = vector_tensor<T, memory>(extents<dynamic>(size));
+            backend_->copy(before_.data(), elements, size);
+        }
+        if (slices->size() > 0)
+            policy_.act()(*backend_, elements, layer, *slices);
+    }
+
+    void pull_back(adjoints<Backend> const& adjoint, int layer, T* gradient) {
+        auto const* slices = policy_.lists().at(layer);
+        if (!slices)
+            return;
+        if constexpr (!std::is_same_v<Condition, unconditional>)
+            slices = &selected_;
+        if (slices->size() > 0)
+            policy_.act().pull_back(*backend_, adjoint, gradient, std::as_const(before_).data(), layer, *slices,
+                                    sums_.data());
+    }
 
     Backend const* backend_;
     bound policy_;
@@ -146,11 +150,11 @@ public:
     template <site S>
     static constexpr bool written = touched<S>;
 
-    explicit reversed_hooks(std::tuple<Reversed...> policies) : policies_(std::move(policies)) {}
+    explicit reversed_hooks(pack<Reversed...> policies) : policies_(std::move(policies)) {}
 
     template <description D, site S>
     void apply(hook_point<D, S> const& point, auto view) {
-        std::apply([&](auto&... one) { (apply_one<P>(one, point, view), ...); }, policies_);
+        policies_.apply([&](auto&... one) { (apply_one<P>(one, point, view), ...); });
     }
 
     template <description D, site S>
@@ -160,15 +164,11 @@ public:
 
     /// Gradients with respect to the parameters of each policy.
     auto parameters() const {
-        return std::apply([](auto const&... one) { return std::tuple(one.parameters()...); }, policies_);
+        return policies_.apply([](auto const&... one) { return std::tuple(one.parameters()...); });
     }
 
     int first_layer(int layers) const {
-        return std::apply(
-            [&](auto const&... one) {
-                return std::min({layers, one.first_layer(layers)...});
-            },
-            policies_);
+        return policies_.apply([&](auto const&... one) { return std::min({layers, one.first_layer(layers)...}); });
     }
 
 private:
@@ -181,7 +181,7 @@ private:
     template <description D, site S, std::size_t... I>
     void pull_back(auto const& adjoint, hook_point<D, S> const& point, auto gradient, std::index_sequence<I...>) {
         constexpr auto count = sizeof...(I);
-        (pull_back_one<std::tuple_element_t<count - 1 - I, std::tuple<P...>>>(std::get<count - 1 - I>(policies_),
+        (pull_back_one<std::tuple_element_t<count - 1 - I, std::tuple<P...>>>(pack_at<count - 1 - I>(policies_),
                                                                               adjoint, point, gradient),
          ...);
     }
@@ -192,22 +192,20 @@ private:
             one.pull_back(adjoint, point, gradient);
     }
 
-    std::tuple<Reversed...> policies_;
+    pack<Reversed...> policies_;
 };
 
 template <class... P, class Binding>
 auto reverse_all(composed<P...> const& policy, Binding const& run) {
-    return std::apply(
-        [&](auto const&... one) {
-            return reversed_hooks<composed<P...>, decltype(reverse(one, run))...>(
-                std::tuple<decltype(reverse(one, run))...>(reverse(one, run)...));
-        },
-        policy.policies);
+    return policy.policies.apply([&](auto const&... one) {
+        return reversed_hooks<composed<P...>, decltype(reverse(one, run))...>(
+            pack<decltype(reverse(one, run))...>{{reverse(one, run)}...});
+    });
 }
 
 template <class P, class Binding>
 auto reverse_all(P const& policy, Binding const& run) {
-    return reverse_all(composed<P>(std::tuple<P>(policy)), run);
+    return reverse_all(compose(policy), run);
 }
 
 /// Every policy of a composition only looks or has a derivative.

@@ -26,7 +26,7 @@ public:
     void apply(hook_point<D, At> const& point, auto view) {
         constexpr bool is_it[] = {std::is_same_v<At, S>...};
         constexpr auto i = static_cast<std::size_t>(std::find(std::begin(is_it), std::end(is_it), true) - is_it);
-        (*cache_)[At{}].keep(*backend_, point.layer(), view);
+        (*cache_)[At{}].keep(*backend_, point.layer(), view.data(), view.size());
         fired_ += chosen_[i].count(static_cast<std::size_t>(point.layer()));
     }
 

@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
-#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
 #include <engraft/backend/attention_shape.hpp>
+#include <engraft/core/pack.hpp>
 #include <engraft/intervene/policy.hpp>
 #include <engraft/intervene/selection.hpp>
 
@@ -38,9 +38,10 @@ struct composed : touches_nothing {
     using captures = join<typename P::captures...>;
     using holds = join<typename P::holds...>;
     using blocks = join<typename P::blocks...>;
-    std::tuple<P...> policies;
+    detail::pack<P...> policies;
 
-    constexpr composed(std::tuple<P...> p = {}) : policies(std::move(p)) {}
+    constexpr composed() requires(sizeof...(P) == 0) {}
+    constexpr explicit composed(detail::pack<P...> p) : policies(std::move(p)) {}
 
     template <description D, class Backend>
     static constexpr void check() {
@@ -53,8 +54,7 @@ struct composed : touches_nothing {
 
     template <description D>
     void leave_footprint(auto& all, ragged const& rows, bool) const {
-        std::apply([&](auto const&... one) { (one.template leave_footprint<D>(all, rows, P::may_not_fire), ...); },
-                   policies);
+        policies.apply([&](auto const&... one) { (one.template leave_footprint<D>(all, rows, P::may_not_fire), ...); });
     }
 };
 
@@ -62,23 +62,31 @@ struct composed : touches_nothing {
 inline constexpr composed<> identity{};
 
 namespace detail {
-template <class P>
-auto flat(P p) {
-    return std::tuple<P>(std::move(p));
-}
 template <class... P>
-auto flat(composed<P...> c) {
-    return std::move(c.policies);
-}
-template <class... P>
-auto compose(std::tuple<P...> policies) {
-    return composed<P...>(std::move(policies));
+auto compose(P... policies) {
+    return composed<P...>(pack<P...>{{std::move(policies)}...});
 }
 } // namespace detail
 
+template <policy... A, policy... B>
+auto operator|(composed<A...> a, composed<B...> b) {
+    return std::move(a.policies).apply([&](A&&... first) {
+        return std::move(b.policies).apply([&](B&&... then) {
+            return detail::compose(std::move(first)..., std::move(then)...);
+        });
+    });
+}
+template <policy... A, policy B>
+auto operator|(composed<A...> a, B b) {
+    return std::move(a) | detail::compose(std::move(b));
+}
+template <policy A, policy... B>
+auto operator|(A a, composed<B...> b) {
+    return detail::compose(std::move(a)) | std::move(b);
+}
 template <policy A, policy B>
 auto operator|(A a, B b) {
-    return detail::compose(std::tuple_cat(detail::flat(std::move(a)), detail::flat(std::move(b))));
+    return detail::compose(std::move(a), std::move(b));
 }
 
 /// A policy that may turn out to do nothing: see `may_not_fire`.
@@ -103,9 +111,9 @@ auto may_not_fire(P p) {
 }
 template <policy... P>
 auto may_not_fire(composed<P...> c) {
-    return std::apply(
-        [](auto... one) { return composed<optional_policy<P>...>(std::tuple(optional_policy<P>(std::move(one))...)); },
-        std::move(c.policies));
+    return std::move(c.policies).apply([](P&&... one) {
+        return detail::compose(optional_policy<P>(std::move(one))...);
+    });
 }
 
 namespace detail {
@@ -206,8 +214,8 @@ public:
     static constexpr bool edits = ((P::writes::size + P::holds::size + P::blocks::size > 0) || ...);
 
     /// throws bad_input when a policy writes to a place that another one holds
-    explicit bound_hooks(std::tuple<Bound...> bound) : bound_(std::move(bound)) {
-        std::apply([&](auto const&... one) { (require_unwritten<P>(one), ...); }, bound_);
+    explicit bound_hooks(pack<Bound...> bound) : bound_(std::move(bound)) {
+        bound_.apply([&](auto const&... one) { (require_unwritten<P>(one), ...); });
     }
 
     /// Each query keeps a key to attend to. throws bad_input when all policies together leave it none
@@ -216,20 +224,20 @@ public:
         if constexpr (((P::blocks::size > 0) || ...))
             for (int layer = 0; layer < D.layers; ++layer) {
                 std::vector<row_slice> blocked;
-                std::apply([&](auto const&... one) { (append_blocked<P>(blocked, one, layer), ...); }, bound_);
+                bound_.apply([&](auto const&... one) { (append_blocked<P>(blocked, one, layer), ...); });
                 require_key<D>(std::move(blocked), layer);
             }
     }
 
     template <description D, site S>
     void apply(hook_point<D, S> const& point, auto view) {
-        std::apply([&](auto&... one) { (apply_one<P>(one, point, view), ...); }, bound_);
+        bound_.apply([&](auto&... one) { (apply_one<P>(one, point, view), ...); });
     }
 
     /// Slices that each policy acted on. throws bad_input when one acted on none and must not
     std::vector<std::size_t> fired() const {
         std::vector<std::size_t> counts;
-        std::apply([&](auto const&... one) { (counts.push_back(one.fired()), ...); }, bound_);
+        bound_.apply([&](auto const&... one) { (counts.push_back(one.fired()), ...); });
         [[maybe_unused]] std::size_t i = 0;
         (require_fired(P::may_not_fire, i, counts), ...);
         return counts;
@@ -238,14 +246,14 @@ public:
     /// The first block that a policy acts on a site of; as many as there are for none.
     int first_layer(int layers) const {
         int first = layers;
-        std::apply([&](auto const&... one) { (lower(first, one.chosen(), layers), ...); }, bound_);
+        bound_.apply([&](auto const&... one) { (lower(first, one.chosen(), layers), ...); });
         return first;
     }
 
     /// throws bad_input when a policy acts only behind the first `layers` blocks
     void require_reached(int layers) const {
         std::size_t i = 0;
-        std::apply([&](auto const&... one) { (require_one_reached<P>(one, i++, layers), ...); }, bound_);
+        bound_.apply([&](auto const&... one) { (require_one_reached<P>(one, i++, layers), ...); });
     }
 
 private:
@@ -286,7 +294,7 @@ private:
     template <class Holder>
     void require_unwritten(auto const& holder) const {
         if constexpr (Holder::holds::size > 0)
-            std::apply([&](auto const&... writer) { (require_apart<Holder, P>(holder, writer), ...); }, bound_);
+            bound_.apply([&](auto const&... writer) { (require_apart<Holder, P>(holder, writer), ...); });
     }
 
     template <class Holder, class Writer>
@@ -335,24 +343,22 @@ private:
                              layers, " layers that are run"});
     }
 
-    std::tuple<Bound...> bound_;
+    pack<Bound...> bound_;
 };
 
 template <class... P, class Binding>
 auto bind_all(composed<P...> const& policy, Binding const& run) {
-    auto hooks = std::apply(
-        [&](auto const&... one) {
-            return bound_hooks<composed<P...>, decltype(one.bind(run))...>(
-                std::tuple<decltype(one.bind(run))...>(one.bind(run)...));
-        },
-        policy.policies);
+    auto hooks = policy.policies.apply([&](auto const&... one) {
+        return bound_hooks<composed<P...>, decltype(one.bind(run))...>(
+            pack<decltype(one.bind(run))...>{{one.bind(run)}...});
+    });
     hooks.template require_visible<Binding::model>();
     return hooks;
 }
 
 template <class P, class Binding>
 auto bind_all(P const& policy, Binding const& run) {
-    return bind_all(composed<P>(std::tuple<P>(policy)), run);
+    return bind_all(compose(policy), run);
 }
 
 } // namespace detail

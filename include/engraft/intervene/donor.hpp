@@ -42,6 +42,27 @@ constexpr void check_source() {
                   "run both models on one kind of backend");
 }
 
+inline void require_examples(ragged const& of_source, ragged const& rows) {
+    if (of_source.examples() != rows.examples())
+        throw bad_input({"engraft [source.examples]: the source run has ", of_source.examples(),
+                         " examples, this run has ", rows.examples(), "; example i is taken from example i"});
+}
+
+/// The layers of what is chosen were kept.
+template <class Kept>
+void require_kept(Kept const& kept, selection const& chosen) {
+    for (std::size_t layer = 0; layer < chosen.heads.size(); ++layer)
+        if (chosen.count(layer) > 0)
+            kept.require_layer(static_cast<int>(layer));
+}
+
+inline void require_width(std::size_t of_source, std::size_t here, std::size_t example, char const* site) {
+    if (of_source != here)
+        throw bad_input({"engraft [source.length]: ", site, " of example ", example, " is ", here, " wide here and ",
+                         of_source, " in the source run; attention patterns can only be taken from an example of the ",
+                         "same length"});
+}
+
 template <site To, site From, source_run Run>
 struct run_donor_check {
     template <description D, class Backend>
@@ -74,12 +95,8 @@ struct from_run {
     /// throws missing_activation when the run did not keep a layer or position, bad_input when batches do not fit
     template <description D, site S>
     from_run const& bind(ragged const& rows, selection const& chosen) const {
-        if (run.rows().examples() != rows.examples())
-            throw bad_input({"engraft [source.examples]: the source run has ", run.rows().examples(),
-                             " examples, this run has ", rows.examples(), "; example i is taken from example i"});
-        for (std::size_t layer = 0; layer < chosen.heads.size(); ++layer)
-            if (chosen.count(layer) > 0)
-                run[From{}].require_layer(static_cast<int>(layer));
+        detail::require_examples(run.rows(), rows);
+        detail::require_kept(run[From{}], chosen);
         return *this;
     }
 
@@ -87,11 +104,7 @@ struct from_run {
 
     std::size_t offset(selection::place const& at, std::size_t head, std::size_t width) const {
         auto const& kept = run[From{}];
-        if (kept.slice_width(at.example) != width)
-            throw bad_input({"engraft [source.length]: ", From::name, " of example ", at.example, " is ", width,
-                             " wide here and ", kept.slice_width(at.example),
-                             " in the source run; attention patterns can "
-                             "only be taken from an example of the same length"});
+        detail::require_width(kept.slice_width(at.example), width, at.example, From::name);
         return kept.offset(at.example, run.rows().position(at.example, at.source_position), head);
     }
 };

@@ -78,7 +78,7 @@ struct knockout_policy : touches_nothing {
                                           .position = static_cast<std::uint32_t>(at.position),
                                           .head = static_cast<std::uint32_t>(head)});
             });
-        return detail::bound_slices<D, backend, S, hidden, detail::unconditional>(run.backend, {}, std::move(lists), {},
+        return detail::bound_slices<backend, hidden, detail::unconditional, true>(run.backend, {}, std::move(lists), {},
                                                                                   std::move(chosen));
     }
 

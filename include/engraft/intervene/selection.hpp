@@ -14,24 +14,21 @@ namespace engraft {
 
 /// Where the slices of an activation lie: a slice is one head of one row (one row, where the site has no heads).
 /// The ragged rows are those of the run that the activation belongs to; the layout must not outlive them.
-template <description D, site S>
-class activation_layout {
+class slice_layout {
 public:
-    static constexpr std::size_t heads = static_cast<std::size_t>(site_heads<D, S>);
-    static constexpr std::size_t width = site_width<D, S>;
-    using shape = typename hook_point<D, S>::shape;
+    std::size_t heads;
+    std::size_t width; ///< of a slice; dynamic for attention patterns
 
-    explicit activation_layout(ragged const& rows) : rows_(&rows) {
-        if constexpr (width == dynamic)
+    slice_layout(ragged const& rows, std::size_t h, std::size_t w) : heads(h), width(w), rows_(&rows) {
+        if (width == dynamic)
             for (std::size_t e = 0; e < rows.examples(); ++e)
                 begins_.push_back(begins_.back() + heads * rows.length(e) * rows.length(e));
     }
 
     std::size_t offset(std::size_t example, std::size_t position, std::size_t head) const {
-        if constexpr (width == dynamic)
+        if (width == dynamic)
             return begins_[example] + (head * rows_->length(example) + position) * rows_->length(example);
-        else
-            return ((rows_->begin(example) + position) * heads + head) * width;
+        return ((rows_->begin(example) + position) * heads + head) * width;
     }
 
     /// Here every row has a place.
@@ -40,22 +37,26 @@ public:
         return offset(example, position, head);
     }
 
-    std::size_t slice_width(std::size_t example) const {
-        if constexpr (width == dynamic)
-            return rows_->length(example);
-        return width;
-    }
+    std::size_t slice_width(std::size_t example) const { return width == dynamic ? rows_->length(example) : width; }
 
-    shape extent() const {
-        if constexpr (width == dynamic)
-            return shape(begins_.back());
-        else
-            return shape(rows_->rows());
-    }
+    /// What the shape of the activation leaves open: its rows, or the elements of a pattern.
+    std::size_t first_extent() const { return width == dynamic ? begins_.back() : rows_->rows(); }
 
 private:
     ragged const* rows_;
     std::vector<std::size_t> begins_{0};
+};
+
+/// The layout of a site's activation.
+template <description D, site S>
+class activation_layout : public slice_layout {
+public:
+    using shape = typename hook_point<D, S>::shape;
+
+    explicit activation_layout(ragged const& rows)
+        : slice_layout(rows, static_cast<std::size_t>(site_heads<D, S>), site_width<D, S>) {}
+
+    shape extent() const { return shape(first_extent()); }
 };
 
 /// A `where`, resolved for a model and a batch: the heads of each layer, and the positions of each example, without the
@@ -314,31 +315,29 @@ constexpr void check_where() {
     }
 }
 
-/// Resolves places without objecting to none. Conditions are on values, which are not known yet.
-/// throws bad_layer, bad_head, bad_position, and bad_input for a role that does not fit the batch
-template <description D, site S, class Where>
-selection select(Where const& w, ragged const& rows) {
+namespace detail {
+/// heads, site: of the activation
+template <class Where>
+selection select(Where const& w, int layers, int heads, char const* site, ragged const& rows) {
     if constexpr (requires { w.but; }) {
-        auto s = select<D, S>(w.all, rows);
-        s.except.push_back(select<D, S>(w.but, rows));
+        auto s = select(w.all, layers, heads, site, rows);
+        s.except.push_back(select(w.but, layers, heads, site, rows));
         s.whole = false;
         return s;
     } else if constexpr (requires { w.holds; }) {
-        return select<D, S>(w.where, rows);
+        return select(w.where, layers, heads, site, rows);
     } else {
-        constexpr int layers = hook_point<D, S>::layers;
-        constexpr int heads = site_heads<D, S>;
         selection s;
         s.heads.resize(static_cast<std::size_t>(layers));
-        for (auto const& n : detail::nodes_of(w, layers, heads)) {
-            detail::require_layer(n.layer, layers);
-            detail::require_head(n.head, heads, S::name);
+        for (auto const& n : nodes_of(w, layers, heads)) {
+            require_layer(n.layer, layers);
+            require_head(n.head, heads, site);
             s.heads[static_cast<std::size_t>(n.layer)].push_back(static_cast<std::size_t>(n.head));
         }
         for (auto& h : s.heads)
-            detail::sort_unique(h);
-        s.places = detail::places_of(w.positions, rows);
-        detail::keep_examples(s.places, w.examples, rows);
+            sort_unique(h);
+        s.places = places_of(w.positions, rows);
+        keep_examples(s.places, w.examples, rows);
         s.whole = std::is_same_v<typename Where::heads_type, axes::every> &&
                   std::is_same_v<typename Where::positions_type, axes::every> &&
                   std::is_same_v<typename Where::examples_type, axes::every>;
@@ -346,14 +345,27 @@ selection select(Where const& w, ragged const& rows) {
     }
 }
 
+inline void require_some(selection const& s, char const* site) {
+    if (s.empty())
+        throw bad_input({"engraft [where.nothing]: no layer, head or position of ", site,
+                         " is chosen; leave the policy out if that is meant, or wrap it in may_not_fire"});
+}
+} // namespace detail
+
+/// Resolves places without objecting to none. Conditions are on values, which are not known yet.
+/// throws bad_layer, bad_head, bad_position, and bad_input for a role that does not fit the batch
+template <description D, site S, class Where>
+selection select(Where const& w, ragged const& rows) {
+    return detail::select(w, hook_point<D, S>::layers, site_heads<D, S>, S::name, rows);
+}
+
 /// As `select`; a `where` that names no place at all would pass for an intervention without effect.
 /// throws as `select`, and bad_input [where.nothing] unless the run's policy may do nothing
 template <description D, site S, class Where>
 selection resolve(Where const& w, ragged const& rows, bool may_not_fire) {
     auto s = select<D, S>(w, rows);
-    if (!may_not_fire && s.empty())
-        throw bad_input({"engraft [where.nothing]: no layer, head or position of ", S::name,
-                         " is chosen; leave the policy out if that is meant, or wrap it in may_not_fire"});
+    if (!may_not_fire)
+        detail::require_some(s, S::name);
     return s;
 }
 

@@ -76,23 +76,21 @@ constexpr void check_condition() {
                       "const>), nor with (activation_row<T const>, row_place), T being the backend's numbers");
 }
 
+/// Whether what a site has stands in a block, or before all of them.
+template <site S>
+inline constexpr bool in_or_before_blocks =
+    S::in_block || std::is_same_v<S, sites::embed> || std::is_same_v<S, sites::pos_embed>;
+
 /// A policy of one site, bound: act(backend, elements, layer, slices) at each layer that has slices.
-template <description D, class Backend, site S, class Act, class Condition>
+/// Early: `in_or_before_blocks` of the site
+template <class Backend, class Act, class Condition, bool Early>
 class bound_slices {
 public:
     bound_slices(Backend const& backend, Act act, slice_lists<Backend> lists, Condition condition, selection chosen)
         : backend_(&backend), act_(std::move(act)), lists_(std::move(lists)), condition_(std::move(condition)),
           chosen_(std::move(chosen)) {}
 
-    void apply(hook_point<D, S> const& point, auto view) {
-        if (auto const* slices = lists_.at(point.layer())) {
-            if constexpr (std::is_same_v<Condition, unconditional>)
-                act(view.data(), point.layer(), *slices);
-            else
-                act(view.data(), point.layer(),
-                    backend_->select_slices(view.data(), point.layer(), *slices, condition_));
-        }
-    }
+    void apply(auto const& point, auto const& view) { apply(view.data(), point.layer()); }
 
     std::size_t fired() const { return fired_; }
     std::vector<selection const*> chosen() const { return {&chosen_}; }
@@ -107,6 +105,15 @@ public:
     }
 
 private:
+    void apply(auto* elements, int layer) {
+        if (auto const* slices = lists_.at(layer)) {
+            if constexpr (std::is_same_v<Condition, unconditional>)
+                act(elements, layer, *slices);
+            else
+                act(elements, layer, backend_->select_slices(elements, layer, *slices, condition_));
+        }
+    }
+
     void act(auto* elements, int layer, typename slice_lists<Backend>::list const& slices) {
         if (slices.size() == 0)
             return;
@@ -193,7 +200,7 @@ struct slice_policy : touches_nothing {
                                   .head = static_cast<std::uint32_t>(head)});
             });
         auto condition = detail::condition_of(where);
-        return detail::bound_slices<D, backend, S, decltype(bound), decltype(condition)>(
+        return detail::bound_slices<backend, decltype(bound), decltype(condition), detail::in_or_before_blocks<S>>(
             run.backend, std::move(bound), std::move(lists), std::move(condition), std::move(chosen));
     }
 };

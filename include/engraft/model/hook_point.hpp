@@ -53,6 +53,12 @@ inline constexpr bool has_site =
     !(std::is_same_v<S, sites::resid_mid> && D.residual == residual::parallel);
 
 namespace detail {
+inline void require_layer_of(char const* site, int layer, int layers) {
+    if (layer < 0 || layer >= layers)
+        throw bad_layer({"engraft [hook_point.layer]: ", site, " of layer ", layer,
+                         " was asked of a model whose layers are 0 to ", layers - 1});
+}
+
 template <description D, site S>
 struct shape_of {
     using type = extents<dynamic, site_width<D, S>>;
@@ -88,11 +94,7 @@ public:
     static constexpr int layers = S::in_block ? D.layers : 1;
 
     /// throws bad_layer when the model has no such layer
-    explicit hook_point(int layer) : layer_(layer) {
-        if (layer < 0 || layer >= layers)
-            throw bad_layer({"engraft [hook_point.layer]: ", S::name, " of layer ", layer,
-                             " was asked of a model whose layers are 0 to ", layers - 1});
-    }
+    explicit hook_point(int layer) : layer_(layer) { detail::require_layer_of(S::name, layer, layers); }
 
     template <int Layer>
     static hook_point at() {

@@ -3,40 +3,31 @@
 #include <cstddef>
 #include <memory>
 #include <string>
-#include <tuple>
 #include <utility>
 #include <vector>
 
+#include <engraft/core/pack.hpp>
 #include <engraft/core/tensor.hpp>
 #include <engraft/intervene/selection.hpp>
 
 namespace engraft {
 
-/// What a run kept of one site: for each captured layer, the activation of all rows or of chosen ones.
-template <description D, class Backend, site S>
-class captured {
+namespace detail {
+/// What a run kept of one site, whichever it is.
+template <class Backend>
+class kept_rows {
 public:
     using value_type = typename Backend::value_type;
     using memory_type = typename Backend::memory_type;
-    using shape = typename hook_point<D, S>::shape;
 
-    explicit captured(std::shared_ptr<ragged const> rows) : rows_(std::move(rows)), layout_(*rows_) {}
-
-    /// The layer's activation at all rows.
-    /// shape [rows, ...] as the hook point's type says; flat for attention patterns
-    /// throws missing_activation when the layer, or some of its positions, were not captured
-    view<value_type const, memory_type, shape> whole(int layer) const {
-        require_layer(layer);
-        if (!places_.empty())
-            throw missing_activation({"engraft [cache.position]: only some positions of ", S::name,
-                                      " were captured; capture all of them, or ask for `slice`"});
-        return {elements(layer), layout_.extent()};
-    }
+    kept_rows(std::shared_ptr<ragged const> rows, char const* site, int layers, int heads, std::size_t width)
+        : rows_(std::move(rows)), layout_(*rows_, static_cast<std::size_t>(heads), width), site_(site),
+          all_layers_(layers) {}
 
     /// Elements of one head of one row, on the host; the whole row where the site has no heads.
     std::vector<value_type> slice(int layer, std::size_t example, long position, std::size_t head = 0) const {
         require_layer(layer);
-        detail::require_head(static_cast<long>(head), site_heads<D, S>, S::name);
+        require_head(static_cast<long>(head), static_cast<int>(layout_.heads), site_);
         auto const begin = offset(example, rows_->position(example, position), head);
         std::vector<value_type> elements(slice_width(example));
         memory_type::to_host(elements.data(), this->elements(layer) + begin, elements.size() * sizeof(value_type));
@@ -44,9 +35,9 @@ public:
     }
 
     void require_layer(int layer) const {
-        auto const l = static_cast<std::size_t>(hook_point<D, S>(layer).layer());
-        if (layers_.empty() || layers_[l].empty())
-            throw missing_activation({"engraft [cache.layer]: ", S::name, " of layer ", layer,
+        require_layer_of(site_, layer, all_layers_);
+        if (layers_.empty() || layers_[static_cast<std::size_t>(layer)].empty())
+            throw missing_activation({"engraft [cache.layer]: ", site_, " of layer ", layer,
                                       " was not captured; add the layer to capture's where, or run more layers"});
     }
 
@@ -60,7 +51,7 @@ public:
             return layout_.offset(example, position, head);
         auto const place = places_[rows_->begin(example) + position];
         if (place == not_kept)
-            throw missing_activation({"engraft [cache.position]: ", S::name, " at position ", position, " of example ",
+            throw missing_activation({"engraft [cache.position]: ", site_, " at position ", position, " of example ",
                                       example, " was not captured; add the position to capture's where"});
         return place + head * slice_width(example);
     }
@@ -84,29 +75,59 @@ public:
         copies_ = upload<memory_type>(copies);
     }
 
-    /// Called by the forward pass when it has the layer's activation.
-    void keep(Backend const& backend, int layer, view<value_type const, memory_type, shape> all) {
+    /// Called by the forward pass when it has the layer's activation, of so many elements.
+    void keep(Backend const& backend, int layer, value_type const* all, std::size_t size) {
         auto const l = static_cast<std::size_t>(layer);
         if (!wanted_[l])
             return;
-        layers_[l] =
-            vector_tensor<value_type, memory_type>(extents<dynamic>(places_.empty() ? all.size() : kept_size_));
+        layers_[l] = vector_tensor<value_type, memory_type>(extents<dynamic>(places_.empty() ? size : kept_size_));
         if (places_.empty())
-            backend.copy(layers_[l].data(), all.data(), all.size());
+            backend.copy(layers_[l].data(), all, size);
         else
-            backend.copy_slices(layers_[l].data(), all.data(), copies_);
+            backend.copy_slices(layers_[l].data(), all, copies_);
     }
+
+protected:
+    void require_whole(int layer) const {
+        require_layer(layer);
+        if (!places_.empty())
+            throw missing_activation({"engraft [cache.position]: only some positions of ", site_,
+                                      " were captured; capture all of them, or ask for `slice`"});
+    }
+    std::size_t first_extent() const { return layout_.first_extent(); }
 
 private:
     static constexpr std::size_t not_kept = static_cast<std::size_t>(-1);
 
     std::shared_ptr<ragged const> rows_;
-    activation_layout<D, S> layout_;
+    slice_layout layout_;
+    char const* site_;
+    int all_layers_;
     std::vector<vector_tensor<value_type, memory_type>> layers_;
     std::vector<bool> wanted_;
     std::vector<std::size_t> places_; ///< where each row's elements begin; empty when all rows are kept
     std::size_t kept_size_ = 0;
     vector_tensor<row_slice, memory_type> copies_;
+};
+} // namespace detail
+
+/// What a run kept of one site: for each captured layer, the activation of all rows or of chosen ones.
+template <description D, class Backend, site S>
+class captured : public detail::kept_rows<Backend> {
+public:
+    using shape = typename hook_point<D, S>::shape;
+
+    explicit captured(std::shared_ptr<ragged const> rows)
+        : detail::kept_rows<Backend>(std::move(rows), S::name, hook_point<D, S>::layers, site_heads<D, S>,
+                                     site_width<D, S>) {}
+
+    /// The layer's activation at all rows.
+    /// shape [rows, ...] as the hook point's type says; flat for attention patterns
+    /// throws missing_activation when the layer, or some of its positions, were not captured
+    view<typename Backend::value_type const, typename Backend::memory_type, shape> whole(int layer) const {
+        this->require_whole(layer);
+        return {this->elements(layer), shape(this->first_extent())};
+    }
 };
 
 /// What a run kept: its sites are part of the type, so that asking for another one does not compile.
@@ -124,17 +145,17 @@ public:
     template <site One>
     static constexpr bool holds = (std::is_same_v<One, S> || ...);
 
-    explicit cache(std::shared_ptr<ragged const> const& rows) : stores_(captured<D, Backend, S>(rows)...) {}
+    explicit cache(std::shared_ptr<ragged const> const& rows) : stores_{{captured<D, Backend, S>(rows)}...} {}
 
     template <site One>
     auto const& operator[](One) const {
         require_holds<One>();
-        return std::get<captured<D, Backend, One>>(stores_);
+        return detail::pack_get<captured<D, Backend, One>>(stores_);
     }
     template <site One>
     auto& operator[](One) {
         require_holds<One>();
-        return std::get<captured<D, Backend, One>>(stores_);
+        return detail::pack_get<captured<D, Backend, One>>(stores_);
     }
 
 private:
@@ -144,7 +165,7 @@ private:
                       "engraft [cache.site]: the run did not keep this site; add capture(site) to that run");
     }
 
-    std::tuple<captured<D, Backend, S>...> stores_;
+    detail::pack<captured<D, Backend, S>...> stores_;
 };
 
 } // namespace engraft

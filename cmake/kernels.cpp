@@ -1,0 +1,2 @@
+#define ENGRAFT_KERNELS
+#include "kernels.hpp"

@@ -1,0 +1,25 @@
+#pragma once
+
+// The classes of the host's backends, which no description is an argument of, are compiled once for all programs of the
+// project (kernels.cpp), and with optimisation for those that have little of their own.
+
+#include <engraft/backend/cpu/adjoint.hpp>
+#include <engraft/backend/cpu/cpu.hpp>
+#include <engraft/backend/reference/adjoint.hpp>
+#include <engraft/backend/reference/reference.hpp>
+
+#ifndef ENGRAFT_KERNELS
+#define ENGRAFT_KERNELS extern
+#endif
+
+namespace engraft {
+
+ENGRAFT_KERNELS template class host_slices<cpu<fp32>, float>;
+ENGRAFT_KERNELS template class cpu_attention<cpu<fp32>, float>;
+ENGRAFT_KERNELS template class cpu<fp32>;
+ENGRAFT_KERNELS template class host_adjoint_slices<float>;
+ENGRAFT_KERNELS template class adjoints<cpu<fp32>>;
+ENGRAFT_KERNELS template class host_slices<reference, double>;
+ENGRAFT_KERNELS template class host_adjoint_slices<double>;
+
+} // namespace engraft
