@@ -1,9 +1,14 @@
 #pragma once
 
 #include <algorithm>
-#include <atomic>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <map>
+#include <mutex>
+#include <new>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include <engraft/backend/backend.hpp>
@@ -11,35 +16,63 @@
 
 namespace engraft {
 
-/// Memory that holds nothing and counts what it would hold: only the shapes of tensors are there.
-struct no_memory {
+/// Memory that has the shapes of tensors and counts what they would hold. Only lists that come from the host are there,
+/// since policies read them back; all else is zeros.
+class no_memory {
+public:
     static constexpr bool host_accessible = false;
 
     static void* allocate(std::size_t bytes) {
         if (bytes == 0)
             return nullptr;
-        auto const now = held_ += bytes;
-        auto most = peak_.load();
-        while (most < now && !peak_.compare_exchange_weak(most, now)) {
-        }
-        return new std::size_t(bytes);
+        std::lock_guard const lock(one().mutex);
+        void* const p = ::operator new(1); // an address of its own
+        one().pieces[p].bytes = bytes;
+        one().held += bytes;
+        return p;
     }
     static void deallocate(void* p) noexcept {
-        if (p)
-            held_ -= *static_cast<std::size_t*>(p);
-        delete static_cast<std::size_t*>(p);
+        if (!p)
+            return;
+        std::lock_guard const lock(one().mutex);
+        auto const piece = one().pieces.find(p);
+        one().held -= piece->second.bytes;
+        one().pieces.erase(piece);
+        ::operator delete(p);
     }
-    static void from_host(void*, void const*, std::size_t) {}
-    static void to_host(void*, void const*, std::size_t) {}
+    static void from_host(void* to, void const* from, std::size_t bytes) {
+        if (bytes == 0)
+            return;
+        std::lock_guard const lock(one().mutex);
+        auto const begin = static_cast<char const*>(from);
+        one().pieces.at(to).content.assign(begin, begin + bytes);
+    }
+    static void to_host(void* to, void const* from, std::size_t bytes) {
+        if (bytes == 0)
+            return;
+        std::memset(to, 0, bytes);
+        std::lock_guard const lock(one().mutex);
+        if (auto const piece = one().pieces.find(from); piece != one().pieces.end() && !piece->second.content.empty())
+            std::memcpy(to, piece->second.content.data(), std::min(bytes, piece->second.content.size()));
+    }
 
     /// Bytes of all tensors that are there.
-    static std::size_t held() { return held_; }
-    /// The most that were there at one time since the last `restart`.
-    static std::size_t peak() { return peak_; }
-    static void restart() { peak_ = held_.load(); }
+    static std::size_t held() { return one().held; }
 
 private:
-    inline static std::atomic<std::size_t> held_{0}, peak_{0};
+    struct piece {
+        std::size_t bytes = 0;
+        std::vector<char> content; ///< of a list
+    };
+    struct all_pieces {
+        std::mutex mutex;
+        std::map<void const*, piece> pieces;
+        std::size_t held = 0;
+    };
+    static all_pieces& one() {
+        static all_pieces all;
+        return all;
+    }
 };
 
 /// A backend without memory and arithmetic. A model of it has the shapes of its weights and no numbers: its runs keep
