@@ -37,7 +37,7 @@ void show(context const& c, report::findings& f, model_entry const& of, std::str
         t.add(row);
         f.arrays.push_back(kept);
     }
-    bars.levels = {{"chance", 1.0 / 7}};
+    bars.levels = {{"chance", c.chosen.chance()}};
     f.tables.push_back(t);
     f.figures.push_back(bars);
 }

@@ -25,9 +25,12 @@ namespace eg = engraft;
 /// What of a head is taken from another model.
 enum class part { z, q, k, v };
 
-/// FLOPs of sweeps, as planned and as counted while they ran.
+/// FLOPs of sweeps, as planned and as counted while they ran, and those of gradients, as planned. Single runs of a
+/// model are not counted.
 struct cost {
-    double planned = 0, counted = 0;
+    double planned = 0, counted = 0, gradients = 0;
+    double kept = 0;   ///< most bytes that runs keep at one time, as planned; weights not included
+    double tables = 0; ///< most bytes of a sweep's tables, as planned
 };
 
 /// Circuits measured by mean ablation, in one model on some prompts.
@@ -93,8 +96,13 @@ public:
     std::function<void(double)> progress; ///< called with the share of a call's work that is done
 };
 
-/// The models of the settings, all of one description among those that this program was compiled for.
-/// throws bad_model when it was compiled for none that fits
-std::unique_ptr<lab> load_lab(std::vector<model_entry> const& models);
+/// The models of the settings, which must be of the description that this program was compiled for. throws bad_model
+std::unique_ptr<lab> load_lab(settings const& chosen);
+/// The same with models of which only the configuration is read. Experiments on them are planned: `used` tells what
+/// they would take, and their numbers mean nothing. Groups of heads are taken to be spread over the layers.
+/// throws bad_file, bad_model
+std::unique_ptr<lab> plan_lab(settings const& chosen);
+/// FLOPs per second of products like those of the description's MLP, of 512 rows, measured for about a second.
+double speed_of_products();
 
 } // namespace paper

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <algorithm>
+#include <filesystem>
 #include <map>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -8,19 +11,32 @@
 #include <engraft/engraft.hpp>
 
 #include "lab.hpp"
+#include "words.hpp"
 
 namespace paper {
 
+/// Some of the prompts, and how many times their cost counts.
+struct part_of_prompts {
+    eg::part_of_batch part;
+    double times;
+};
+
 /// Its members stand in several sources, so that a program is compiled in pieces: lab.cpp, lab_sweeps.cpp,
-/// lab_circuits.cpp, lab_masks.cpp.
-template <eg::description D>
+/// lab_circuits.cpp, lab_masks.cpp. With the backend `planning` nothing is loaded or computed, but what would be is
+/// planned.
+template <eg::description D, class B = eg::default_backend>
 class lab_of : public lab {
 public:
-    explicit lab_of(std::vector<model_entry> const& entries) {
-        for (auto const& e : entries)
-            models_.emplace(e.name,
-                            e.adapter.empty() ? eg::load<D>(e.folder) : eg::load<D>(e.folder, eg::lora(e.adapter)));
-        words_ = &models_.at(entries.front().name).tokenizer();
+    static constexpr bool computes = eg::computes<B>;
+
+    explicit lab_of(settings const& chosen) : boxes_(chosen.boxes) {
+        for (auto const& e : chosen.models)
+            models_.emplace(e.name, model_of(e));
+        auto const& first = chosen.base().folder;
+        if constexpr (computes)
+            words_ = words(of(chosen.base().name).shared_tokenizer());
+        else if (!std::filesystem::is_directory(first) || std::filesystem::exists(first / "tokenizer.json"))
+            words_ = words(std::make_shared<eg::tokenizer const>(eg::tokenizer::load(first)));
     }
 
     int layers() const override { return D.layers; }
@@ -31,32 +47,15 @@ public:
     }
 
     eg::boxes::prompts prompts(std::size_t examples, std::uint64_t seed) const override {
-        return eg::boxes::sample(*words_, {.examples = examples, .seed = seed});
+        return eg::boxes::sample(words_, {.examples = examples, .seed = seed, .boxes = boxes_});
     }
 
     double accuracy(std::string const& name, eg::boxes::prompts const& p) override {
         return eg::accuracy(of(name).run(p.tokens).logits_at(p.role<eg::last>()), p.answers);
     }
 
-    eg::discovery discover(std::string const& name, eg::boxes::prompts const& p,
-                           std::vector<std::size_t> const& counts) override {
-        using input = eg::discovery_step::input;
-        auto const& model = of(name);
-        auto const clean = model.run(p.tokens, eg::capture_for_sweeps<D>() | eg::capture(eg::q));
-        auto const noise = model.run(p.noise_tokens, eg::capture(eg::z));
-        auto const at = [&](auto role) { return p.role<decltype(role)>().from(p.noise_role<decltype(role)>()); };
-        auto found = eg::discover(
-            model, clean, noise, p.answers,
-            {{"value_fetcher", at(eg::last{}), counts.at(0)},
-             {"position_transmitter", at(eg::last{}), counts.at(1), input::of_queries, "value_fetcher"},
-             {"position_detector", at(eg::query_label{}), counts.at(2), input::of_values, "position_transmitter"},
-             {"structure_reader", at(eg::previous_query_label{}), counts.at(3), input::of_values, "position_detector"}},
-            options());
-        for (auto const& step : found.steps)
-            count(step.patched.planned, step.patched.counted);
-        return found;
-    }
-
+    eg::discovery discover(std::string const& model, eg::boxes::prompts const& p,
+                           std::vector<std::size_t> const& counts) override;
     std::vector<double> swapped(part what, std::string const& into, std::string const& from,
                                 eg::boxes::prompts const& p, std::vector<eg::circuit> const& sets) override;
     std::vector<double> knocked_out(std::string const& name, eg::boxes::prompts const& p, eg::role const& from,
@@ -74,33 +73,87 @@ public:
                                             std::uint64_t seed) const override {
         std::vector<eg::desideratum> drawn;
         for (auto const what : all)
-            drawn.push_back(eg::boxes::sample(*words_, what, {.examples = examples, .seed = seed}));
+            drawn.push_back(eg::boxes::sample(words_, what, {.examples = examples, .seed = seed, .boxes = boxes_}));
         return drawn;
     }
 
-private:
-    using model_type = eg::model<D>;
+    /// Adds what a sweep took, or would take, `times` times.
+    void count(eg::sweep_plan const& planned, eg::flop_count const& counted, double times = 1) {
+        used.planned += times * planned.flops.total(), used.counted += times * counted.total();
+        used.tables = std::max(used.tables, planned.memory);
+    }
+    void count(eg::desiderata_cost const& took, double times = 1) {
+        used.planned += times * took.planned.total(), used.counted += times * took.counted.total();
+        used.gradients += times * took.gradients;
+    }
 
+private:
+    using model_type = eg::model<D, B>;
+
+    /// Room for what runs keep beside a sweep, in bytes; prompts are taken in parts that fit.
+    static constexpr double room = 4e9;
+    /// Elements that a clean run keeps of a row: resid_pre, attn_out, mlp_out; keys and values; z.
+    static constexpr double kept_elements =
+        D.layers * (3.0 * D.d_model + 2.0 * D.kv_heads * D.d_head + 1.0 * D.heads * D.d_head);
+    static constexpr double query_elements = 1.0 * D.layers * D.heads * D.d_head;
+
+    static model_type model_of(model_entry const& e) {
+        if constexpr (computes) {
+            return e.adapter.empty() ? eg::load<D>(e.folder) : eg::load<D>(e.folder, eg::lora(e.adapter));
+        } else {
+            eg::require_same(D, eg::read_config(e.folder), e.folder.string());
+            return model_type(eg::empty_weights<D, B>());
+        }
+    }
     model_type const& of(std::string const& name) const { return models_.at(name); }
 
-    eg::sweep_options options() const {
-        eg::sweep_options o;
-        o.progress = progress;
-        return o;
+    /// The prompts in parts whose runs fit into the room, `elements` being kept of each row. Where nothing is computed,
+    /// one prompt for each box that is asked for: all others are as long and have their roles where one of these has.
+    std::vector<part_of_prompts> parts_of(eg::batch const& prompts, double elements) {
+        auto const count = prompts.examples();
+        double const each = static_cast<double>(prompts.rows().longest()) * elements * sizeof(float);
+        auto const fit = static_cast<std::size_t>(std::clamp(room / each, 1.0, 1e9));
+        used.kept = std::max(used.kept, static_cast<double>(std::min(fit, count)) * each);
+        std::vector<part_of_prompts> all;
+        if constexpr (computes)
+            for (auto const part : eg::parts_of_batch(count, fit))
+                all.push_back({part, 1});
+        else
+            all = samples_of(count);
+        return all;
     }
 
-    void count(eg::sweep_plan const& planned, eg::flop_count const& counted) {
-        used.planned += planned.flops.total(), used.counted += counted.total();
+    std::vector<part_of_prompts> samples_of(std::size_t count) const {
+        auto const boxes = static_cast<std::size_t>(boxes_);
+        std::vector<part_of_prompts> all;
+        for (std::size_t asked = 0; asked < std::min(boxes, count); ++asked)
+            all.push_back({{asked, 1}, static_cast<double>((count - asked + boxes - 1) / boxes)});
+        return all;
     }
 
-    /// Mean over the examples, of each entry of a sweep.
-    std::vector<double> means(eg::sweep_result const& found) {
-        count(found.planned, found.counted);
-        return eg::mean_over_examples(found);
+    /// swept(part, options) of each part, joined.
+    template <class Swept>
+    eg::sweep_result over_parts(std::vector<part_of_prompts> const& parts, std::vector<eg::axis> const& axes,
+                                eg::metric const& read, std::size_t examples, Swept const& swept,
+                                std::pair<double, double> shares = {0, 1}) {
+        eg::sweep_result all(axes, examples, {read});
+        for (auto const& [part, times] : parts) {
+            eg::sweep_options o;
+            if (progress)
+                o.progress = [&](double share) {
+                    auto const done = static_cast<double>(part.first) + share * static_cast<double>(part.count);
+                    progress(shares.first + shares.second * done / static_cast<double>(examples));
+                };
+            auto const found = swept(part, part.of(read), o);
+            all.add_examples(found, part.first);
+            count(found.planned, found.counted, times);
+        }
+        return all;
     }
 
     std::map<std::string, model_type> models_;
-    eg::tokenizer const* words_ = nullptr;
+    words words_;
+    int boxes_;
 };
 
 } // namespace paper

@@ -1,52 +1,120 @@
 #include "lab_of.hpp"
 
+#include <ranges>
+
 #include "../described.hpp"
 
 namespace paper {
 
-template <eg::description D>
-std::vector<double> lab_of<D>::swapped(part what, std::string const& into, std::string const& from,
-                                       eg::boxes::prompts const& p, std::vector<eg::circuit> const& sets) {
-    auto const& model = of(into);
-    auto const clean = model.run(p.tokens, eg::capture_for_sweeps<D>());
-    auto const source = of(from).run(p.tokens, eg::capture(eg::z, eg::q, eg::k, eg::v));
+namespace {
 
-    // One policy for all four sites, so that the engine is compiled once: three of them have no heads.
-    auto const of_groups = [&](eg::circuit const& c, part asked, auto site, auto const& places) {
-        using policy = decltype(eg::may_not_fire(eg::swap(site, places({}).at(p.role("last")), source)));
-        std::vector<policy> all;
-        for (auto const& g : c.groups) {
-            auto const heads = asked == what ? g.heads : std::vector<eg::node>{};
-            all.push_back(eg::may_not_fire(eg::swap(site, places(heads).at(p.role(g.role)), source)));
-        }
-        return eg::all_of(std::move(all));
-    };
-    auto const of_queries = [](std::vector<eg::node> const& heads) { return eg::nodes(heads); };
-    auto const of_keys = [](std::vector<eg::node> const& heads) { return eg::kv_nodes(eg::kv_heads_of<D>(heads)); };
-    eg::table<eg::circuit> const each{{{"set", sets.size()}}, sets};
-    return means(eg::sweep(
-        model, clean, each,
-        [&](eg::circuit const& c) {
-            return of_groups(c, part::z, eg::z, of_queries) | of_groups(c, part::q, eg::q, of_queries) |
-                   of_groups(c, part::k, eg::k, of_keys) | of_groups(c, part::v, eg::v, of_keys);
-        },
-        {eg::accuracy(p.answers)}, options()));
+/// Where numbers mean nothing heads are drawn, so that groups are spread over the layers.
+void draw_scores(eg::sweep_result& all, std::size_t examples) {
+    eg::random random(1, 1);
+    for (std::size_t e = 0; e < examples; ++e)
+        all.set_clean(0, e, 1);
+    for (std::size_t i = 0; i < all.of().size() / examples; ++i)
+        for (double const score = random.uniform(); auto const e : std::views::iota(std::size_t{0}, examples))
+            all.set(0, i, e, score);
 }
 
-template <eg::description D>
-std::vector<double> lab_of<D>::knocked_out(std::string const& name, eg::boxes::prompts const& p, eg::role const& from,
-                                           eg::role const& to) {
+} // namespace
+
+template <eg::description D, class B>
+eg::discovery lab_of<D, B>::discover(std::string const& name, eg::boxes::prompts const& p,
+                                     std::vector<std::size_t> const& counts) {
+    using input = eg::discovery_step::input;
     auto const& model = of(name);
-    auto const clean = model.run(p.tokens, eg::capture_for_sweeps<D>());
-    return means(eg::sweep(
-        model, clean, eg::each_layer<D>(),
-        [&](int first) { return eg::knockout(eg::layers(first, D.layers), eg::at(from), eg::at(to)); },
-        {eg::accuracy(p.answers)}, options()));
+    auto const at = [&](auto role) { return p.role<decltype(role)>().from(p.noise_role<decltype(role)>()); };
+    std::vector<eg::discovery_step> const steps{
+        {"value_fetcher", at(eg::last{}), counts.at(0)},
+        {"position_transmitter", at(eg::last{}), counts.at(1), input::of_queries, "value_fetcher"},
+        {"position_detector", at(eg::query_label{}), counts.at(2), input::of_values, "position_transmitter"},
+        {"structure_reader", at(eg::previous_query_label{}), counts.at(3), input::of_values, "position_detector"}};
+    auto const parts = parts_of(p.tokens, kept_elements + 2 * query_elements);
+    return eg::discover_by(steps, D.heads, [&](std::size_t number, std::vector<eg::node> const& readers) {
+        auto found = over_parts(parts, eg::each_head<D>().axes, eg::probability(p.answers), p.answers.size(),
+                                [&](eg::part_of_batch part, eg::metric const& read, eg::sweep_options const& o) {
+                                    auto const clean =
+                                        model.run(part.of(p.tokens), eg::capture_for_sweeps<D>() | eg::capture(eg::q));
+                                    auto const noise = model.run(part.of(p.noise_tokens), eg::capture(eg::z));
+                                    auto step = steps[number];
+                                    step.sender = part.of(step.sender);
+                                    return eg::patch_step(model, clean, noise, read.tokens, step, readers, o);
+                                },
+                                {0.25 * static_cast<double>(number), 0.25});
+        if constexpr (!computes)
+            draw_scores(found, p.answers.size());
+        return found;
+    });
 }
 
+template <eg::description D, class B>
+std::vector<double> lab_of<D, B>::swapped(part what, std::string const& into, std::string const& from,
+                                          eg::boxes::prompts const& p, std::vector<eg::circuit> const& sets) {
+    auto const& model = of(into);
+    eg::table<eg::circuit> const each{{{"set", sets.size()}}, sets};
+    double const of_source = 2 * query_elements + 2.0 * D.layers * D.kv_heads * D.d_head;
+    return eg::mean_over_examples(over_parts(
+        parts_of(p.tokens, kept_elements + of_source), each.axes, eg::accuracy(p.answers), p.answers.size(),
+        [&](eg::part_of_batch some, eg::metric const& read, eg::sweep_options const& o) {
+            auto const tokens = some.of(p.tokens);
+            auto const clean = model.run(tokens, eg::capture_for_sweeps<D>());
+            auto const source = of(from).run(tokens, eg::capture(eg::z, eg::q, eg::k, eg::v));
+
+            // One policy for all four sites, so that the engine is compiled once: three of them have no heads.
+            auto const of_groups = [&](eg::circuit const& c, part asked, auto site, auto const& places) {
+                using policy = decltype(eg::may_not_fire(eg::swap(site, places({}).at(p.role("last")), source)));
+                std::vector<policy> all;
+                for (auto const& g : c.groups) {
+                    auto const heads = asked == what ? g.heads : std::vector<eg::node>{};
+                    all.push_back(eg::may_not_fire(eg::swap(site, places(heads).at(some.of(p.role(g.role))), source)));
+                }
+                return eg::all_of(std::move(all));
+            };
+            auto const of_queries = [](std::vector<eg::node> const& heads) { return eg::nodes(heads); };
+            auto const of_keys = [](std::vector<eg::node> const& heads) {
+                return eg::kv_nodes(eg::kv_heads_of<D>(heads));
+            };
+            return eg::sweep(
+                model, clean, each,
+                [&](eg::circuit const& c) {
+                    return of_groups(c, part::z, eg::z, of_queries) | of_groups(c, part::q, eg::q, of_queries) |
+                           of_groups(c, part::k, eg::k, of_keys) | of_groups(c, part::v, eg::v, of_keys);
+                },
+                {read}, o);
+        }));
+}
+
+template <eg::description D, class B>
+std::vector<double> lab_of<D, B>::knocked_out(std::string const& name, eg::boxes::prompts const& p,
+                                              eg::role const& from, eg::role const& to) {
+    auto const& model = of(name);
+    auto const each = eg::each_layer<D>();
+    return eg::mean_over_examples(
+        over_parts(parts_of(p.tokens, kept_elements), each.axes, eg::accuracy(p.answers), p.answers.size(),
+                   [&](eg::part_of_batch some, eg::metric const& read, eg::sweep_options const& o) {
+                       auto const clean = model.run(some.of(p.tokens), eg::capture_for_sweeps<D>());
+                       auto const policy = [&](int first) {
+                           return eg::knockout(eg::layers(first, D.layers), eg::at(some.of(from)), eg::at(some.of(to)));
+                       };
+                       return eg::sweep(model, clean, each, policy, {read}, o);
+                   }));
+}
+
+template eg::discovery lab_of<described>::discover(std::string const&, eg::boxes::prompts const&,
+                                                   std::vector<std::size_t> const&);
 template std::vector<double> lab_of<described>::swapped(part, std::string const&, std::string const&,
                                                         eg::boxes::prompts const&, std::vector<eg::circuit> const&);
 template std::vector<double> lab_of<described>::knocked_out(std::string const&, eg::boxes::prompts const&,
                                                             eg::role const&, eg::role const&);
+
+template eg::discovery lab_of<described, eg::planning>::discover(std::string const&, eg::boxes::prompts const&,
+                                                                 std::vector<std::size_t> const&);
+template std::vector<double> lab_of<described, eg::planning>::swapped(part, std::string const&, std::string const&,
+                                                                      eg::boxes::prompts const&,
+                                                                      std::vector<eg::circuit> const&);
+template std::vector<double> lab_of<described, eg::planning>::knocked_out(std::string const&, eg::boxes::prompts const&,
+                                                                          eg::role const&, eg::role const&);
 
 } // namespace paper

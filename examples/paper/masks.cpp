@@ -7,12 +7,12 @@ namespace paper {
 namespace {
 
 /// The mask whose heads make the targets most often; none below twice chance, as for the paper's structure readers.
-eg::dcm_result const* best_of(std::vector<eg::dcm_result> const& found, std::string const& group) {
+eg::dcm_result const* best_of(std::vector<eg::dcm_result> const& found, std::string const& group, double chance) {
     eg::dcm_result const* best = nullptr;
     for (auto const& one : found)
         if (one.group == group && !one.chosen.empty() && (!best || one.test_accuracy > best->test_accuracy))
             best = &one;
-    return best && best->test_accuracy >= 2.0 / 7 ? best : nullptr;
+    return best && best->test_accuracy >= 2 * chance ? best : nullptr;
 }
 
 void run(context& c, report::findings& f) {
@@ -39,7 +39,7 @@ void run(context& c, report::findings& f) {
             for (auto const& one : found)
                 if (one.group == group.name)
                     row.push_back(one.test_accuracy);
-            auto const* best = best_of(found, group.name);
+            auto const* best = best_of(found, group.name, c.chosen.chance());
             auto const theirs = [&](char const* what) { return c.paper({"groups", m.published, group.name, what}); };
             double const share = best ? double(best->chosen.size()) / double(group.heads.size()) : 0;
             row.insert(row.end(),

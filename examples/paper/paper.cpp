@@ -16,6 +16,7 @@
 
 #include "../program.hpp"
 #include "experiment.hpp"
+#include "plan.hpp"
 #include "sources_hash.hpp"
 
 namespace paper {
@@ -38,6 +39,7 @@ std::uint64_t hash_of_inputs(settings const& s) {
     h.add(eg::hash_of_files(published_file))
         .add(version())
         .add(s.seed)
+        .add(s.boxes)
         .add(s.examples)
         .add(s.repetitions)
         .add(s.random_circuits)
@@ -88,6 +90,7 @@ void run_experiment(experiment const& e, context& c, std::uint64_t inputs) {
     e.run(c, found);
     std::erase_if(found.comparisons, [](report::comparison const& one) { return std::isnan(one.there); });
     found.planned_flops = c.models.used.planned, found.counted_flops = c.models.used.counted;
+    found.gradient_flops = c.models.used.gradients;
     c.kept.finish(found, inputs, watch.seconds());
 }
 
@@ -124,10 +127,10 @@ report::page page_of(context const& c, std::vector<experiment const*> const& don
         "The tables and figures of Prakash et al. (ICLR 2024, arXiv:2402.14811), computed by engraft: " + models +
         ". Where these are not the paper’s models, its numbers are no target: each comparison "
         "says what would have to come out to agree with the paper, and what did.";
-    auto const left_out = c.models.prompts(7, c.chosen.seed).left_out.size();
-    p.facts.push_back(
-        {"prompts", eg::message({"7 boxes; ", eg::boxes::paper_objects.size() - left_out, " of the paper’s ",
-                                 eg::boxes::paper_objects.size(), " nouns, those that are one token"})});
+    auto const left_out = c.models.prompts(1, c.chosen.seed).left_out.size();
+    p.facts.push_back({"prompts", eg::message({c.chosen.boxes, " boxes; ", eg::boxes::paper_objects.size() - left_out,
+                                               " of the paper’s ", eg::boxes::paper_objects.size(),
+                                               " nouns, those that are one token"})});
     p.facts.push_back({"program", "engraft " + version()});
     p.facts.push_back({"the paper’s numbers", c.paper.source()});
     double seconds = 0;
@@ -152,6 +155,8 @@ int main(int argc, char** argv) {
     settings s;
     std::string models = ENGRAFT_PAPER_FOLDER "/pair.json", out = "paper_results";
     std::vector<std::string> only;
+    bool plan_only = false;
+    double gflops = 0;
     app.add("--models", models, "JSON file of the models; the trained pair where it is left out").with_default();
     app.add("--out", out, "Folder of results; finished experiments in it are not run again").with_default();
     if (all)
@@ -161,17 +166,25 @@ int main(int argc, char** argv) {
     app.add("--random-circuits", s.random_circuits, "Random circuits beside a circuit").with_default().positive();
     app.add("--threshold", s.threshold, "Least contribution that keeps a head in a circuit").with_default();
     app.add("--seed", s.seed, "Seed of prompts and draws").with_default();
+    app.flag("--plan-only", plan_only, "Say what the experiments would take; needs no weights, only config.json");
+    app.add("--gflops", gflops,
+            "GFLOP/s that times are planned with (with --plan-only); measured here where it is left out")
+        .positive();
 
     return example::run(app, argc, argv, [&] {
         if (!std::isfinite(s.threshold))
             throw eg::bad_input("--threshold must be a number");
-        if (s.examples < 7)
-            throw eg::bad_input("--examples must be at least 7, one for each box that is asked for");
-        s.models = read_models(models);
+        if (gflops > 0 && !plan_only)
+            throw eg::bad_input("--gflops is the speed that --plan-only plans with; give both, or none");
+        read_models(models, s);
+        if (s.examples < static_cast<std::size_t>(s.boxes))
+            throw eg::bad_input({"--examples must be at least ", s.boxes, ", one for each box that is asked for"});
         auto const experiments = chosen_experiments(all ? only : std::vector<std::string>{only_experiment});
         published const numbers(published_file);
+        if (plan_only)
+            return plan(s, numbers, experiments, gflops > 0 ? 1e9 * gflops : speed_of_products());
         store kept(out);
-        auto const lab = load_lab(s.models);
+        auto const lab = load_lab(s);
         auto const inputs = hash_of_inputs(s);
         context c{*lab, s, kept, numbers};
 

@@ -9,10 +9,13 @@ namespace paper {
 
 namespace eg = engraft;
 
-std::vector<model_entry> read_models(std::filesystem::path const& file) {
+void read_models(std::filesystem::path const& file, settings& into) {
     auto const where = file.string();
     auto const document = eg::read_json(file);
     eg::as_object(document, "the file of models", where);
+    if (eg::find_value(document, "boxes", where))
+        into.boxes =
+            static_cast<int>(eg::require_int(document, "boxes", where, 3, 12)); // desiderata take two scenes' labels
     auto const path_of = [&](std::string const& name) {
         return name.empty() ? std::filesystem::path() : (file.parent_path() / name).lexically_normal();
     };
@@ -44,7 +47,7 @@ std::vector<model_entry> read_models(std::filesystem::path const& file) {
     }
     if (all.size() < 2 || all.front().heads.empty())
         throw eg::bad_file(where, "there must be a base model with 'heads' first, and a tuned one");
-    return all;
+    into.models = std::move(all);
 }
 
 } // namespace paper

@@ -21,6 +21,7 @@ struct model_entry {
 /// What a run of the paper's experiments depends on, besides the program.
 struct settings {
     std::vector<model_entry> models; ///< the base model first
+    int boxes = 7;                   ///< of a prompt; the paper's
     std::uint64_t seed = 10;
     std::size_t examples = 200;   ///< prompts of an evaluation; the paper's is 500
     std::size_t repetitions = 10; ///< of activation patching; the paper's
@@ -32,6 +33,9 @@ struct settings {
     std::size_t for_minimality() const { return std::min<std::size_t>(100, examples); }
     std::size_t for_training() const { return 2 * examples; }
 
+    /// Share of right answers by drawing one of a prompt's objects.
+    double chance() const { return 1.0 / boxes; }
+
     model_entry const& base() const { return models.front(); }
     std::vector<model_entry> tuned() const { return {models.begin() + 1, models.end()}; }
     /// Those in which a circuit is searched.
@@ -42,8 +46,8 @@ struct settings {
     }
 };
 
-/// Reads the models' JSON file: {"models": [{"name": "base", "folder": "base", "adapter": "...", "paper": "Llama-7B",
-/// "heads": [16, 8, 6, 4]}, ...]}; folders as the file sees them. throws bad_file
-std::vector<model_entry> read_models(std::filesystem::path const& file);
+/// Reads the models' JSON file: {"boxes": 7, "models": [{"name": "base", "folder": "base", "adapter": "...", "paper":
+/// "Llama-7B", "heads": [16, 8, 6, 4]}, ...]}; folders (or GGUF files) as the file sees them. throws bad_file
+void read_models(std::filesystem::path const& file, settings& into);
 
 } // namespace paper

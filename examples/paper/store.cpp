@@ -187,7 +187,8 @@ json json_of(report::findings const& f) {
             {"figures", figures},
             {"arrays", arrays},
             {"planned_flops", f.planned_flops},
-            {"counted_flops", f.counted_flops}};
+            {"counted_flops", f.counted_flops},
+            {"gradient_flops", f.gradient_flops}};
 }
 
 report::findings findings_of(nlohmann::json const& j, reader const& r) {
@@ -214,7 +215,8 @@ report::findings findings_of(nlohmann::json const& j, reader const& r) {
     }
     for (auto const& one : r.array(j, "figures"))
         f.figures.push_back(figure_of(one, r));
-    f.planned_flops = r.real(j, "planned_flops"), f.counted_flops = r.real(j, "counted_flops");
+    f.planned_flops = r.real(j, "planned_flops"), f.counted_flops = r.real(j, "counted_flops"),
+    f.gradient_flops = r.real(j, "gradient_flops");
     return f;
 }
 

@@ -37,7 +37,7 @@ void run(context& c, report::findings& f) {
                     {"alternate prompt", "accuracy", "deviation", "paper: accuracy"}};
     auto bars = bars_of("positions", "Share that follows the position", "accuracy", {});
     bars.all = {{base.name}, {.name = "paper", .published = true}};
-    bars.levels = {{"chance", 1.0 / 7}}, bars.width = 900;
+    bars.levels = {{"chance", c.chosen.chance()}}, bars.width = 900;
     report::kept_array kept{"positions", {eleven.size(), c.chosen.repetitions}, {}};
     for (std::size_t d = 0; d < eleven.size(); ++d) {
         std::string const name = eg::boxes::name_of(eleven[d]);

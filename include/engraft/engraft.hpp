@@ -9,6 +9,7 @@
 #else
 #include <engraft/backend/cpu/cpu.hpp>
 #endif
+#include <engraft/backend/planning.hpp>
 #include <engraft/backend/reference/reference.hpp>
 #include <engraft/circuit/acdc.hpp>
 #include <engraft/circuit/attention_attribution.hpp>
@@ -53,6 +54,7 @@
 #include <engraft/io/npy.hpp>
 #include <engraft/io/results.hpp>
 #include <engraft/model/block.hpp>
+#include <engraft/model/empty_weights.hpp>
 #include <engraft/model/random_weights.hpp>
 #include <engraft/run/adjoint.hpp>
 #include <engraft/run/gradient_cost.hpp>

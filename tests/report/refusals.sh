@@ -17,10 +17,13 @@ refuse --models nowhere.json
 refuse --only nothing
 refuse --examples 0
 refuse --threshold nan
+refuse --gflops 10
 echo '{"models": [{"name": "a/b", "folder": "."}]}' >name.json
 refuse --models name.json
 echo '{"models": [{"name": "base", "folder": ".", "heads": [1, 2]}]}' >heads.json
 refuse --models heads.json
+echo '{"boxes": 2, "models": []}' >boxes.json
+refuse --models boxes.json
 echo '{"models": [{"name": "base", "folder": "nowhere", "heads": [1, 1, 1, 1]}, {"name": "tuned", "folder": "nowhere"}]}' >folder.json
 refuse --models folder.json
 mkdir -p broken

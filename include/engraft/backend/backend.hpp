@@ -112,4 +112,11 @@ concept backend = memory<typename B::memory_type> && std::copyable<B> &&
     { b.map_entries(in, map, columns) } -> std::same_as<std::vector<double>>;
 };
 
+/// Whether a backend computes anything; backend/planning.hpp does not.
+template <class B>
+inline constexpr bool computes = true;
+template <class B>
+    requires(!B::computes)
+inline constexpr bool computes<B> = false;
+
 } // namespace engraft

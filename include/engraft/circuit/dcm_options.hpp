@@ -38,7 +38,7 @@ struct dcm_options {
     std::size_t batch = 32;
     std::size_t evaluate_every = 4;   ///< batches, from the first of each epoch on
     std::size_t rows_at_once = 16384; ///< of masks in training, computed together
-    desiderata_options runs{};        ///< memory, for evaluation and test
+    desiderata_options runs{};        ///< memory, for evaluation and test; cost, of all
     /// Called with the share of all batches that is done, from 0 to 1.
     std::function<void(double)> progress{};
     /// Called after each evaluation and at the end of training, with all that is needed to go on from there.

@@ -197,6 +197,13 @@ private:
                 policies.push_back(std::move(one));
             ends.push_back(policies.size());
         }
+        if (options_.runs.cost) {
+            int lowest = D.layers - 1;
+            for (auto m : masks)
+                for (auto const n : groups_.groups[group_of(m)].heads)
+                    lowest = std::min(lowest, n.layer);
+            options_.runs.cost->gradients += plan_gradient_beside<model<D, B>>(clean.rows(), cases, lowest).total();
+        }
         auto const found = gradient_beside(model_, clean, cases, all_of(std::move(policies)), logit(targets));
         for (std::size_t i = 0; i < masks.size(); ++i) {
             auto& one = state_.masks[masks[i]];

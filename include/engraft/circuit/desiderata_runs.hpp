@@ -15,6 +15,12 @@
 
 namespace engraft {
 
+/// What work on desiderata took.
+struct desiderata_cost {
+    flop_count planned, counted; ///< of sweeps
+    double gradients = 0;        ///< FLOPs of gradients beside clean runs, as planned
+};
+
 struct desiderata_options {
     /// Memory for the activations that are kept between questions, in bytes; what does not fit is run again each time.
     double memory = 2e9;
@@ -22,6 +28,8 @@ struct desiderata_options {
     std::size_t at_once = 250;
     /// Called with the share of a question's work that is done, from 0 to 1.
     std::function<void(double)> progress{};
+    /// Where what the work takes is added; clean runs and those of alternates are not counted.
+    desiderata_cost* cost = nullptr;
 };
 
 /// A model's runs of some desiderata, and how often it follows their targets when heads take z from alternates.
@@ -142,6 +150,8 @@ private:
                           return may_not_fire(policy_of(exchanges[e], d.role(exchanges[e].role), *source));
                       },
                       {accuracy(d.targets)});
+            if (options_.cost)
+                options_.cost->planned += found.planned.flops, options_.cost->counted += found.counted;
             auto const& right = found.of();
             for (std::size_t a = 0; a < asked.size(); ++a)
                 for (std::size_t x = 0; x < d.examples(); ++x)

@@ -136,7 +136,7 @@ private:
                 model_, *run, list,
                 [&](head_sets const& h) { return case_type(p.rows, h, kept, beside != nullptr, p.means); },
                 metrics_of(p, beside != nullptr), options);
-            join(all, part, p.part);
+            all.add_examples(part, p.part.first);
             report(p, 1);
         }
         return all;
@@ -163,20 +163,6 @@ private:
                 });
             }
         return metrics;
-    }
-
-    static void join(sweep_result& all, sweep_result const& more, part_of_batch part) {
-        for (std::size_t m = 0; m < all.metrics().size(); ++m) {
-            auto const& values = more.of(all.metrics()[m]);
-            for (std::size_t i = 0; i < values.size(); ++i)
-                all.set(m, i / part.count, part.first + i % part.count, values[i]);
-            for (std::size_t e = 0; e < part.count; ++e)
-                all.set_clean(m, part.first + e, more.clean(m)[e]);
-        }
-        auto const cases = all.planned.cases + more.planned.cases, live = all.planned.live + more.planned.live;
-        all.planned += more.planned; // as if of the same cases
-        all.planned.cases = cases, all.planned.live = live;
-        all.counted += more.counted;
     }
 
     void report(prompts const& p, double share) const {

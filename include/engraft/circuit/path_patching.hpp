@@ -111,6 +111,43 @@ auto sweep_of_step(Clean const& clean, Noise const& noise, discovery_step const&
 
 } // namespace detail
 
+/// The sweep of one step: all heads as senders, and the heads of `readers` as receivers where they are asked for.
+/// clean: a run with capture_for_sweeps<D>() and capture(q); noise: a run on the noise prompts with capture(z).
+/// throws as `sweep`
+template <description D, class B, class Clean, class Noise>
+sweep_result patch_step(model<D, B> const& m, Clean const& clean, Noise const& noise, std::vector<token> const& answers,
+                        discovery_step const& step, std::vector<node> const& readers,
+                        sweep_options const& options = {}) {
+    return detail::sweep_of_step<D>(clean, noise, step, readers, [&](auto const& sender, auto const&... to) {
+        return sweep(m, clean, each_head<D>(), sender, to..., {probability(answers)}, options);
+    });
+}
+
+/// Searches a circuit step by step with a function patched(number, readers) that gives the sweep of a step, such as
+/// `patch_step` over prompts that are taken in parts. heads: of a layer
+/// throws bad_input for a step whose receivers no earlier step found
+template <class Patched>
+discovery discover_by(std::vector<discovery_step> const& steps, int heads, Patched const& patched,
+                      shared_heads rule = shared_heads::in_later_group) {
+    discovery all;
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+        auto const& step = steps[i];
+        sweep_result of_step = patched(
+            i, step.to == discovery_step::input::of_logits ? std::vector<node>{} : all.found[step.receivers].heads);
+        auto change = of_step.relative_change();
+        all.found.groups.push_back({step.group, step.sender.name, lowest_heads(change, heads, step.count)});
+        all.steps.push_back({std::move(change), std::move(of_step)});
+    }
+    if (rule == shared_heads::in_later_group)
+        all.found = without_overlap(std::move(all.found));
+    if (rule == shared_heads::in_earlier_group) {
+        std::reverse(all.found.groups.begin(), all.found.groups.end());
+        all.found = without_overlap(std::move(all.found));
+        std::reverse(all.found.groups.begin(), all.found.groups.end());
+    }
+    return all;
+}
+
 /// Searches a circuit step by step: the heads whose direct path to the logits matters most, then those whose paths to
 /// these heads' queries or values do. The paper's search:
 ///
@@ -129,32 +166,17 @@ template <description D, class B, class Clean, class Noise>
 discovery discover(model<D, B> const& m, Clean const& clean, Noise const& noise, std::vector<token> const& answers,
                    std::vector<discovery_step> const& steps, sweep_options const& options = {},
                    shared_heads rule = shared_heads::in_later_group) {
-    discovery all;
-    for (std::size_t i = 0; i < steps.size(); ++i) {
-        auto const& step = steps[i];
-        auto of_step = options;
-        if (options.progress)
-            of_step.progress = [&](double share) {
-                options.progress((static_cast<double>(i) + share) / static_cast<double>(steps.size()));
-            };
-        auto const readers =
-            step.to == discovery_step::input::of_logits ? std::vector<node>{} : all.found[step.receivers].heads;
-        auto patched =
-            detail::sweep_of_step<D>(clean, noise, step, readers, [&](auto const& sender, auto const&... to) {
-                return sweep(m, clean, each_head<D>(), sender, to..., {probability(answers)}, of_step);
-            });
-        auto change = patched.relative_change();
-        all.found.groups.push_back({step.group, step.sender.name, lowest_heads(change, D.heads, step.count)});
-        all.steps.push_back({std::move(change), std::move(patched)});
-    }
-    if (rule == shared_heads::in_later_group)
-        all.found = without_overlap(std::move(all.found));
-    if (rule == shared_heads::in_earlier_group) {
-        std::reverse(all.found.groups.begin(), all.found.groups.end());
-        all.found = without_overlap(std::move(all.found));
-        std::reverse(all.found.groups.begin(), all.found.groups.end());
-    }
-    return all;
+    return discover_by(
+        steps, D.heads,
+        [&](std::size_t i, std::vector<node> const& readers) {
+            auto of_step = options;
+            if (options.progress)
+                of_step.progress = [&](double share) {
+                    options.progress((static_cast<double>(i) + share) / static_cast<double>(steps.size()));
+                };
+            return patch_step(m, clean, noise, answers, steps[i], readers, of_step);
+        },
+        rule);
 }
 
 /// What each step of `discover` would cost. Receivers that are in no group of `known` are taken to be all heads, since

@@ -38,7 +38,8 @@ struct findings {
     std::vector<figure> figures{};
     std::vector<comparison> comparisons{};
     std::vector<kept_array> arrays{};
-    double planned_flops = 0, counted_flops = 0;
+    double planned_flops = 0, counted_flops = 0; ///< of sweeps
+    double gradient_flops = 0;                   ///< of gradients, as planned
 
     std::size_t agreeing() const {
         std::size_t count = 0;

@@ -166,6 +166,8 @@ inline void write_section(std::ostream& out, page const& p, page::section const&
     if (f.planned_flops > 0)
         facts.push_back({"GFLOP of sweeps", shown(std::round(f.planned_flops / 1e7) / 100) + " planned, " +
                                                 shown(std::round(f.counted_flops / 1e7) / 100) + " counted"});
+    if (f.gradient_flops > 0)
+        facts.push_back({"GFLOP of gradients", shown(std::round(f.gradient_flops / 1e7) / 100) + " planned"});
     write_facts(out, facts);
     out << "</section>\n";
 }

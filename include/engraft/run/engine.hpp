@@ -30,16 +30,20 @@ public:
 
     /// The final norm's output at the rows that are read, [last rows, d_model]; valid until the next call.
     matrix<T> run(chunk_rows const& chunk, Hooks& hooks) {
-        chunk_ = &chunk;
-        hooks_ = &hooks;
-        t_.expect(chunk);
-        matrix<T> stream = first_stream();
-        row_list const* carried = &chunk.layers[0].all;
-        for (int l = 0; l < D.layers; ++l) {
-            stream = block(l, stream, *carried);
-            carried = &chunk.layers[static_cast<std::size_t>(l)].onward;
+        if constexpr (computes<B>) {
+            chunk_ = &chunk;
+            hooks_ = &hooks;
+            t_.expect(chunk);
+            matrix<T> stream = first_stream();
+            row_list const* carried = &chunk.layers[0].all;
+            for (int l = 0; l < D.layers; ++l) {
+                stream = block(l, stream, *carried);
+                carried = &chunk.layers[static_cast<std::size_t>(l)].onward;
+            }
+            return final(stream, *carried);
+        } else {
+            return {};
         }
-        return final(stream, *carried);
     }
 
     flop_count const& counted() const { return counted_; }

@@ -9,6 +9,7 @@
 #include <engraft/backend/reference/adjoint_rows.hpp>
 #include <engraft/model/block.hpp>
 #include <engraft/run/batch.hpp>
+#include <engraft/run/gradient_cost.hpp>
 #if defined(__CUDACC__) // which does without the backend cpu
 #include <engraft/backend/cuda/adjoint.cuh>
 #else
@@ -16,13 +17,6 @@
 #endif
 
 namespace engraft {
-
-/// The last positions of an example of a clean run, from `first` on: what one case computes where nothing before that
-/// differs from the clean run.
-struct last_rows {
-    std::size_t example;
-    std::size_t first;
-};
 
 namespace detail {
 

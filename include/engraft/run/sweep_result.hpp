@@ -104,6 +104,18 @@ public:
         return values_[metric][entry * examples_ + example];
     }
 
+    /// The numbers and costs of the same sweep over some of the examples, from number `first` on.
+    void add_examples(sweep_result const& part, std::size_t first) {
+        auto const count = part.examples_;
+        for (std::size_t m = 0; m < values_.size(); ++m) {
+            for (std::size_t i = 0; i < part.values_[m].size(); ++i)
+                set(m, i / count, first + i % count, part.values_[m][i]);
+            for (std::size_t e = 0; e < count; ++e)
+                set_clean(m, first + e, part.clean_[m][e]);
+        }
+        add_cost(part);
+    }
+
     /// The numbers and costs of a sweep over some of the entries, `entries[i]` its entry i.
     void add_entries(sweep_result const& part, std::vector<std::size_t> const& entries) {
         for (std::size_t m = 0; m < values_.size(); ++m)
@@ -112,13 +124,18 @@ public:
                 for (std::size_t i = 0; i < entries.size(); ++i)
                     set(m, entries[i], e, part.at(m, i, e));
             }
+        add_cost(part);
+    }
+
+private:
+    /// Of other cases.
+    void add_cost(sweep_result const& part) {
         auto const cases = planned.cases + part.planned.cases, live = planned.live + part.planned.live;
-        planned += part.planned;
+        planned += part.planned; // as if of the same cases
         planned.cases = cases, planned.live = live;
         counted += part.counted;
     }
 
-private:
     std::size_t number(std::string const& metric) const {
         auto const at = std::find(names_.begin(), names_.end(), metric);
         if (at == names_.end())

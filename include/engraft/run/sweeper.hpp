@@ -29,7 +29,7 @@ public:
     sweeper(model<D, B> const& m, Clean const& clean, std::vector<axis> axes, std::vector<Policy> policies,
             std::vector<metric> metrics, sweep_options options, bool computes)
         : model_(m), clean_(clean), policies_(std::move(policies)), metrics_(std::move(metrics)),
-          options_(std::move(options)), computes_(computes),
+          options_(std::move(options)), computes_(computes && engraft::computes<B>),
           result_(std::move(axes), clean.rows().examples(), metrics_),
           reader_(m.backend(), *m.shared_weights(), metrics_, clean.rows().examples()) {
         if (clean.weights_identity() != m.shared_weights().get() || clean.edited())
