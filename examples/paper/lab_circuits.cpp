@@ -1,6 +1,7 @@
 #include "lab_of.hpp"
 
 #include <cmath>
+#include <future>
 
 #include "../described.hpp"
 
@@ -28,9 +29,13 @@ private:
     template <class Sweep>
     std::vector<double> measured(std::vector<eg::circuit> const& circuits, Sweep const& sweep) {
         std::vector<double> values;
-        for (auto const& [f, times] : parts_) {
-            auto const found = sweep(f);
-            owner_.count(found.planned, found.counted, times);
+        auto const policy = lab_of<D, B>::computes ? std::launch::deferred : std::launch::async;
+        std::vector<std::future<eg::sweep_result>> all;
+        for (auto const& one : parts_)
+            all.push_back(std::async(policy, [&] { return sweep(one.f); }));
+        for (std::size_t i = 0; i < parts_.size(); ++i) {
+            auto const found = all[i].get();
+            owner_.count(found.planned, found.counted, parts_[i].times);
             values = eg::mean_over_examples(found);
         }
         if constexpr (!lab_of<D, B>::computes) // no head can be spared

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <future>
 #include <map>
 #include <memory>
 #include <string>
@@ -137,16 +138,29 @@ private:
                                 eg::metric const& read, std::size_t examples, Swept const& swept,
                                 std::pair<double, double> shares = {0, 1}) {
         eg::sweep_result all(axes, examples, {read});
-        for (auto const& [part, times] : parts) {
-            eg::sweep_options o;
-            if (progress)
-                o.progress = [&](double share) {
-                    auto const done = static_cast<double>(part.first) + share * static_cast<double>(part.count);
-                    progress(shares.first + shares.second * done / static_cast<double>(examples));
-                };
-            auto const found = swept(part, part.of(read), o);
-            all.add_examples(found, part.first);
-            count(found.planned, found.counted, times);
+        auto const add = [&](part_of_prompts const& one, eg::sweep_result const& found) {
+            all.add_examples(found, one.part.first);
+            count(found.planned, found.counted, one.times);
+        };
+        if constexpr (computes) {
+            for (auto const& one : parts) {
+                eg::sweep_options o;
+                if (progress)
+                    o.progress = [&](double share) {
+                        auto const done =
+                            static_cast<double>(one.part.first) + share * static_cast<double>(one.part.count);
+                        progress(shares.first + shares.second * done / static_cast<double>(examples));
+                    };
+                add(one, swept(one.part, one.part.of(read), o));
+            }
+        } else {
+            std::vector<std::future<eg::sweep_result>> planned; // a part by each thread
+            for (auto const& one : parts)
+                planned.push_back(std::async(std::launch::async, [&swept, &read, part = one.part] {
+                    return swept(part, part.of(read), eg::sweep_options{});
+                }));
+            for (std::size_t i = 0; i < parts.size(); ++i)
+                add(parts[i], planned[i].get());
         }
         return all;
     }
