@@ -240,14 +240,14 @@ private:
                 seen_rows const& values, attention_shape const& shape, std::size_t longest) const {
         auto const fit = attention_kernels::rows_together(shape, longest);
         list<value_type> space{extents<dynamic>(std::min(fit, queried.count) * shape.heads * longest)};
-        attention_kernels const k(launch_);
+        attention_kernels const steps(launch_);
         for (std::size_t first = 0; first < queried.count; first += fit) {
             auto const some = queried.from(first, fit);
             out_matrix const lines{space.data(), some.count * shape.heads, longest, longest};
             auto const table = attention_kernels::table(lines, shape.heads);
-            k.score(table, queries, some, keys, shape);
+            steps.score(table, queries, some, keys, shape);
             softmax_rows(lines);
-            k.mix(out, table, some, values, shape, true);
+            steps.mix(out, table, some, values, shape, true);
         }
     }
 

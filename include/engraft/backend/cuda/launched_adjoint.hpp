@@ -217,20 +217,20 @@ private:
         auto const fit = attention_kernels::rows_together(shape, longest, 2);
         auto const space = std::min(fit, queried.count) * shape.heads * longest;
         list<T> patterns{extents<dynamic>(space)}, gradients{extents<dynamic>(space)};
-        attention_kernels const k(launch());
+        attention_kernels const steps(launch());
         for (std::size_t first = 0; first < queried.count; first += fit) {
             auto const some = queried.from(first, fit), back = turned.from(first, fit);
             auto const table = [&](list<T>& all) {
                 return attention_kernels::table({all.data(), some.count * shape.heads, longest, longest}, shape.heads);
             };
             auto const p = table(patterns), dp = table(gradients);
-            k.score(p, queries, some, keys, shape);
-            k.softmax(p, some.count * shape.heads);
+            steps.score(p, queries, some, keys, shape);
+            steps.softmax(p, some.count * shape.heads);
             weights(dp, dz, back, values, shape, true);
             spread(dv, seen_by, p, dz, back, first, shape);
             softmax(dp, p, some.count * shape.heads);
             slopes(dp, queries, some, keys, shape);
-            k.mix(dq, dp, back, keys, shape, true);
+            steps.mix(dq, dp, back, keys, shape, true);
             spread(dk, seen_by, dp, queries, some, first, shape);
         }
     }
