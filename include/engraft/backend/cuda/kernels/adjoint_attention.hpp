@@ -80,7 +80,8 @@ struct score_slopes {
             return;
         attention_row const r = queried[mine.row];
         auto const line = slopes.of(mine.row, r, mine.head);
-        auto const [first, end] = visible(r, window);
+        span const seen = visible(r, window);
+        std::size_t const first = seen.first, end = seen.end; // names that lambdas can take
         warp.each(line.size,
                   [&](std::size_t t) { line.data[t] = t < first || t >= end ? T(0) : scale * line.data[t]; });
         if (!(softcap > T(0)))

@@ -120,8 +120,9 @@ struct scored_rows {
             return;
         attention_row const r = queried[mine.row];
         auto const line = lines.of(mine.row, r, mine.head);
-        auto const [first, end] =
+        span const seen =
             visible_only ? visible(r, window) : span{0, keys.begins[r.example + 1] - keys.begins[r.example]};
+        std::size_t const first = seen.first, end = seen.end; // names that lambdas can take
         T const* const query = queries.data + r.query * queries.stride + mine.head * width;
         auto walk = keys.of(r);
         warp.each(line.size, [&](std::size_t t) {
