@@ -23,7 +23,7 @@ struct settings {
     std::vector<model_entry> models; ///< the base model first
     int boxes = 7;                   ///< of a prompt; the paper's
     std::uint64_t seed = 10;
-    std::size_t examples = 200;   ///< prompts of an evaluation; the paper's is 500
+    std::size_t examples = 120;   ///< prompts of an evaluation; the paper's is 500
     std::size_t repetitions = 10; ///< of activation patching; the paper's
     std::size_t random_circuits = 10;
     double threshold = 0.01; ///< of minimality; the paper's for Llama-7B
