@@ -22,7 +22,7 @@ public:
 
     void reject_slices(T* dx, slices const& list, matrix<T const> basis) const {
         auto const along = products(dx, nullptr, list, basis);
-        launch_.each_warp(list.size(), kernels::rejected_slices<T>{dx, along.data(), basis, list.data()});
+        launch_.each_warp(list.size(), kernels::moved_along<T, double>{dx, along.data(), basis, list.data(), T(-1)});
     }
 
     template <class F>
@@ -78,7 +78,7 @@ private:
 
     partial_sums products(T const* x, T const* from, slices const& list, matrix<T const> basis) const {
         partial_sums along{extents<dynamic>(list.size() * basis.rows)};
-        launch_.each_warp(along.size(), kernels::slice_products<T>{along.data(), x, from, basis, list.data()});
+        launch_.each_warp(along.size(), kernels::projections<T, double>{along.data(), x, from, basis, list.data()});
         return along;
     }
 

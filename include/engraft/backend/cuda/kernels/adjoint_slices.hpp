@@ -1,5 +1,6 @@
 #pragma once
 
+#include <engraft/backend/cuda/kernels/slices.hpp>
 #include <engraft/backend/cuda/kernels/warp.hpp>
 #include <engraft/backend/slice.hpp>
 
@@ -18,47 +19,6 @@ struct weighed_slices {
     ENGRAFT_DEVICE void operator()(Warp const& warp, std::size_t i) const {
         row_slice const s = list[i];
         warp.each(s.width, [&](std::size_t k) { dx[s.to + k] *= at(weights, s.head, weights.columns == 1 ? 0 : k); });
-    }
-};
-
-/// along[slice, b] = basis[b] . x, or . (from - x) where `from` is given; a warp for each of them.
-template <class T>
-struct slice_products {
-    double* along;
-    T const *x, *from;
-    matrix<T const> basis;
-    row_slice const* list;
-
-    template <class Warp>
-    ENGRAFT_DEVICE void operator()(Warp const& warp, std::size_t i) const {
-        auto const [slice, b] = cell_of(i, basis.rows);
-        row_slice const s = list[slice];
-        T const* const direction = &at(basis, b, 0);
-        double const dot = warp.template sum<double>(s.width, [&](double sum, std::size_t k) {
-            T const difference = from ? from[s.from + k] - x[s.to + k] : x[s.to + k];
-            return fused(static_cast<double>(direction[k]), static_cast<double>(difference), sum);
-        });
-        warp.once([&] { along[i] = dot; });
-    }
-};
-
-/// dx -= sum over b of along[slice, b] basis[b]
-template <class T>
-struct rejected_slices {
-    T* dx;
-    double const* along;
-    matrix<T const> basis;
-    row_slice const* list;
-
-    template <class Warp>
-    ENGRAFT_DEVICE void operator()(Warp const& warp, std::size_t i) const {
-        row_slice const s = list[i];
-        warp.each(s.width, [&](std::size_t k) {
-            T left = dx[s.to + k];
-            for (std::size_t b = 0; b < basis.rows; ++b)
-                left = fused(-static_cast<T>(along[i * basis.rows + b]), at(basis, b, k), left);
-            dx[s.to + k] = left;
-        });
     }
 };
 

@@ -80,11 +80,11 @@ struct blended_slices {
     }
 };
 
-/// along[slice, b] = (from - to) . basis[b]; a warp for each of them.
-template <class T>
+/// along[slice, b] = basis[b] . (from - x), or basis[b] . x where there is no `from`; a warp for each of them.
+template <class T, class Sum = T>
 struct projections {
-    T* along;
-    T const *to, *from;
+    Sum* along;
+    T const *x, *from;
     matrix<T const> basis;
     row_slice const* list;
 
@@ -93,28 +93,31 @@ struct projections {
         auto const [slice, b] = cell_of(i, basis.rows);
         row_slice const s = list[slice];
         T const* const direction = &at(basis, b, 0);
-        T const dot = warp.template sum<T>(
-            s.width, [&](T sum, std::size_t k) { return fused(direction[k], from[s.from + k] - to[s.to + k], sum); });
+        Sum const dot = warp.template sum<Sum>(s.width, [&](Sum sum, std::size_t k) {
+            T const difference = from ? from[s.from + k] - x[s.to + k] : x[s.to + k];
+            return fused(static_cast<Sum>(direction[k]), static_cast<Sum>(difference), sum);
+        });
         warp.once([&] { along[i] = dot; });
     }
 };
 
-/// to += sum over b of along[slice, b] basis[b]
-template <class T>
+/// to += sign times the sum over b of along[slice, b] basis[b]
+template <class T, class Sum = T>
 struct moved_along {
     T* to;
-    T const* along;
+    Sum const* along;
     matrix<T const> basis;
     row_slice const* list;
+    T sign = T(1);
 
     template <class Warp>
     ENGRAFT_DEVICE void operator()(Warp const& warp, std::size_t i) const {
         row_slice const s = list[i];
-        T const* const mine = along + i * basis.rows;
+        Sum const* const mine = along + i * basis.rows;
         warp.each(s.width, [&](std::size_t k) {
             T x = to[s.to + k];
             for (std::size_t b = 0; b < basis.rows; ++b)
-                x = fused(mine[b], at(basis, b, k), x);
+                x = fused(sign * static_cast<T>(mine[b]), at(basis, b, k), x);
             to[s.to + k] = x;
         });
     }
