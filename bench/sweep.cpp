@@ -105,7 +105,7 @@ struct line {
     /// with(f): f(arguments of the sweep...); `by_runs(entry)`: the metric of each example by whole forward passes.
     template <class With, class ByRuns>
     void operator()(char const* name, std::size_t entries, With const& with, ByRuns const& by_runs) const {
-        eg::sweep_options const options{.memory = std::getenv("MEM") ? std::atof(std::getenv("MEM")) : 1e9};
+        eg::sweep_options const options{.memory = 1e9};
         if (only_plan) {
             auto const plan = with([&](auto const&... arguments) { return eg::plan_sweep(arguments..., options); });
             std::printf("%-22s %8.3f TFLOP (whole runs %.1f), %.0f MB in %zu chunks\n", name, plan.flops.total() / 1e12,
@@ -162,8 +162,9 @@ int main(int argc, char** argv) try {
     std::string const only = argc > 1 ? argv[1] : "";
     std::size_t const prompts = argc > 2 ? std::strtoul(argv[2], nullptr, 10) : 50;
     std::size_t const few = argc > 2 ? prompts : 8;
-    if (argc > 3 || prompts < 1) {
-        std::fprintf(stderr, "usage: bench_sweep [NAME [PROMPTS]]\n");
+    std::string const names[] = {"", "plan", "z", "paths_to_logits", "paths_to_q", "paths_to_v", "resid_pre"};
+    if (argc > 3 || prompts < 1 || std::ranges::find(names, only) == std::end(names)) {
+        std::fprintf(stderr, "usage: bench_sweep [plan|z|paths_to_logits|paths_to_q|paths_to_v|resid_pre [PROMPTS]]\n");
         return 2;
     }
 

@@ -26,17 +26,12 @@ std::vector<std::string> drawn(eg::footprint const& touched, std::size_t length,
     eg::detail::case_planner planner(windowed, eg::shape_of_attention<windowed>);
     auto const todo = planner.plan(touched, 0, length, wanted);
     std::vector<std::string> lines;
-    for (std::size_t i = 0; i < todo.size(); ++i) {
-        if (i % length == 0)
-            lines.emplace_back();
-        auto const w = todo[i];
+    if (!todo.empty())
+        lines.assign(windowed.layers, std::string(length, '.'));
+    todo.each([&](std::size_t layer, std::size_t p, eg::work w) {
         bool const onward = has(w, eg::work::onward);
-        lines.back() += w == eg::work::none           ? '.'
-                        : has(w, eg::work::attention) ? 'a'
-                        : has(w, eg::work::neurons)   ? 'm'
-                        : onward                      ? 's'
-                                                      : 'k';
-    }
+        lines[layer][p] = has(w, eg::work::attention) ? 'a' : has(w, eg::work::neurons) ? 'm' : onward ? 's' : 'k';
+    });
     return lines;
 }
 

@@ -74,11 +74,20 @@ public:
         return sum;
     }
 
-    /// What is done to the rows of one example.
+    /// What is done to the rows of one example, from the first position that anything is written to.
     class of_example {
     public:
-        of_example(footprint const& all, std::size_t layers, std::size_t example, std::size_t length)
-            : length_(length), first_(length) {
+        void set(footprint const& all, std::size_t layers, std::size_t example, std::size_t length) {
+            first_ = length;
+            for (auto const& r : all.records_)
+                if (r.how != touch::holds)
+                    r.each_place(example, [&](selection::place const& at) {
+                        if (at.position < first_)
+                            r.each_head(at, [&](std::size_t, std::size_t) { first_ = at.position; });
+                    });
+            positions_ = length - first_;
+            for (auto& cells : cells_)
+                cells.clear();
             for (auto const& r : all.records_)
                 add(r, layers, example);
             for (auto& cells : cells_)
@@ -91,9 +100,11 @@ public:
         /// The first position that anything is written to; the example's length when there is none.
         std::size_t first() const { return first_; }
 
+        /// Of a position from the first on.
         site_effect at(int site, int layer, std::size_t position) const {
             auto const& cells = cells_[static_cast<std::size_t>(site)];
-            return cells.empty() ? site_effect{} : cells[static_cast<std::size_t>(layer) * length_ + position].effect;
+            return cells.empty() ? site_effect{}
+                                 : cells[static_cast<std::size_t>(layer) * positions_ + position - first_].effect;
         }
 
     private:
@@ -106,27 +117,27 @@ public:
 
         void add(auto const& record, std::size_t layers, std::size_t example) {
             record.each_place(example, [&](selection::place const& at) {
-                for (std::size_t l = 0; l < record.chosen.heads.size(); ++l)
-                    record.chosen.each_head(l, at, [&](std::size_t head) {
-                        auto& cells = cells_[static_cast<std::size_t>(record.site)];
-                        cells.resize(layers * length_);
-                        auto& c = cells[l * length_ + at.position];
-                        c.heads = record.heads;
-                        if (record.how == touch::holds) {
-                            c.held.set(head % most_heads);
-                        } else {
-                            c.effect.written = true;
-                            c.effect.freely = c.effect.freely || record.how != touch::blocks;
-                            first_ = std::min(first_, at.position);
-                        }
-                        if ((record.how == touch::holds || record.replaces) && record.heads <= most_heads)
-                            c.covered.set(head);
-                    });
+                if (at.position < first_)
+                    return; // held there, where nothing differs
+                record.each_head(at, [&](std::size_t layer, std::size_t head) {
+                    auto& cells = cells_[static_cast<std::size_t>(record.site)];
+                    cells.resize(layers * positions_);
+                    auto& c = cells[layer * positions_ + at.position - first_];
+                    c.heads = record.heads;
+                    if (record.how == touch::holds) {
+                        c.held.set(head % most_heads);
+                    } else {
+                        c.effect.written = true;
+                        c.effect.freely = c.effect.freely || record.how != touch::blocks;
+                    }
+                    if ((record.how == touch::holds || record.replaces) && record.heads <= most_heads)
+                        c.covered.set(head);
+                });
             });
         }
 
-        std::size_t length_, first_;
-        std::array<std::vector<cell>, static_cast<std::size_t>(known_sites::size)> cells_;
+        std::size_t first_ = 0, positions_ = 0;
+        std::array<std::vector<cell>, static_cast<std::size_t>(known_sites::size)> cells_; ///< [layer][position - first]
     };
 
 private:
@@ -144,6 +155,13 @@ private:
                                        [](selection::place const& p, std::size_t e) { return p.example < e; });
             for (; at != chosen.places.end() && at->example == example; ++at)
                 f(*at);
+        }
+
+        /// f(layer, head) for those of one place.
+        template <class F>
+        void each_head(selection::place const& at, F const& f) const {
+            for (std::size_t l = 0; l < chosen.heads.size(); ++l)
+                chosen.each_head(l, at, [&](std::size_t head) { f(l, head); });
         }
     };
     std::vector<record> records_;

@@ -18,6 +18,7 @@ class row_list {
 public:
     static constexpr std::size_t missing = static_cast<std::size_t>(-1);
 
+    void clear() { keys_.clear(); }
     void add(planned_row const& r) { keys_.push_back(key(r.owner, r.position)); }
     std::size_t size() const { return keys_.size(); }
     std::size_t find(std::size_t owner, std::size_t position) const {
@@ -46,6 +47,13 @@ struct each_step {
         for (auto const& [step, any] : parts())
             if (has(w, any))
                 use(this->*step);
+    }
+
+    /// use(step)
+    void each(auto const& use) {
+        use(all);
+        for (auto const& [step, any] : parts())
+            use(this->*step);
     }
 
     /// use(step, b's step)
@@ -90,20 +98,28 @@ struct chunk_rows {
     std::vector<layer> layers;
     row_list last; ///< what is read when the layers are done
 
-    /// Appends a case's rows. todo: [layer][position], as `case_planner` gives it
-    void add(sweep_case const& c, std::vector<work> const& todo, std::size_t length,
-             std::vector<std::size_t> const& read_at) {
+    /// Forgets all cases, and keeps the memory of the lists.
+    void clear(std::size_t of_layers) {
+        cases.clear();
+        layers.resize(of_layers);
+        for (auto& l : layers) {
+            l.rows.clear();
+            l.each([](row_list& step) { step.clear(); });
+        }
+        last.clear();
+    }
+
+    /// Appends a case's rows.
+    void add(sweep_case const& c, case_work const& todo, std::vector<std::size_t> const& read_at) {
         auto const owner = static_cast<std::uint32_t>(cases.size());
         cases.push_back(c);
         if (todo.empty())
             return;
-        for (std::size_t l = 0; l < layers.size(); ++l)
-            for (std::size_t p = 0; p < length; ++p)
-                if (auto const w = todo[l * length + p]; w != work::none) {
-                    planned_row const row{owner, static_cast<std::uint32_t>(p), w};
-                    layers[l].rows.push_back(row);
-                    layers[l].of(w, [&](row_list& step) { step.add(row); });
-                }
+        todo.each([&](std::size_t l, std::size_t p, work w) {
+            planned_row const row{owner, static_cast<std::uint32_t>(p), w};
+            layers[l].rows.push_back(row);
+            layers[l].of(w, [&](row_list& step) { step.add(row); });
+        });
         for (auto p : read_at)
             last.add({owner, static_cast<std::uint32_t>(p), work::none});
     }

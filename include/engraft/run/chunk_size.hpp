@@ -14,10 +14,8 @@ public:
     chunk_size(description const& d, std::size_t longest, bool lines, bool results)
         : d_(d), longest_(longest), lines_(lines), results_(results), layers_(static_cast<std::size_t>(d.layers)) {}
 
-    void add(std::vector<work> const& todo, std::size_t length) {
-        for (std::size_t i = 0; i < todo.size(); ++i)
-            if (todo[i] != work::none)
-                layers_[i / length].of(todo[i], [](double& rows) { rows += 1; });
+    void add(case_work const& todo) {
+        todo.each([&](std::size_t l, std::size_t, work w) { layers_[l].of(w, [](double& rows) { rows += 1; }); });
         last_ += !todo.empty();
     }
 

@@ -38,9 +38,33 @@ struct planned_row {
     work todo;
 };
 
-/// What is read of each case when all layers are done.
-struct reading_cost {
-    double flops_per_row = 0; ///< the unembedding of all entries, or of the few that the metrics need
+/// The work of one case: of the rows at each layer and each position from the first that is touched.
+class case_work {
+public:
+    /// None yet. first: positions before it are the clean run's at every layer
+    void start(std::size_t layers, std::size_t first, std::size_t length) {
+        first_ = first, positions_ = length - first;
+        todo_.assign(layers * positions_, work::none);
+    }
+    void clear() { todo_.clear(); }
+
+    /// Whether the case is the clean run in all that is read.
+    bool empty() const { return todo_.empty(); }
+    /// Of a position from the first on.
+    work& operator()(std::size_t layer, std::size_t position) { return todo_[layer * positions_ + position - first_]; }
+    work at(std::size_t layer, std::size_t position) const {
+        return empty() || position < first_ ? work::none : todo_[layer * positions_ + position - first_];
+    }
+    /// use(layer, position, work) for the rows that have any, by layer, then position
+    void each(auto const& use) const {
+        for (std::size_t i = 0; i < todo_.size(); ++i)
+            if (todo_[i] != work::none)
+                use(i / positions_, first_ + i % positions_, todo_[i]);
+    }
+
+private:
+    std::size_t first_ = 0, positions_ = 0;
+    std::vector<work> todo_; ///< [layer][position - first]
 };
 
 /// FLOPs, counted as two for each product and sum of a linear map and of attention; elementwise work is not counted.
@@ -120,20 +144,18 @@ public:
 
     case_planner(description const& d, shape_of_layer shape) : d_(d), shape_(shape) {}
 
-    /// The work of each [layer][position] of an example of `length` positions; empty when nothing read can differ.
-    std::vector<work> const& plan(footprint const& touched, std::size_t example, std::size_t length,
-                                  wanted_rows const& wanted, idle_layers const& idle = {}) {
+    /// The work of an example of `length` positions; empty when nothing read can differ.
+    case_work const& plan(footprint const& touched, std::size_t example, std::size_t length, wanted_rows const& wanted,
+                          idle_layers const& idle = {}) {
         n_ = length;
-        auto const cells = static_cast<std::size_t>(d_.layers) * n_;
-        todo_.assign(cells, work::none);
-        facts_.assign(cells, fact{});
-        footprint::of_example const effects(touched, static_cast<std::size_t>(d_.layers), example, n_);
-        first_ = effects.first();
-        if (first_ == n_) {
-            todo_.clear();
+        auto const layers = static_cast<std::size_t>(d_.layers);
+        effects_.set(touched, layers, example, n_);
+        first_ = effects_.first();
+        todo_.start(layers, first_, n_);
+        if (first_ == n_)
             return todo_;
-        }
-        forward(effects, idle);
+        facts_.assign(layers * (n_ - first_), fact{});
+        forward(effects_, idle);
         bool const any = backward(wanted);
         if (!any)
             todo_.clear();
@@ -150,8 +172,8 @@ private:
         work of_z = work::none; ///< what z itself needs, whatever becomes of attn_out
     };
 
-    fact& at(int layer, std::size_t p) { return facts_[static_cast<std::size_t>(layer) * n_ + p]; }
-    work& todo(int layer, std::size_t p) { return todo_[static_cast<std::size_t>(layer) * n_ + p]; }
+    fact& at(int layer, std::size_t p) { return facts_[static_cast<std::size_t>(layer) * (n_ - first_) + p - first_]; }
+    work& todo(int layer, std::size_t p) { return todo_(static_cast<std::size_t>(layer), p); }
 
     /// What a policy's touch makes of "this row differs".
     static bool after(bool differs, site_effect e) {
@@ -291,8 +313,9 @@ private:
     description const& d_;
     shape_of_layer shape_;
     std::size_t n_ = 0, first_ = 0; ///< positions, and the first that is touched
-    std::vector<work> todo_;
-    std::vector<fact> facts_;
+    footprint::of_example effects_;
+    case_work todo_;
+    std::vector<fact> facts_; ///< [layer][position - first_]
     std::vector<bool> last_stream_, final_touched_;
 };
 

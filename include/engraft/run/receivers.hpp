@@ -58,12 +58,11 @@ struct received {
 
 /// Layers whose receivers read what they read in the clean run. todo: a case's work in the first pass
 template <site S>
-idle_layers not_reached(description const& d, std::vector<work> const& todo, wanted_rows const& wanted) {
-    auto const layers = static_cast<std::size_t>(d.layers), length = todo.size() / layers;
-    idle_layers idle{site_index<S>, std::vector<bool>(layers)};
+idle_layers not_reached(description const& d, case_work const& todo, wanted_rows const& wanted) {
+    idle_layers idle{site_index<S>, std::vector<bool>(static_cast<std::size_t>(d.layers))};
     for (auto const& r : wanted.sites) {
         each_step<bool> reached;
-        if (auto const w = todo[static_cast<std::size_t>(r.layer) * length + r.position]; w != work::none)
+        if (auto const w = todo.at(static_cast<std::size_t>(r.layer), r.position); w != work::none)
             reached.of(w, [](bool& step) { step = true; });
         idle.layers[static_cast<std::size_t>(r.layer)] = !rows_at<S>(reached);
     }

@@ -52,8 +52,8 @@ public:
             footprints_.push_back(footprint_of<D>(p, clean.rows()));
     }
 
-    /// [layer][position] of a case; empty when it is as the clean run in all that is read.
-    std::vector<work> const& todo(sweep_case const& c) {
+    /// Of a case; valid until the next call. Empty when it is as the clean run in all that is read.
+    case_work const& todo(sweep_case const& c) {
         static idle_layers const none;
         auto const found = idle_.find({c.entry, c.example});
         return planner_.plan(footprints_[c.entry], c.example, clean_.rows().length(c.example), wanted_[c.example],
@@ -78,15 +78,13 @@ public:
         return chunk_size(D, clean_.rows().longest(), makes_lines, touches<Policy, sites::result>);
     }
 
-    flop_count flops_of_case(std::vector<work> const& work_of_case, std::size_t length, double& rows) const {
+    flop_count flops_of_case(case_work const& todo, double& rows) const {
         flop_count f;
-        for (std::size_t i = 0; i < work_of_case.size(); ++i)
-            if (work_of_case[i] != work::none) {
-                auto const p = i % length;
-                auto const shape = shape_of_attention<D>(static_cast<int>(i / length));
-                f += flops_of(D, work_of_case[i], p + 1 - shape.first_visible(p));
-                rows += 1;
-            }
+        todo.each([&](std::size_t layer, std::size_t p, work w) {
+            auto const shape = shape_of_attention<D>(static_cast<int>(layer));
+            f += flops_of(D, w, p + 1 - shape.first_visible(p));
+            rows += 1;
+        });
         return f;
     }
 
@@ -100,28 +98,25 @@ public:
     }
 
     /// Memory of the slices that a case's policy acts on.
-    double slice_bytes(sweep_case const& c, std::vector<work> const& work_of_case, std::size_t length) const {
+    double slice_bytes(sweep_case const& c, case_work const& todo) const {
         return sizeof(row_slice) * static_cast<double>(footprints_[c.entry].slices(
                                        c.example, [&](int site, std::size_t layer, std::size_t position) {
                                            each_step<bool> takes_part;
-                                           auto const todo = work_of_case[layer * length + position];
-                                           if (todo != work::none)
-                                               takes_part.of(todo, [](bool& step) { step = true; });
+                                           if (auto const w = todo.at(layer, position); w != work::none)
+                                               takes_part.of(w, [](bool& step) { step = true; });
                                            return steps_of_sites_[static_cast<std::size_t>(site)](takes_part);
                                        }));
     }
 
-    /// The rows of some cases, by example, then entry.
-    chunk_rows rows_of(std::vector<sweep_case> cases, bool reads_logits) {
+    /// The rows of some cases, by example, then entry; valid until the next call.
+    chunk_rows const& rows_of(std::vector<sweep_case> cases, bool reads_logits) {
         std::sort(cases.begin(), cases.end(), [](sweep_case const& a, sweep_case const& b) {
             return a.example != b.example ? a.example < b.example : a.entry < b.entry;
         });
-        chunk_rows chunk;
-        chunk.layers.resize(static_cast<std::size_t>(D.layers));
+        chunk_.clear(static_cast<std::size_t>(D.layers));
         for (auto const& c : cases)
-            chunk.add(c, todo(c), clean_.rows().length(c.example),
-                      reads_logits ? wanted_[c.example].logits : std::vector<std::size_t>{});
-        return chunk;
+            chunk_.add(c, todo(c), reads_logits ? wanted_[c.example].logits : std::vector<std::size_t>{});
+        return chunk_;
     }
 
     /// Policies of the chunk's entries, bound to its rows.
@@ -169,6 +164,7 @@ private:
     std::vector<footprint> footprints_;
     std::map<std::pair<std::size_t, std::size_t>, idle_layers> idle_; ///< by entry and example
     std::vector<std::vector<std::size_t>> owners_;
+    chunk_rows chunk_; ///< the last one, whose memory the next one uses
 };
 
 } // namespace engraft::detail

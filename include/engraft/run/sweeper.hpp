@@ -57,7 +57,7 @@ public:
         engine<D, B, Clean, decltype(pass.bind(chunk_rows{}))> engine(model_.backend(), *model_.shared_weights(),
                                                                       clean_);
         auto const compute = [&](std::vector<sweep_case> const& cases, sweep_plan&) {
-            auto const chunk = pass.rows_of(cases, true);
+            auto const& chunk = pass.rows_of(cases, true);
             auto hooks = pass.bind(chunk);
             auto const rows = engine.run(chunk, hooks);
             read(rows, chunk, hooks);
@@ -88,7 +88,7 @@ public:
         engine<D, B, Clean, decltype(second.bind(chunk_rows{}))> second_engine(model_.backend(),
                                                                                *model_.shared_weights(), clean_);
         auto const receive = [&](std::vector<sweep_case> const& cases, std::vector<workspace<T, memory>>& spaces) {
-            auto const chunk = first.rows_of(cases, false);
+            auto const& chunk = first.rows_of(cases, false);
             auto places = received_places<S>(chunk, layers, wanted, spaces, tables);
             for (auto& rows : row_of)
                 rows.assign(clean_.rows().examples(), static_cast<std::size_t>(-1));
@@ -108,7 +108,7 @@ public:
             std::vector<workspace<T, memory>> spaces(tables.size());
             receive(cases, spaces);
             for (auto const& part : plan_second(cases, plan)) {
-                auto const rest = second.rows_of(part, true);
+                auto const& rest = second.rows_of(part, true);
                 auto patches = second.bind(rest);
                 read(second_engine.run(rest, patches), rest, patches);
             }
@@ -213,19 +213,18 @@ private:
                     result_.set(m, c.entry, c.example, result_.clean(m)[c.example]);
                 continue;
             }
-            auto const length = clean_.rows().length(c.example);
             ++plan.live;
-            plan.flops += pass.flops_of_case(todo, length, plan.rows);
+            plan.flops += pass.flops_of_case(todo, plan.rows);
             if (reads_logits)
                 plan.flops.readings += reader_.flops_per_row(Pass::edits_logits);
             auto larger = size;
-            larger.add(todo, length);
+            larger.add(todo);
             double const in_chunk = chunks.empty() ? 0 : static_cast<double>(chunks.back().size());
-            double const slices = pass.slice_bytes(c, todo, length), first = slices + pass.place_bytes(c.entry);
+            double const slices = pass.slice_bytes(c, todo), first = slices + pass.place_bytes(c.entry);
             double const more = !chunks.empty() && chunks.back().back().entry == c.entry ? slices : first;
             if (chunks.empty() || bytes(larger, in_chunk + 1, policies + more) > room) {
                 auto alone = pass.empty_size();
-                alone.add(todo, length);
+                alone.add(todo);
                 double const least = bytes(alone, 1, first);
                 if (least > room)
                     throw bad_input({"engraft [sweep.memory]: one case needs ", std::int64_t(least * passes_),
