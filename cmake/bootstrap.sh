@@ -101,7 +101,7 @@ case ${1-} in
         program=$root/build/release/examples/paper/paper
         (
             cd "$root"
-            # A folder configured by `test` keeps its tests; a new one is made without what only they need.
+            # A folder that is there keeps its tests; a new one is made without what only they need.
             if [ -e build/release/CMakeCache.txt ]; then
                 cmake --preset release
             else
@@ -119,9 +119,9 @@ case ${1-} in
         install_missing test
         install_if_there
         cd "$root"
-        cmake --preset release -D ENGRAFT_TESTS=ON -D ENGRAFT_EXAMPLES=ON -D ENGRAFT_BENCH=OFF
-        cmake --build --preset release --parallel "$jobs"
-        exec ctest --preset release --parallel "$jobs"
+        cmake --preset test -D ENGRAFT_TESTS=ON -D ENGRAFT_EXAMPLES=ON -D ENGRAFT_BENCH=OFF
+        cmake --build --preset test --parallel "$jobs"
+        exec ctest --preset test --parallel "$jobs"
         ;;
     --help | -h)
         usage

@@ -1,11 +1,36 @@
 # Helpers of tests/CMakeLists.txt.
 
-# engraft_test(NAME [OPTIMISED] FOLDER_OR_SOURCE...): one Catch2 program, and one test of that name, of all *.cpp in the
+# engraft_together(FILE SOURCE...): writes a source that has all of these, each in a namespace of its own; what they include
+# stands before.
+function(engraft_together FILE)
+    set(all "")
+    set(headers)
+    foreach(source IN LISTS ARGN)
+        set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${source}) # for its #include lines
+        file(STRINGS ${source} included REGEX "^#include")
+        cmake_path(GET source PARENT_PATH folder)
+        foreach(line IN LISTS included)
+            string(REGEX REPLACE "^#include \"(.*)\"$" "\\1" header "${line}")
+            if(EXISTS "${folder}/${header}")
+                set(line "#include \"${folder}/${header}\"")
+            endif()
+            list(APPEND headers "${line}")
+        endforeach()
+        cmake_path(GET source STEM LAST_ONLY name) # swap.same_shape.cpp: the name has dots of its own
+        string(MAKE_C_IDENTIFIER "${name}" name)
+        string(APPEND all "namespace of_${name} {\n#include \"${source}\"\n}\n")
+    endforeach()
+    list(REMOVE_DUPLICATES headers)
+    list(JOIN headers "\n" headers)
+    file(CONFIGURE OUTPUT ${FILE} CONTENT "${headers}\n${all}" @ONLY)
+endfunction()
+
+# engraft_test(NAME [OPTIMISED] [ALONE] FOLDER_OR_SOURCE...): one Catch2 program, and one test of that name, of all *.cpp in the
 # folders.
-# OPTIMISED: where running takes longer than compiling, or the optimiser could break what is tested. A folder without
-# sources is skipped.
+# OPTIMISED: where running takes longer than compiling, or the optimiser could break what is tested. ALONE: sources that
+# define macros for what they include, and so can't be compiled together. A folder without sources is skipped.
 function(engraft_test NAME)
-    cmake_parse_arguments(PARSE_ARGV 1 test "OPTIMISED" "" "")
+    cmake_parse_arguments(PARSE_ARGV 1 test "OPTIMISED;ALONE" "" "")
     set(sources)
     foreach(folder IN LISTS test_UNPARSED_ARGUMENTS)
         if(folder MATCHES "\\.cpp$")
@@ -18,6 +43,19 @@ function(engraft_test NAME)
     list(FILTER sources EXCLUDE REGEX "/golden/(parity|interventions)\\.cpp$") # programs of their own; tests/install builds them
     if(NOT sources)
         return()
+    endif()
+    if(ENGRAFT_QUICK_BUILD AND NOT test_OPTIMISED AND NOT test_ALONE)
+        # What sources share is then compiled once for eight of them.
+        set(part 0)
+        set(parts)
+        while(sources)
+            list(SUBLIST sources 0 8 some)
+            list(REMOVE_ITEM sources ${some})
+            math(EXPR part "${part} + 1")
+            engraft_together(${CMAKE_CURRENT_BINARY_DIR}/together/${NAME}_${part}.cpp ${some})
+            list(APPEND parts ${CMAKE_CURRENT_BINARY_DIR}/together/${NAME}_${part}.cpp)
+        endwhile()
+        set(sources ${parts})
     endif()
     add_executable(test_${NAME} ${sources})
     target_link_libraries(test_${NAME} PRIVATE engraft_test engraft_test_main)

@@ -19,7 +19,7 @@ report::figure map_of_scores(context const& c, std::string const& group, std::ve
     return map;
 }
 
-void run(context& c, report::findings& f) {
+void run_circuits(context& c, report::findings& f) {
     f.method =
         "For each head, z from a noise prompt is sent along the direct path to the logits (A), to the queries of A "
         "(B), the values of B (C) and the values of C (D); the heads with the lowest relative change of the "
@@ -64,6 +64,6 @@ void run(context& c, report::findings& f) {
 
 } // namespace
 
-extern experiment const circuits{"circuits", "The circuits: path patching and minimality (Tables A2, A3, A7)", {}, run};
+extern experiment const circuits{"circuits", "The circuits: path patching and minimality (Tables A2, A3, A7)", {}, run_circuits};
 
 } // namespace paper

@@ -21,7 +21,7 @@ constexpr expected all_expected[] = {
     {"structure_reader", 4,
      "D: heads “primarily attend to tokens in their own segment”: mean attention of the strongest"}};
 
-void run(context& c, report::findings& f) {
+void run_figure_1(context& c, report::findings& f) {
     auto const& base = c.chosen.base();
     f.method = "Average attention of each head of the circuit of " + base.name + " (before it is pruned), from the " +
                "position of its group to the positions that matter in the task. Heads by score, strongest first.";
@@ -47,6 +47,6 @@ void run(context& c, report::findings& f) {
 
 } // namespace
 
-extern experiment const figure_1{"figure_1", "Figure 1: the circuit and its attention", {"circuits"}, run};
+extern experiment const figure_1{"figure_1", "Figure 1: the circuit and its attention", {"circuits"}, run_figure_1};
 
 } // namespace paper

@@ -42,7 +42,7 @@ void show(context const& c, report::findings& f, model_entry const& of, std::str
     f.figures.push_back(bars);
 }
 
-void run(context& c, report::findings& f) {
+void run_figure_3(context& c, report::findings& f) {
     f.method =
         "z of the functional heads of a group is taken from alternate prompts; the share of prompts whose answer is "
         "then that of the desideratum (Figure 2). Bars: means over the repetitions, and standard deviations.";
@@ -75,6 +75,6 @@ void run(context& c, report::findings& f) {
 
 } // namespace
 
-extern experiment const figure_3{"figure_3", "Figures 2, 3, A8, A9: what the groups carry", {"masks"}, run};
+extern experiment const figure_3{"figure_3", "Figures 2, 3, A8, A9: what the groups carry", {"masks"}, run_figure_3};
 
 } // namespace paper

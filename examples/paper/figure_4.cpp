@@ -25,7 +25,7 @@ void compare(report::findings& f, std::string const& model, std::string const& g
             {model + ", " + letter(group) + ": no boost is reported: share of the gain", share, at_most, 0.15, 0});
 }
 
-void run(context& c, report::findings& f) {
+void run_figure_4(context& c, report::findings& f) {
     f.method =
         "z (or q, k, v) of the functional heads of each group of a tuned model’s circuit is put from that model’s "
         "run on the same prompts into the base model (cross-model activation patching). Random: z of as many heads "
@@ -76,6 +76,6 @@ void run(context& c, report::findings& f) {
 
 } // namespace
 
-extern experiment const figure_4{"figure_4", "Figure 4: cross-model activation patching", {"masks"}, run};
+extern experiment const figure_4{"figure_4", "Figure 4: cross-model activation patching", {"masks"}, run_figure_4};
 
 } // namespace paper

@@ -56,7 +56,7 @@ void block(context& c, report::findings& f, report::figure lines, eg::boxes::pro
     f.figures.push_back(lines);
 }
 
-void run(context& c, report::findings& f) {
+void run_figure_a1(context& c, report::findings& f) {
     f.method =
         "In layers l, l + 1, ... no head at one position may attend to another position; accuracy for each first "
         "layer l. Dashed: the paper’s, of Llama-7B with 32 layers, drawn over as many as there are here.";
@@ -77,6 +77,6 @@ void run(context& c, report::findings& f) {
 
 } // namespace
 
-extern experiment const figure_a1{"figure_a1", "Figures A1, A2: attention knockout", {}, run};
+extern experiment const figure_a1{"figure_a1", "Figures A1, A2: attention knockout", {}, run_figure_a1};
 
 } // namespace paper

@@ -9,7 +9,7 @@ namespace paper {
 
 namespace {
 
-void run(context& c, report::findings& f) {
+void run_figure_a3(context& c, report::findings& f) {
     f.method = "K is each group of a circuit, or a random half of its nodes. A circuit is complete where F(circuit "
                "without K) = "
                "F(model without K), everything that is taken away being mean-ablated.";
@@ -66,6 +66,6 @@ void run(context& c, report::findings& f) {
 } // namespace
 
 extern experiment const figure_a3{
-    "figure_a3", "Figures A3, A4, A6, Tables A1, A4, A8: completeness", {"circuits"}, run};
+    "figure_a3", "Figures A3, A4, A6, Tables A1, A4, A8: completeness", {"circuits"}, run_figure_a3};
 
 } // namespace paper

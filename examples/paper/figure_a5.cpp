@@ -12,7 +12,7 @@ namespace paper {
 
 namespace {
 
-void run(context& c, report::findings& f) {
+void run_figure_a5(context& c, report::findings& f) {
     f.method =
         "Heads of a tuned model’s circuit by the absolute value of their path patching score, largest first; the same "
         "heads’ in the base model beside it. Grey: the head is not in that model’s circuit.";
@@ -66,6 +66,6 @@ void run(context& c, report::findings& f) {
 } // namespace
 
 extern experiment const figure_a5{
-    "figure_a5", "Figures A5, A7: causal impact of heads in two circuits", {"circuits"}, run};
+    "figure_a5", "Figures A5, A7: causal impact of heads in two circuits", {"circuits"}, run_figure_a5};
 
 } // namespace paper

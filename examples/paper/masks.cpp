@@ -15,7 +15,7 @@ eg::dcm_result const* best_of(std::vector<eg::dcm_result> const& found, std::str
     return best && best->test_accuracy >= 2 * chance ? best : nullptr;
 }
 
-void run(context& c, report::findings& f) {
+void run_masks(context& c, report::findings& f) {
     using enum eg::boxes::hypothesis;
     f.method =
         "A desideratum is a set of triples: an original prompt, an alternate one, and the answer that would follow "
@@ -60,6 +60,6 @@ void run(context& c, report::findings& f) {
 
 } // namespace
 
-extern experiment const masks{"masks", "Section 5, Tables A2, A3, A7: functional heads by DCM", {"circuits"}, run};
+extern experiment const masks{"masks", "Section 5, Tables A2, A3, A7: functional heads by DCM", {"circuits"}, run_masks};
 
 } // namespace paper

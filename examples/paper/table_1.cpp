@@ -8,7 +8,7 @@ namespace paper {
 
 namespace {
 
-void run(context& c, report::findings& f) {
+void run_table_1(context& c, report::findings& f) {
     using enum report::relation;
     f.method =
         "F is accuracy. F(circuit): z of every head at every position is replaced by its mean over prompts with "
@@ -62,6 +62,6 @@ void run(context& c, report::findings& f) {
 
 } // namespace
 
-extern experiment const table_1{"table_1", "Tables 1, A5, A9: one model’s circuit in all models", {"circuits"}, run};
+extern experiment const table_1{"table_1", "Tables 1, A5, A9: one model’s circuit in all models", {"circuits"}, run_table_1};
 
 } // namespace paper

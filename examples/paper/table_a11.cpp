@@ -6,7 +6,7 @@ namespace paper {
 
 namespace {
 
-void run(context& c, report::findings& f) {
+void run_table_a11(context& c, report::findings& f) {
     f.method = "z of the position transmitters that carry position comes from an alternate prompt that tells of its "
                "boxes in another way. "
                "Where the model still answers with the object at the alternate’s position, what they carry is not "
@@ -65,6 +65,6 @@ void run(context& c, report::findings& f) {
 
 } // namespace
 
-extern experiment const table_a11{"table_a11", "Table A11: what position is", {"masks"}, run};
+extern experiment const table_a11{"table_a11", "Table A11: what position is", {"masks"}, run_table_a11};
 
 } // namespace paper

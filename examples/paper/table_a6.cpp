@@ -8,7 +8,7 @@ namespace paper {
 
 namespace {
 
-void run(context& c, report::findings& f) {
+void run_table_a6(context& c, report::findings& f) {
     f.method =
         "Group by group: heads in both circuits; precision is their share of the base model’s circuit, recall of the "
         "tuned model’s (the paper’s words).";
@@ -40,6 +40,6 @@ void run(context& c, report::findings& f) {
 
 } // namespace
 
-extern experiment const table_a6{"table_a6", "Tables A6, A10: overlap of circuits", {"circuits"}, run};
+extern experiment const table_a6{"table_a6", "Tables A6, A10: overlap of circuits", {"circuits"}, run_table_a6};
 
 } // namespace paper
