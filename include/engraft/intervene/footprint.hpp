@@ -137,7 +137,8 @@ public:
         }
 
         std::size_t first_ = 0, positions_ = 0;
-        std::array<std::vector<cell>, static_cast<std::size_t>(known_sites::size)> cells_; ///< [layer][position - first]
+        std::array<std::vector<cell>, static_cast<std::size_t>(known_sites::size)>
+            cells_; ///< [layer][position - first]
     };
 
 private:

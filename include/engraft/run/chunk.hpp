@@ -18,7 +18,6 @@ class row_list {
 public:
     static constexpr std::size_t missing = static_cast<std::size_t>(-1);
 
-    void clear() { keys_.clear(); }
     void add(planned_row const& r) { keys_.push_back(key(r.owner, r.position)); }
     std::size_t size() const { return keys_.size(); }
     std::size_t find(std::size_t owner, std::size_t position) const {
@@ -47,13 +46,6 @@ struct each_step {
         for (auto const& [step, any] : parts())
             if (has(w, any))
                 use(this->*step);
-    }
-
-    /// use(step)
-    void each(auto const& use) {
-        use(all);
-        for (auto const& [step, any] : parts())
-            use(this->*step);
     }
 
     /// use(step, b's step)
@@ -97,17 +89,6 @@ struct chunk_rows {
     std::vector<sweep_case> cases; ///< by example, then entry
     std::vector<layer> layers;
     row_list last; ///< what is read when the layers are done
-
-    /// Forgets all cases, and keeps the memory of the lists.
-    void clear(std::size_t of_layers) {
-        cases.clear();
-        layers.resize(of_layers);
-        for (auto& l : layers) {
-            l.rows.clear();
-            l.each([](row_list& step) { step.clear(); });
-        }
-        last.clear();
-    }
 
     /// Appends a case's rows.
     void add(sweep_case const& c, case_work const& todo, std::vector<std::size_t> const& read_at) {

@@ -108,15 +108,16 @@ public:
                                        }));
     }
 
-    /// The rows of some cases, by example, then entry; valid until the next call.
-    chunk_rows const& rows_of(std::vector<sweep_case> cases, bool reads_logits) {
+    /// The rows of some cases, by example, then entry.
+    chunk_rows rows_of(std::vector<sweep_case> cases, bool reads_logits) {
         std::sort(cases.begin(), cases.end(), [](sweep_case const& a, sweep_case const& b) {
             return a.example != b.example ? a.example < b.example : a.entry < b.entry;
         });
-        chunk_.clear(static_cast<std::size_t>(D.layers));
+        chunk_rows chunk;
+        chunk.layers.resize(static_cast<std::size_t>(D.layers));
         for (auto const& c : cases)
-            chunk_.add(c, todo(c), reads_logits ? wanted_[c.example].logits : std::vector<std::size_t>{});
-        return chunk_;
+            chunk.add(c, todo(c), reads_logits ? wanted_[c.example].logits : std::vector<std::size_t>{});
+        return chunk;
     }
 
     /// Policies of the chunk's entries, bound to its rows.
@@ -164,7 +165,6 @@ private:
     std::vector<footprint> footprints_;
     std::map<std::pair<std::size_t, std::size_t>, idle_layers> idle_; ///< by entry and example
     std::vector<std::vector<std::size_t>> owners_;
-    chunk_rows chunk_; ///< the last one, whose memory the next one uses
 };
 
 } // namespace engraft::detail

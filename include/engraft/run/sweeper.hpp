@@ -57,7 +57,7 @@ public:
         engine<D, B, Clean, decltype(pass.bind(chunk_rows{}))> engine(model_.backend(), *model_.shared_weights(),
                                                                       clean_);
         auto const compute = [&](std::vector<sweep_case> const& cases, sweep_plan&) {
-            auto const& chunk = pass.rows_of(cases, true);
+            auto const chunk = pass.rows_of(cases, true);
             auto hooks = pass.bind(chunk);
             auto const rows = engine.run(chunk, hooks);
             read(rows, chunk, hooks);
@@ -88,7 +88,7 @@ public:
         engine<D, B, Clean, decltype(second.bind(chunk_rows{}))> second_engine(model_.backend(),
                                                                                *model_.shared_weights(), clean_);
         auto const receive = [&](std::vector<sweep_case> const& cases, std::vector<workspace<T, memory>>& spaces) {
-            auto const& chunk = first.rows_of(cases, false);
+            auto const chunk = first.rows_of(cases, false);
             auto places = received_places<S>(chunk, layers, wanted, spaces, tables);
             for (auto& rows : row_of)
                 rows.assign(clean_.rows().examples(), static_cast<std::size_t>(-1));
@@ -108,7 +108,7 @@ public:
             std::vector<workspace<T, memory>> spaces(tables.size());
             receive(cases, spaces);
             for (auto const& part : plan_second(cases, plan)) {
-                auto const& rest = second.rows_of(part, true);
+                auto const rest = second.rows_of(part, true);
                 auto patches = second.bind(rest);
                 read(second_engine.run(rest, patches), rest, patches);
             }
