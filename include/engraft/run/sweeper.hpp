@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <utility>
 #include <vector>
 
@@ -241,6 +242,8 @@ private:
             chunks.back().push_back(c);
             plan.memory = std::max(plan.memory, bytes(size, static_cast<double>(chunks.back().size()), policies));
         }
+        // The largest first: tables that grow with each chunk would be memory that is new to the system each time.
+        std::ranges::stable_sort(chunks, std::ranges::greater{}, [](auto const& chunk) { return chunk.size(); });
         return chunks;
     }
 
