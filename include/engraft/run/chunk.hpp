@@ -75,6 +75,14 @@ struct each_step {
     }
 };
 
+/// The steps that a row takes part in; none where it is not computed.
+inline each_step<bool> steps_with(work w) {
+    each_step<bool> steps;
+    if (w != work::none)
+        steps.of(w, [](bool& step) { step = true; });
+    return steps;
+}
+
 /// One case: an example of the clean run under the policy of one entry of a sweep's table.
 struct sweep_case {
     std::size_t entry;

@@ -61,10 +61,8 @@ template <site S>
 idle_layers not_reached(description const& d, case_work const& todo, wanted_rows const& wanted) {
     idle_layers idle{site_index<S>, std::vector<bool>(static_cast<std::size_t>(d.layers))};
     for (auto const& r : wanted.sites) {
-        each_step<bool> reached;
-        if (auto const w = todo.at(static_cast<std::size_t>(r.layer), r.position); w != work::none)
-            reached.of(w, [](bool& step) { step = true; });
-        idle.layers[static_cast<std::size_t>(r.layer)] = !rows_at<S>(reached);
+        auto const layer = static_cast<std::size_t>(r.layer);
+        idle.layers[layer] = !rows_at<S>(steps_with(todo.at(layer, r.position)));
     }
     return idle;
 }

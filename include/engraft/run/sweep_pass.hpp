@@ -99,13 +99,11 @@ public:
 
     /// Memory of the slices that a case's policy acts on.
     double slice_bytes(sweep_case const& c, case_work const& todo) const {
-        return sizeof(row_slice) * static_cast<double>(footprints_[c.entry].slices(
-                                       c.example, [&](int site, std::size_t layer, std::size_t position) {
-                                           each_step<bool> takes_part;
-                                           if (auto const w = todo.at(layer, position); w != work::none)
-                                               takes_part.of(w, [](bool& step) { step = true; });
-                                           return steps_of_sites_[static_cast<std::size_t>(site)](takes_part);
-                                       }));
+        return sizeof(row_slice) *
+               static_cast<double>(
+                   footprints_[c.entry].slices(c.example, [&](int site, std::size_t layer, std::size_t position) {
+                       return steps_of_sites_[static_cast<std::size_t>(site)](steps_with(todo.at(layer, position)));
+                   }));
     }
 
     /// The rows of some cases, by example, then entry.
