@@ -16,7 +16,8 @@ endif()
 if(ENGRAFT_WERROR)
     list(APPEND ENGRAFT_WARNINGS -Werror)
 endif()
-target_compile_options(engraft_program INTERFACE ${ENGRAFT_WARNINGS})
+# clang contracts a * b + c where a processor can, which the source does not ask for.
+target_compile_options(engraft_program INTERFACE ${ENGRAFT_WARNINGS} $<$<COMPILE_LANGUAGE:CXX>:-ffp-contract=off>)
 
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # GCC looks through all that it has read, precompiled headers too, whenever it has grown by some: a tenth of its time.

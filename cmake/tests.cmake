@@ -85,6 +85,16 @@ function(engraft_other_compilers RESULT)
     set(${RESULT} "${others}" PARENT_SCOPE)
 endfunction()
 
+# engraft_is_gnu(COMPILER RESULT): whether it is g++, by whatever name.
+function(engraft_is_gnu COMPILER RESULT)
+    execute_process(COMMAND "${COMPILER}" --version OUTPUT_VARIABLE said ERROR_QUIET)
+    set(gnu FALSE)
+    if(said MATCHES "Free Software Foundation")
+        set(gnu TRUE)
+    endif()
+    set(${RESULT} ${gnu} PARENT_SCOPE)
+endfunction()
+
 # engraft_write_folders(FILE): a CMake file that sets ENGRAFT_FOLDERS to the include folders of the tests and of all that
 # engraft links, for scripts that call a compiler themselves. It is written when the build files are.
 function(engraft_write_folders FILE)

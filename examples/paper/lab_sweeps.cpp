@@ -1,6 +1,5 @@
 #include "lab_of.hpp"
 
-#include <ranges>
 
 #include "../described.hpp"
 
@@ -13,9 +12,11 @@ void draw_scores(eg::sweep_result& all, std::size_t examples) {
     eg::random random(1, 1);
     for (std::size_t e = 0; e < examples; ++e)
         all.set_clean(0, e, 1);
-    for (std::size_t i = 0; i < all.of().size() / examples; ++i)
-        for (double const score = random.uniform(); auto const e : std::views::iota(std::size_t{0}, examples))
+    for (std::size_t i = 0; i < all.of().size() / examples; ++i) {
+        double const score = random.uniform();
+        for (std::size_t e = 0; e < examples; ++e)
             all.set(0, i, e, score);
+    }
 }
 
 } // namespace

@@ -158,7 +158,7 @@ TEST_CASE("the product back is that of the formula, the same to the bit whatever
     for (auto [in, out] : {std::pair<std::size_t, std::size_t>{8, 5}, {20, 33}, {128, 755}, {77, 600}, {576, 192}}) {
         auto const dy = random_table(out, rows, out), w = random_table(in, out, in);
         auto const map = one.make_linear(random_table(in, out, in), {});
-        auto const back = [&](adjoint const& a, std::size_t first, std::size_t count, bool add) {
+        auto const back = [&, in = in](adjoint const& a, std::size_t first, std::size_t count, bool add) {
             auto dx = random_table(4, rows, in);
             a.linear(as_matrix(dx).row_range(0, count), as_matrix(dy).row_range(first, count), map, add);
             auto const all = dx.to_host();

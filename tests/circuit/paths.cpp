@@ -72,9 +72,7 @@ void check_resumed(Sweep const& sweep) {
     double const few = whole.planned.memory / 4;
     remembered kept;
     eg::sweep_options options{.memory = few, .journal = &kept};
-    double reached = 0;
-    options.progress = [&](double share) {
-        reached = share;
+    options.progress = [](double share) {
         if (share > 0.5)
             throw stopped("stopped");
     };

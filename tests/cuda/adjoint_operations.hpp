@@ -79,7 +79,7 @@ void products_back(double tolerance) {
         for (std::size_t count : {1u, 7u, 260u})
             for (bool add : {false, true}) {
                 INFO(out << " -> " << in << ", " << count << " rows");
-                same_as_reference<B>(tolerance * std::sqrt(double(out)), [&](auto const& m) {
+                same_as_reference<B>(tolerance * std::sqrt(double(out)), [&, in = in, out = out](auto const& m) {
                     auto const map = m.b.make_linear(m.make(20, out, in), m.vector(21, out));
                     auto const dy = m.make(22, count + 2, out + 3);
                     auto dx = m.make(23, count, in + (add ? 4 : 0));

@@ -147,7 +147,9 @@ void products(double tolerance, double exact_tolerance) {
             for (bool bias : {false, true}) {
                 INFO(in << " -> " << out << ", " << count << " rows");
                 double const of_inputs = tolerance * std::sqrt(double(in));
-                auto const work = [&](auto const& m) { return product(m, in, out, bias, 2, count, bias); };
+                auto const work = [&, in = in, out = out](auto const& m) {
+                    return product(m, in, out, bias, 2, count, bias);
+                };
                 same_as_reference<B>(of_inputs, work);
             }
     same_as_reference<B>(tolerance * 8, [](auto const& m) {

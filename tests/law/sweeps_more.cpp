@@ -133,7 +133,7 @@ TEST_CASE("receivers get z of the first pass though attn_out is replaced there",
 
 TEST_CASE("what a policy puts into attention may show keys that are hidden", "[sweeps]") {
     pair_of_runs<eg::reference> const s;
-    for (auto const& where : {eg::layers({1}) & eg::at({1, 2}), eg::layers({0, 1, 2}) & eg::at({0})}) {
+    for (auto const& where : {eg::layers({1}) & eg::at({1, 2}), eg::layers({0, 1, 2}) & eg::at(0)}) {
         auto const policy_of = [&](int layer) {
             return eg::patch(eg::resid_pre, eg::layer(layer) & eg::at({1, -1}), s.noise) |
                    eg::ablate(eg::scores, where, 0.5) | eg::ablate(eg::pattern, where & eg::head(2), 0.25);

@@ -223,10 +223,12 @@ TEST_CASE("means and standard deviations of activation patching are those of the
                     }
                     auto const n = static_cast<double>(list.size());
                     auto const& all = numbers["activation_patching"];
-                    auto const line = std::find_if(all.begin(), all.end(), [&](auto const& l) {
-                        return l["model"] == model && l["group"] == letters.at(group) &&
-                               l["desideratum"] == desideratum;
-                    });
+                    auto const line =
+                        std::find_if(all.begin(), all.end(),
+                                     [&, model = model, group = group, desideratum = desideratum](auto const& l) {
+                                         return l["model"] == model && l["group"] == letters.at(group) &&
+                                                l["desideratum"] == desideratum;
+                                     });
                     REQUIRE(line != all.end());
                     CHECK((*line)["count"] == 10);
                     CHECK((*line)["mean"].get<double>() == Approx(sum / n).margin(1e-12));

@@ -34,15 +34,6 @@ struct pack_items<std::index_sequence<I...>, T...> : pack_item<I, T>... {
 template <class... T>
 using pack = pack_items<std::index_sequence_for<T...>, T...>;
 
-/// The value of a type that it has once.
-template <class T, std::size_t I>
-constexpr T& pack_get(pack_item<I, T>& item) {
-    return item.value;
-}
-template <class T, std::size_t I>
-constexpr T const& pack_get(pack_item<I, T> const& item) {
-    return item.value;
-}
 /// The value at a place.
 template <std::size_t I, class T>
 constexpr T& pack_at(pack_item<I, T>& item) {

@@ -26,7 +26,7 @@ public:
     void apply(hook_point<D, At> const& point, auto view) {
         constexpr bool is_it[] = {std::is_same_v<At, S>...};
         constexpr auto i = static_cast<std::size_t>(std::find(std::begin(is_it), std::end(is_it), true) - is_it);
-        (*cache_)[At{}].keep(*backend_, point.layer(), view.data(), view.size());
+        cache_->store(At{}).keep(*backend_, point.layer(), view.data(), view.size());
         fired_ += chosen_[i].count(static_cast<std::size_t>(point.layer()));
     }
 
@@ -77,7 +77,7 @@ struct capture_policy : touches_nothing {
     template <class Binding>
     auto bind(Binding const& run) const {
         constexpr auto D = Binding::model;
-        (run.cache[S{}].prepare(resolve<D, S>(where, run.rows, run.may_not_fire)), ...);
+        (run.cache.store(S{}).prepare(resolve<D, S>(where, run.rows, run.may_not_fire)), ...);
         using cache = std::remove_reference_t<decltype(run.cache)>;
         return detail::bound_capture<D, typename Binding::backend_type, cache, S...>(
             run.backend, run.cache, std::array{resolve<D, S>(where, run.rows, run.may_not_fire)...});

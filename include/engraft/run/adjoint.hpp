@@ -50,7 +50,7 @@ public:
     /// Gradients with respect to a site's activations as they leave it, behind all policies there.
     /// A site that was not asked for does not compile [cache.site].
     template <site S>
-    auto const& operator[](S) const {
+    auto operator[](S) const {
         return content_->kept[S{}];
     }
 

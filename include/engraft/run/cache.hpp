@@ -2,11 +2,10 @@
 
 #include <cstddef>
 #include <memory>
-#include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
-#include <engraft/core/pack.hpp>
 #include <engraft/core/tensor.hpp>
 #include <engraft/intervene/selection.hpp>
 
@@ -87,12 +86,13 @@ public:
             backend.copy_slices(layers_[l].data(), all, copies_);
     }
 
-protected:
-    void require_whole(int layer) const {
+    /// The elements of all rows.
+    value_type const* whole(int layer) const {
         require_layer(layer);
         if (!places_.empty())
             throw missing_activation({"engraft [cache.position]: only some positions of ", site_,
                                       " were captured; capture all of them, or ask for `slice`"});
+        return elements(layer);
     }
     std::size_t first_extent() const { return layout_.first_extent(); }
 
@@ -111,23 +111,39 @@ private:
 };
 } // namespace detail
 
-/// What a run kept of one site: for each captured layer, the activation of all rows or of chosen ones.
+/// What a run kept of one site: for each captured layer, the activation of all rows or of chosen ones. A look at the
+/// run's own memory, to be used no longer than the run.
 template <description D, class Backend, site S>
-class captured : public detail::kept_rows<Backend> {
+class captured {
 public:
     using shape = typename hook_point<D, S>::shape;
+    using value_type = typename Backend::value_type;
 
-    explicit captured(std::shared_ptr<ragged const> rows)
-        : detail::kept_rows<Backend>(std::move(rows), S::name, hook_point<D, S>::layers, site_heads<D, S>,
-                                     site_width<D, S>) {}
+    explicit captured(detail::kept_rows<Backend> const& kept) : kept_(&kept) {}
 
     /// The layer's activation at all rows.
     /// shape [rows, ...] as the hook point's type says; flat for attention patterns
     /// throws missing_activation when the layer, or some of its positions, were not captured
-    view<typename Backend::value_type const, typename Backend::memory_type, shape> whole(int layer) const {
-        this->require_whole(layer);
-        return {this->elements(layer), shape(this->first_extent())};
+    view<value_type const, typename Backend::memory_type, shape> whole(int layer) const {
+        return {kept_->whole(layer), shape(kept_->first_extent())};
     }
+
+    /// Elements of one head of one row, on the host; the whole row where the site has no heads.
+    /// throws missing_activation when the layer or the position was not captured
+    std::vector<value_type> slice(int layer, std::size_t example, long position, std::size_t head = 0) const {
+        return kept_->slice(layer, example, position, head);
+    }
+
+    /// Of `elements`, as the backend has them, a slice begins at `offset` and has `slice_width`: for policies.
+    value_type const* elements(int layer) const { return kept_->elements(layer); }
+    std::size_t offset(std::size_t example, std::size_t position, std::size_t head) const {
+        return kept_->offset(example, position, head);
+    }
+    std::size_t slice_width(std::size_t example) const { return kept_->slice_width(example); }
+    void require_layer(int layer) const { kept_->require_layer(layer); }
+
+private:
+    detail::kept_rows<Backend> const* kept_;
 };
 
 /// What a run kept: its sites are part of the type, so that asking for another one does not compile.
@@ -145,27 +161,31 @@ public:
     template <site One>
     static constexpr bool holds = (std::is_same_v<One, S> || ...);
 
-    explicit cache(std::shared_ptr<ragged const> const& rows) : stores_{{captured<D, Backend, S>(rows)}...} {}
+    explicit cache([[maybe_unused]] std::shared_ptr<ragged const> const& rows) {
+        (stores_.emplace_back(rows, S::name, hook_point<D, S>::layers, site_heads<D, S>, site_width<D, S>), ...);
+    }
 
     template <site One>
-    auto const& operator[](One) const {
-        require_holds<One>();
-        return detail::pack_get<captured<D, Backend, One>>(stores_);
+    captured<D, Backend, One> operator[](One) const {
+        return captured<D, Backend, One>(stores_[place_of<One>()]);
     }
     template <site One>
-    auto& operator[](One) {
-        require_holds<One>();
-        return detail::pack_get<captured<D, Backend, One>>(stores_);
+    detail::kept_rows<Backend>& store(One) {
+        return stores_[place_of<One>()];
     }
 
 private:
     template <site One>
-    static constexpr void require_holds() {
+    static constexpr std::size_t place_of() {
         static_assert(holds<One>,
                       "engraft [cache.site]: the run did not keep this site; add capture(site) to that run");
+        std::size_t place = 0;
+        [[maybe_unused]] bool found = false;
+        ((found = found || std::is_same_v<One, S>, place += !found), ...);
+        return place;
     }
 
-    detail::pack<captured<D, Backend, S>...> stores_;
+    std::vector<detail::kept_rows<Backend>> stores_; ///< in the order of the sites
 };
 
 } // namespace engraft

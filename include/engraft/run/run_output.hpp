@@ -58,7 +58,7 @@ public:
 
     /// The captured activations of a site; a site that the run did not capture does not compile [cache.site].
     template <site S>
-    captured<D, Backend, S> const& operator[](S) const {
+    captured<D, Backend, S> operator[](S) const {
         return content_->kept[S{}];
     }
 
