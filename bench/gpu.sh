@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.."
 work=build/gpu
 mkdir -p "$work"
 arch=${GPU_ARCHITECTURE:-sm_90}
-flags="-std=c++20 -DENGRAFT_COMPILED_IO -Iinclude -Itests"
+flags="-std=c++20 -DENGRAFT_COMPILED -Iinclude -Itests"
 if [ -d "$work/include" ]; then
     flags="$flags -isystem $work/include"
 fi

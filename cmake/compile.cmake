@@ -35,7 +35,7 @@ endif()
 
 # Bodies in a precompiled header would be instantiated by every source that includes it, which takes seconds.
 if(DEFINED PRECOMPILE OR DEFINED PRECOMPILED)
-    list(APPEND arguments -DENGRAFT_COMPILED_IO)
+    list(APPEND arguments -DENGRAFT_COMPILED)
 endif()
 if(DEFINED PRECOMPILE)
     set(SOURCE "${PRECOMPILE}") # for messages

@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include <engraft/backend/cpu/adjoint.hpp>
+#include <engraft/backend/cpu/source/tile.ipp>
 #include <engraft/backend/reference/reference.hpp>
 #include <engraft/core/random.hpp>
 

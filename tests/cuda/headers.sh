@@ -26,7 +26,7 @@ echo "$count headers need nvcc"
 
 if [ -n "$nvcc" ]; then
     echo '#include <engraft/engraft.hpp>' >"$work/device.cu"
-    "$nvcc" -std=c++20 -DENGRAFT_COMPILED_IO -Iinclude -M "$work/device.cu" >"$work/headers"
+    "$nvcc" -std=c++20 -DENGRAFT_COMPILED -Iinclude -M "$work/device.cu" >"$work/headers"
     if grep -E '/(Eigen|xtensor|nlohmann|pcre2|utf8proc|dnnl)' "$work/headers"; then
         echo "a device program must not read these"
         wrong=1

@@ -4,7 +4,7 @@
 set -eu
 # One name stands in every object and is dropped from all but one, as tests/install/mixed.sh sees.
 defined=$("$1" --extern-only --defined-only --demangle "$2" | grep -v ' [VWu] ' |
-    grep -v ' engraft_io_is_in_headers_or_linked_but_not_both$' || true)
+    grep -v ' engraft_is_in_headers_or_linked_but_not_both$' || true)
 if [ -n "$defined" ]; then
     echo "these are not inline:"
     echo "$defined"

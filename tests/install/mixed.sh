@@ -1,7 +1,7 @@
 #!/bin/sh
-# A program of two sources, of which one has the bodies of engraft's io in the headers and the other links them, is
+# A program of two sources, of which one has the bodies of engraft in the headers and the other links them, is
 # refused by the linker; of one kind, it links.
-# usage: mixed.sh ROOT WORK COMPILER ENGRAFT_IO [FLAG]
+# usage: mixed.sh ROOT WORK COMPILER LIBRARY [FLAG]
 set -eu
 root=$1 work=$2 compiler=$3 library=$4 flag=${5-}
 rm -rf "$work"
@@ -11,7 +11,7 @@ printf '#include <engraft/io/utf8.hpp>\nbool other() { return engraft::is_utf8("
 printf '#include <engraft/io/utf8.hpp>\nbool other();\nint main() { return !(other() && engraft::is_utf8("y")); }\n' >main.cpp
 for name in other main; do
     "$compiler" -std=c++20 -I"$root/include" -c "$name.cpp" -o "$name.headers.o"
-    "$compiler" -std=c++20 -I"$root/include" -DENGRAFT_COMPILED_IO -c "$name.cpp" -o "$name.linked.o"
+    "$compiler" -std=c++20 -I"$root/include" -DENGRAFT_COMPILED -c "$name.cpp" -o "$name.linked.o"
 done
 link() { # link PROGRAM OBJECT...
     program=$1
@@ -29,5 +29,5 @@ for how in headers linked; do
         echo "a program links though its other.cpp has the bodies by '$how' and its main.cpp by '$than'"
         exit 1
     fi
-    grep -q 'engraft_io_is_in_headers_or_linked_but_not_both' mixed_$how.txt || { cat mixed_$how.txt; exit 1; }
+    grep -q 'engraft_is_in_headers_or_linked_but_not_both' mixed_$how.txt || { cat mixed_$how.txt; exit 1; }
 done

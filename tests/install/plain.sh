@@ -1,6 +1,6 @@
 #!/bin/sh
 # Compiles the consumer's program by one command, without CMake, and runs it: with all of engraft in headers; and, of
-# both, with io/source/io.cpp as a second source, and optimised, so that it computes and does not only refuse.
+# both, with engraft.cpp and io.cpp as further sources, and optimised, so that it computes and does not only refuse.
 # usage: plain.sh ROOT WORK COMPILER openmp|one_thread in_headers|both
 set -eu
 root=$1 work=$2 compiler=$3
@@ -32,7 +32,8 @@ if [ "$5" = in_headers ]; then
     build in_headers "$source"
 else
     build in_headers -O1 "$source"
-    build compiled -O1 -DENGRAFT_COMPILED_IO "$source" "$root/include/engraft/io/source/io.cpp"
+    build compiled -O1 -DENGRAFT_COMPILED "$source" "$root/include/engraft/engraft.cpp" \
+        "$root/include/engraft/io/source/io.cpp"
     compute in_headers
     compute compiled
 fi

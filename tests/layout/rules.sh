@@ -30,20 +30,20 @@ else
 fi
 
 refuse "Eigen is not included: products are backend/cpu's own" "$(including '(unsupported/)?Eigen/' include || true)"
-# Programs that link engraft_io must not pay for these.
+# Programs that link engraft_compiled must not pay for these.
 refuse "nlohmann-json is included by io/json.hpp and under io/source only, as io/json.hpp is" \
     "$(including '(nlohmann/|engraft/io/json.hpp)' include | grep -vE '^include/engraft/io/(json.hpp:|source/)' || true)"
 refuse "PCRE2 and utf8proc are included under io/source only" \
     "$(including '(pcre2|utf8proc)' include | grep -v '^include/engraft/io/source/' || true)"
-refuse "what is under io/source is included there, and by its header at the end, if at all" \
-    "$(including 'engraft/io/source/' include examples tests bench |
-        grep -vE '^include/engraft/io/(source/|[a-z0-9_]+\.hpp:)' || true)"
-refuse "a header under io includes its source only where ENGRAFT_COMPILED_IO is not defined" \
-    "$(find include/engraft/io -maxdepth 1 -name '*.hpp' -exec awk '
+refuse "what is under source is included there, by engraft.cpp, and by its header at the end, if at all" \
+    "$(including 'engraft/([a-z]+/)+source/' include examples tests bench |
+        grep -vE '^(include/engraft/(engraft\.cpp:|([a-z]+/)+(source/|[a-z0-9_]+\.hpp:))|tests/backend/linear.cpp:)' || true)"
+refuse "a header includes its source only where ENGRAFT_COMPILED is not defined" \
+    "$(find include/engraft -name '*.hpp' -exec awk '
         FNR == 1 { open = 0 }
-        /^#ifndef ENGRAFT_COMPILED_IO$/ { open = 1 }
+        /^#ifndef ENGRAFT_COMPILED$/ { open = 1 }
         /^#endif/ { open = 0 }
-        /^ *# *include *<engraft\/io\/source\// && !open { print FILENAME ":" FNR ":" $0 }' {} +)"
+        /^ *# *include *<engraft\/[a-z\/]*\/source\// && !open { print FILENAME ":" FNR ":" $0 }' {} +)"
 refuse "CLI11 is for the examples" "$(including CLI/ include tests bench)"
 refuse "Catch2 is included in tests/catch.hpp only" \
     "$(including catch2/ include examples bench tests | grep -v '^tests/catch.hpp:' || true)"

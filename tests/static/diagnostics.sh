@@ -10,7 +10,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 # All ids in the headers.
-find include/engraft -type f \( -name '*.hpp' -o -name '*.cuh' \) -exec cat {} + >"$work/headers"
+find include/engraft -type f \( -name '*.hpp' -o -name '*.ipp' -o -name '*.cuh' \) -exec cat {} + >"$work/headers"
 grep -o 'engraft \[[a-z0-9_.]*\]' "$work/headers" | sed 's/.*\[//; s/\]//' | sort -u >"$work/used" || true
 
 # Those inside the parentheses of a static_assert. Parentheses in strings do not count; comments may say anything.
@@ -54,7 +54,7 @@ complain() { # complain IDS TEXT: one line for each id
 comm -23 "$work/used" "$work/sections" >"$work/difference"
 complain "$work/difference" "used in include/engraft, but $page has no section \"## <id>\" for it"
 comm -13 "$work/used" "$work/sections" >"$work/difference"
-complain "$work/difference" "$page has a section for it, but no header uses \"engraft [<id>]\""
+complain "$work/difference" "$page has a section for it, but no file under include uses \"engraft [<id>]\""
 comm -23 "$work/asserted" "$work/negatives" >"$work/difference"
 complain "$work/difference" "in a static_assert, but there is no tests/static/<id>.cpp that must not compile"
 comm -13 "$work/asserted" "$work/negatives" >"$work/difference"

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <iterator>
-#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -11,6 +9,7 @@
 #include <vector>
 
 #include <engraft/core/error.hpp>
+#include <engraft/core/linkage.hpp>
 #include <engraft/core/random.hpp>
 #include <engraft/intervene/where.hpp>
 
@@ -53,66 +52,27 @@ struct circuit {
 };
 
 /// The heads of `first` that are also in `second`, in the order of `first`.
-inline std::vector<node> heads_in(std::span<node const> first, std::span<node const> second) {
-    std::set<node> const known(second.begin(), second.end());
-    std::vector<node> kept;
-    std::ranges::copy_if(first, std::back_inserter(kept), [&](node n) { return known.contains(n); });
-    return kept;
-}
+std::vector<node> heads_in(std::span<node const> first, std::span<node const> second);
 
 /// The heads of `first` that are not in `second`, in the order of `first`.
-inline std::vector<node> heads_not_in(std::span<node const> first, std::span<node const> second) {
-    std::set<node> const known(second.begin(), second.end());
-    std::vector<node> kept;
-    std::ranges::copy_if(first, std::back_inserter(kept), [&](node n) { return !known.contains(n); });
-    return kept;
-}
+std::vector<node> heads_not_in(std::span<node const> first, std::span<node const> second);
 
 namespace detail {
 
 /// The group of that name in another circuit, where it must act at the same role.
-inline circuit_group const* counterpart(circuit_group const& group, circuit const& other) {
-    auto const* found = other.find(group.name);
-    if (found && found->role != group.role)
-        throw bad_input({"the group `", group.name, "` acts at `", group.role, "` in one circuit and at `", found->role,
-                         "` in the other; such groups have no nodes in common to speak of"});
-    return found;
-}
+circuit_group const* counterpart(circuit_group const& group, circuit const& other);
 
 } // namespace detail
 
 /// The nodes of either circuit, group by group: those of `a`, then what `b` adds. throws bad_input when a group acts at
 /// another role in `b`; so do & and -
-inline circuit operator|(circuit const& a, circuit const& b) {
-    circuit sum = a;
-    for (auto& group : sum.groups)
-        if (auto const* other = detail::counterpart(group, b)) {
-            auto const added = heads_not_in(other->heads, group.heads);
-            group.heads.insert(group.heads.end(), added.begin(), added.end());
-        }
-    for (auto const& group : b.groups)
-        if (!a.find(group.name))
-            sum.groups.push_back(group);
-    return sum;
-}
+circuit operator|(circuit const& a, circuit const& b);
 
 /// The nodes of both circuits, in the groups that both have; a group may come out empty.
-inline circuit operator&(circuit const& a, circuit const& b) {
-    circuit common;
-    for (auto const& group : a.groups)
-        if (auto const* other = detail::counterpart(group, b))
-            common.groups.push_back({group.name, group.role, heads_in(group.heads, other->heads)});
-    return common;
-}
+circuit operator&(circuit const& a, circuit const& b);
 
 /// The nodes of `a` that are not in `b`, in the groups of `a`; a group may come out empty.
-inline circuit operator-(circuit const& a, circuit const& b) {
-    circuit rest = a;
-    for (auto& group : rest.groups)
-        if (auto const* other = detail::counterpart(group, b))
-            group.heads = heads_not_in(group.heads, other->heads);
-    return rest;
-}
+circuit operator-(circuit const& a, circuit const& b);
 
 /// A group of as many heads, drawn at random from all heads of the model: the baseline of a comparison.
 template <description D>
@@ -126,30 +86,7 @@ circuit_group random_like(circuit_group const& group, random& r) {
 /// A circuit with the same groups, roles and numbers of heads, drawn at random from layers x heads. The groups of one
 /// role are drawn together, so that no node comes twice. throws bad_input when a role has more heads than the model
 /// source Prakash et al. 2024, section 4.3, "random circuits"
-inline circuit random_like(circuit const& c, int layers, int heads, random& r) {
-    if (layers < 1 || heads < 1)
-        throw bad_input({"random circuits need layers and heads, not ", layers, " x ", heads});
-    circuit drawn = c;
-    std::set<std::string> done;
-    for (auto const& first : c.groups) {
-        if (!done.insert(first.role).second)
-            continue;
-        std::size_t count = 0;
-        for (auto const& group : c.groups)
-            count += group.role == first.role ? group.heads.size() : 0;
-        auto const all = static_cast<std::size_t>(layers) * static_cast<std::size_t>(heads);
-        auto const items = r.sample(all, count);
-        auto next = items.begin();
-        for (auto& group : drawn.groups)
-            if (group.role == first.role)
-                for (auto& head : group.heads) {
-                    auto const i = *next++;
-                    head = {static_cast<int>(i / static_cast<std::size_t>(heads)),
-                            static_cast<int>(i % static_cast<std::size_t>(heads))};
-                }
-    }
-    return drawn;
-}
+circuit random_like(circuit const& c, int layers, int heads, random& r);
 
 template <description D>
 circuit random_like(circuit const& c, random& r) {
@@ -157,3 +94,7 @@ circuit random_like(circuit const& c, random& r) {
 }
 
 } // namespace engraft
+
+#ifndef ENGRAFT_COMPILED
+#include <engraft/circuit/source/circuit.ipp>
+#endif

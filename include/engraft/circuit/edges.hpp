@@ -1,12 +1,11 @@
 #pragma once
 
-#include <algorithm>
 #include <compare>
-#include <cstddef>
 #include <limits>
 #include <string>
 #include <vector>
 
+#include <engraft/core/linkage.hpp>
 #include <engraft/model/description.hpp>
 #include <engraft/run/table.hpp>
 
@@ -46,19 +45,7 @@ struct edge {
 };
 
 /// "5.1 -> 6.q3", "2.mlp -> logits"
-inline std::string name_of(edge const& e) {
-    auto const layer = [](int l) { return std::to_string(l) + "."; };
-    auto const from =
-        layer(e.from.layer) + (e.from.head == edge_sender::mlp ? std::string("mlp") : std::to_string(e.from.head));
-    switch (e.to.input) {
-    case edge_input::unembedding:
-        return from + " -> logits";
-    case edge_input::mlp:
-        return from + " -> " + layer(e.to.layer) + "mlp";
-    default:
-        return from + " -> " + layer(e.to.layer) + "qkv"[static_cast<int>(e.to.input)] + std::to_string(e.to.head);
-    }
-}
+std::string name_of(edge const& e);
 
 /// Whether the receiver reads the stream behind the sender. An MLP has attention of its own layer before it, unless the
 /// two stand in parallel.
@@ -68,30 +55,10 @@ constexpr bool reaches(description const& d, edge_sender const& from, edge_recei
 }
 
 /// All that writes to the stream, in the order of a forward pass.
-inline std::vector<edge_sender> edge_senders(description const& d) {
-    std::vector<edge_sender> all;
-    for (int l = 0; l < d.layers; ++l) {
-        for (int h = 0; h < d.heads; ++h)
-            all.push_back({l, h});
-        all.push_back({l, edge_sender::mlp});
-    }
-    return all;
-}
+std::vector<edge_sender> edge_senders(description const& d);
 
 /// All that reads the stream, in the order of a forward pass.
-inline std::vector<edge_receiver> edge_receivers(description const& d) {
-    std::vector<edge_receiver> all;
-    for (int l = 0; l < d.layers; ++l) {
-        for (int h = 0; h < d.heads; ++h)
-            all.push_back({l, edge_input::query, h});
-        for (auto const input : {edge_input::key, edge_input::value})
-            for (int h = 0; h < d.kv_heads; ++h)
-                all.push_back({l, input, h});
-        all.push_back({l, edge_input::mlp, 0});
-    }
-    all.push_back({d.layers, edge_input::unembedding, 0});
-    return all;
-}
+std::vector<edge_receiver> edge_receivers(description const& d);
 
 /// Every edge from a head or an MLP, receiver by receiver. axes [edge]
 template <description D>
@@ -108,14 +75,11 @@ table<edge> each_edge() {
 namespace detail {
 
 /// throws bad_layer, bad_head or bad_input for an edge that the model does not have
-inline void require_edge(description const& d, edge const& e) {
-    auto const senders = edge_senders(d);
-    auto const receivers = edge_receivers(d);
-    if (std::ranges::find(senders, e.from) == senders.end() || std::ranges::find(receivers, e.to) == receivers.end() ||
-        !reaches(d, e.from, e.to))
-        throw bad_input({"engraft [edge.exists]: there is no edge ", name_of(e), " in this model: an edge goes from a ",
-                         "head or an MLP to what reads the stream behind it"});
-}
+void require_edge(description const& d, edge const& e);
 
 } // namespace detail
 } // namespace engraft
+
+#ifndef ENGRAFT_COMPILED
+#include <engraft/circuit/source/edges.ipp>
+#endif

@@ -1,18 +1,15 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <concepts>
 #include <cstddef>
-#include <functional>
 #include <limits>
 #include <span>
-#include <string>
-#include <utility>
 #include <vector>
 
 #include <engraft/circuit/circuit.hpp>
 #include <engraft/core/error.hpp>
+#include <engraft/core/linkage.hpp>
 
 /// Which heads a circuit can do without. A head v is judged while some other heads of its group, K, are away as well,
 /// so that heads which stand in for each other are seen: v's contribution is
@@ -30,22 +27,7 @@ struct pair_accuracies {
 };
 
 /// The same accuracies with the heads in another order. throws bad_input when it does not name the same heads
-inline pair_accuracies arranged(pair_accuracies const& from, std::vector<node> order) {
-    if (order.size() != from.heads.size())
-        throw bad_input({"there are accuracies of ", from.heads.size(), " heads, not of ", order.size()});
-    std::vector<std::size_t> places;
-    for (auto const head : order) {
-        auto const at = std::ranges::find(from.heads, head);
-        if (at == from.heads.end() || std::ranges::count(order, head) != 1)
-            throw bad_input({"head ", head.layer, ".", head.head, " has no accuracies, or is named twice"});
-        places.push_back(static_cast<std::size_t>(at - from.heads.begin()));
-    }
-    pair_accuracies to{std::move(order), {}};
-    for (auto const i : places)
-        for (auto const j : places)
-            to.values.push_back(from(i, j));
-    return to;
-}
+pair_accuracies arranged(pair_accuracies const& from, std::vector<node> order);
 
 struct minimality_options {
     double threshold = 0.01; ///< the least contribution that keeps a head
@@ -53,34 +35,15 @@ struct minimality_options {
 };
 
 /// The number of heads in K: fraction x heads, rounded up. (A group of one head has none to put there.)
-inline std::size_t partner_count(std::size_t heads, double fraction) {
-    if (!(fraction >= 0 && fraction <= 1))
-        throw bad_input("the fraction of heads in K must be from 0 to 1");
-    // 0.3 x 70 must be 21 although no double is 0.3.
-    auto const exact = fraction * static_cast<double>(heads);
-    return static_cast<std::size_t>(std::max(0.0, std::ceil(exact - 1e-9 * std::max(1.0, exact))));
-}
+std::size_t partner_count(std::size_t heads, double fraction);
 
 /// K for head v: the first `count` other heads w by acc(w, w) - acc(v, w), largest first; equal ones in the order of
 /// the group. These are indices into `accuracies.heads`.
-inline std::vector<std::size_t> partners(pair_accuracies const& accuracies, std::size_t head, std::size_t count) {
-    std::vector<std::size_t> others;
-    for (std::size_t i = 0; i < accuracies.heads.size(); ++i)
-        if (i != head)
-            others.push_back(i);
-    std::ranges::stable_sort(others, std::ranges::greater{},
-                             [&](std::size_t i) { return accuracies(i, i) - accuracies(head, i); });
-    others.resize(std::min(count, others.size()));
-    return others;
-}
+std::vector<std::size_t> partners(pair_accuracies const& accuracies, std::size_t head, std::size_t count);
 
 /// What a head adds: without_k / without_k_and_v - 1. Infinite where nothing is right without it; 0 where nothing is
 /// right either way.
-inline double contribution(double without_k, double without_k_and_v) {
-    if (without_k_and_v == 0)
-        return without_k == 0 ? 0 : std::numeric_limits<double>::infinity();
-    return without_k / without_k_and_v - 1;
-}
+double contribution(double without_k, double without_k_and_v);
 
 /// One head's judgement.
 struct minimality_line {
@@ -92,13 +55,7 @@ struct minimality_line {
 };
 
 /// The heads whose contribution is at least the threshold, in their order.
-inline std::vector<node> needed_heads(std::span<minimality_line const> lines, double threshold) {
-    std::vector<node> kept;
-    for (auto const& line : lines)
-        if (line.contribution() >= threshold)
-            kept.push_back(line.head);
-    return kept;
-}
+std::vector<node> needed_heads(std::span<minimality_line const> lines, double threshold);
 
 /// The thresholds that keep exactly some heads: above the largest contribution of the others, up to the smallest
 /// of theirs. There is none where `above >= upto`.
@@ -114,16 +71,7 @@ struct threshold_range {
     }
 };
 
-inline threshold_range thresholds_that_keep(std::span<minimality_line const> lines, std::span<node const> kept) {
-    threshold_range range;
-    for (auto const& line : lines) {
-        if (std::ranges::find(kept, line.head) != kept.end())
-            range.upto = std::min(range.upto, line.contribution());
-        else
-            range.above = std::max(range.above, line.contribution());
-    }
-    return range;
-}
+threshold_range thresholds_that_keep(std::span<minimality_line const> lines, std::span<node const> kept);
 
 /// Something that measures circuits: called with each, `accuracy(circuit)`; or, where many are measured faster
 /// together, with a list, `accuracy(beside, circuits)`, each of which is `beside` without some heads. `mean_ablation`
@@ -209,3 +157,7 @@ circuit minimal_circuit(circuit const& c, minimality_options options, Accuracy c
 }
 
 } // namespace engraft
+
+#ifndef ENGRAFT_COMPILED
+#include <engraft/circuit/source/minimality.ipp>
+#endif

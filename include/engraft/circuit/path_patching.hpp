@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <engraft/circuit/discovery.hpp>
+#include <engraft/core/linkage.hpp>
 #include <engraft/intervene/freeze.hpp>
 #include <engraft/intervene/patch.hpp>
 #include <engraft/run/sweep.hpp>
@@ -15,13 +16,7 @@ namespace engraft {
 namespace detail {
 
 /// Of each example the role's position and all behind it.
-inline std::vector<std::vector<long>> from_role_on(role const& at, ragged const& rows) {
-    std::vector<std::vector<long>> positions(rows.examples());
-    for (std::size_t e = 0; e < rows.examples(); ++e)
-        for (auto p = rows.position(e, at.positions.at(e)); p < rows.length(e); ++p)
-            positions[e].push_back(static_cast<long>(p));
-    return positions;
-}
+std::vector<std::vector<long>> from_role_on(role const& at, ragged const& rows);
 
 } // namespace detail
 
@@ -198,3 +193,7 @@ std::vector<sweep_plan> plan_discovery(model<D, B> const& m, Clean const& clean,
 }
 
 } // namespace engraft
+
+#ifndef ENGRAFT_COMPILED
+#include <engraft/circuit/source/path_patching.ipp>
+#endif

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <engraft/core/hash.hpp>
+#include <engraft/core/linkage.hpp>
 #include <engraft/intervene/policy.hpp>
 #include <engraft/intervene/selection.hpp>
 
@@ -44,22 +45,10 @@ public:
     }
 
     /// Where, and how; not which values.
-    void add_to(hasher& h) const {
-        h.add(records_.size());
-        for (auto const& r : records_) {
-            h.add(r.site).add(r.how).add(r.replaces).add(r.heads).add(r.chosen.heads);
-            for (auto const& p : r.chosen.places)
-                h.add(p.example).add(p.position).add(p.source_position);
-        }
-    }
+    void add_to(hasher& h) const;
 
     /// Of memory, of all places and heads that are listed.
-    std::size_t bytes() const {
-        std::size_t sum = 0;
-        for (auto const& r : records_)
-            sum += sizeof(r) + r.chosen.bytes();
-        return sum;
-    }
+    std::size_t bytes() const;
 
     /// Slices of an example at rows that are there: there(site, layer, position).
     template <class There>
@@ -177,3 +166,7 @@ footprint footprint_of(Policy const& policy, ragged const& rows) {
 }
 
 } // namespace engraft
+
+#ifndef ENGRAFT_COMPILED
+#include <engraft/intervene/source/footprint.ipp>
+#endif

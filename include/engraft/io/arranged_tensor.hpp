@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include <engraft/io/linkage.hpp>
+#include <engraft/core/linkage.hpp>
 #include <engraft/io/stored_tensor.hpp>
 
 namespace engraft {
@@ -30,6 +30,6 @@ void read_elements(arranged_tensor const& tensor, std::size_t first, std::span<T
 
 } // namespace engraft
 
-#ifndef ENGRAFT_COMPILED_IO
+#ifndef ENGRAFT_COMPILED
 #include <engraft/io/source/arranged_tensor.ipp>
 #endif

@@ -10,8 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include <engraft/core/linkage.hpp>
 #include <engraft/core/token.hpp>
-#include <engraft/io/linkage.hpp>
 
 namespace engraft {
 
@@ -91,6 +91,6 @@ private:
 
 } // namespace engraft
 
-#ifndef ENGRAFT_COMPILED_IO
+#ifndef ENGRAFT_COMPILED
 #include <engraft/io/source/bpe.ipp>
 #endif

@@ -11,8 +11,8 @@
 #include <vector>
 
 #include <engraft/core/error.hpp>
+#include <engraft/core/linkage.hpp>
 #include <engraft/io/arranged_tensor.hpp>
-#include <engraft/io/linkage.hpp>
 #include <engraft/io/safetensors.hpp>
 #include <engraft/io/stored_tensor.hpp>
 
@@ -93,6 +93,6 @@ private:
 
 } // namespace engraft
 
-#ifndef ENGRAFT_COMPILED_IO
+#ifndef ENGRAFT_COMPILED
 #include <engraft/io/source/checkpoint.ipp>
 #endif

@@ -3,7 +3,7 @@
 #include <filesystem>
 
 #include <engraft/circuit/circuit.hpp>
-#include <engraft/io/linkage.hpp>
+#include <engraft/core/linkage.hpp>
 
 namespace engraft {
 
@@ -20,6 +20,6 @@ void write_circuit(std::filesystem::path const& path, circuit const& c);
 
 } // namespace engraft
 
-#ifndef ENGRAFT_COMPILED_IO
+#ifndef ENGRAFT_COMPILED
 #include <engraft/io/source/circuit_file.ipp>
 #endif

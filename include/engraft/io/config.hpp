@@ -3,7 +3,7 @@
 #include <filesystem>
 #include <string>
 
-#include <engraft/io/linkage.hpp>
+#include <engraft/core/linkage.hpp>
 #include <engraft/model/description.hpp>
 
 namespace engraft {
@@ -22,7 +22,7 @@ void require_same(description const& expected, description const& read, std::str
 
 } // namespace engraft
 
-#ifndef ENGRAFT_COMPILED_IO
+#ifndef ENGRAFT_COMPILED
 #include <engraft/io/source/config.ipp>
 #include <engraft/io/source/require_same.ipp>
 #endif

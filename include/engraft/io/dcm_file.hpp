@@ -3,7 +3,7 @@
 #include <filesystem>
 
 #include <engraft/circuit/dcm_state.hpp>
-#include <engraft/io/linkage.hpp>
+#include <engraft/core/linkage.hpp>
 #include <engraft/io/results.hpp>
 
 namespace engraft {
@@ -21,6 +21,6 @@ void write_masks(std::filesystem::path const& path, std::vector<mask_record> con
 
 } // namespace engraft
 
-#ifndef ENGRAFT_COMPILED_IO
+#ifndef ENGRAFT_COMPILED
 #include <engraft/io/source/dcm_file.ipp>
 #endif

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include <engraft/io/linkage.hpp>
+#include <engraft/core/linkage.hpp>
 #include <engraft/io/mapped_file.hpp>
 #include <engraft/io/stored_tensor.hpp>
 
@@ -84,6 +84,6 @@ bool is_gguf(std::filesystem::path const& path);
 
 } // namespace engraft
 
-#ifndef ENGRAFT_COMPILED_IO
+#ifndef ENGRAFT_COMPILED
 #include <engraft/io/source/gguf.ipp>
 #endif

@@ -3,9 +3,9 @@
 #include <map>
 #include <string>
 
+#include <engraft/core/linkage.hpp>
 #include <engraft/io/arranged_tensor.hpp>
 #include <engraft/io/gguf.hpp>
-#include <engraft/io/linkage.hpp>
 #include <engraft/model/description.hpp>
 
 namespace engraft {
@@ -33,7 +33,7 @@ std::map<std::string, arranged_tensor, std::less<>> family_tensors(gguf_file con
 
 } // namespace engraft
 
-#ifndef ENGRAFT_COMPILED_IO
+#ifndef ENGRAFT_COMPILED
 #include <engraft/io/source/gguf_description.ipp>
 #include <engraft/io/source/gguf_tensors.ipp>
 #endif

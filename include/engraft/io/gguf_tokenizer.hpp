@@ -1,7 +1,7 @@
 #pragma once
 
+#include <engraft/core/linkage.hpp>
 #include <engraft/io/gguf.hpp>
-#include <engraft/io/linkage.hpp>
 #include <engraft/io/tokenizer_parts.hpp>
 
 namespace engraft {
@@ -20,6 +20,6 @@ tokenizer_steps::parts read_tokenizer(gguf_file const& file);
 
 } // namespace engraft
 
-#ifndef ENGRAFT_COMPILED_IO
+#ifndef ENGRAFT_COMPILED
 #include <engraft/io/source/gguf_tokenizer.ipp>
 #endif

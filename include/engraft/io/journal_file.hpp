@@ -8,7 +8,7 @@
 #include <vector>
 
 #include <engraft/core/journal.hpp>
-#include <engraft/io/linkage.hpp>
+#include <engraft/core/linkage.hpp>
 
 namespace engraft {
 
@@ -75,6 +75,6 @@ std::uint64_t hash_of_files(std::filesystem::path const& path);
 
 } // namespace engraft
 
-#ifndef ENGRAFT_COMPILED_IO
+#ifndef ENGRAFT_COMPILED
 #include <engraft/io/source/journal_file.ipp>
 #endif

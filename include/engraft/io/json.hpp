@@ -10,11 +10,11 @@
 
 #include <nlohmann/json.hpp>
 
-#include <engraft/io/linkage.hpp>
+#include <engraft/core/linkage.hpp>
 #include <engraft/io/printable.hpp>
 
 /// For the sources of io, and for programs that read JSON themselves: no header of engraft that a program gets by
-/// engraft.hpp includes this one, unless the bodies are in the headers (io/linkage.hpp).
+/// engraft.hpp includes this one, unless the bodies are in the headers (core/linkage.hpp).
 ///
 /// JSON as an untrusted file: every function here throws `bad_file`, and none lets an exception of the JSON library
 /// out. `path` begins each message; the path of a value inside the file can be appended to it.
@@ -75,6 +75,6 @@ std::string string_or(nlohmann::json const& object, std::string_view key, std::s
 
 } // namespace engraft
 
-#ifndef ENGRAFT_COMPILED_IO
+#ifndef ENGRAFT_COMPILED
 #include <engraft/io/source/json.ipp>
 #endif

@@ -226,6 +226,6 @@ model<D, Backend> load(std::filesystem::path const& path, lora const& adapter, B
 
 } // namespace engraft
 
-#ifndef ENGRAFT_COMPILED_IO
+#ifndef ENGRAFT_COMPILED
 #include <engraft/io/source/load.ipp>
 #endif

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include <engraft/io/linkage.hpp>
+#include <engraft/core/linkage.hpp>
 #include <engraft/model/stored_map.hpp>
 
 namespace engraft {
@@ -68,6 +68,6 @@ private:
 
 } // namespace engraft
 
-#ifndef ENGRAFT_COMPILED_IO
+#ifndef ENGRAFT_COMPILED
 #include <engraft/io/source/lora.ipp>
 #endif

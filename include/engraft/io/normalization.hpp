@@ -3,7 +3,7 @@
 #include <string>
 #include <string_view>
 
-#include <engraft/io/linkage.hpp>
+#include <engraft/core/linkage.hpp>
 
 namespace engraft {
 
@@ -13,6 +13,6 @@ std::string nfc(std::string_view text);
 
 } // namespace engraft
 
-#ifndef ENGRAFT_COMPILED_IO
+#ifndef ENGRAFT_COMPILED
 #include <engraft/io/source/normalization.ipp>
 #endif

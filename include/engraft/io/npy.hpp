@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include <engraft/io/linkage.hpp>
+#include <engraft/core/linkage.hpp>
 #include <engraft/io/mapped_file.hpp>
 #include <engraft/io/stored_tensor.hpp>
 
@@ -62,6 +62,6 @@ void write_npy(std::filesystem::path const& path, std::vector<std::size_t> const
 
 } // namespace engraft
 
-#ifndef ENGRAFT_COMPILED_IO
+#ifndef ENGRAFT_COMPILED
 #include <engraft/io/source/npy.ipp>
 #endif

@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include <engraft/io/linkage.hpp>
+#include <engraft/core/linkage.hpp>
 
 namespace engraft::detail {
 
@@ -19,6 +19,6 @@ std::string number_text(double value);
 
 } // namespace engraft::detail
 
-#ifndef ENGRAFT_COMPILED_IO
+#ifndef ENGRAFT_COMPILED
 #include <engraft/io/source/printable.ipp>
 #endif

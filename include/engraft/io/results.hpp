@@ -7,7 +7,7 @@
 
 #include <engraft/circuit/circuit.hpp>
 #include <engraft/circuit/minimality.hpp>
-#include <engraft/io/linkage.hpp>
+#include <engraft/core/linkage.hpp>
 
 /// Measurements of a circuit in files, in the form in which those of Prakash et al. 2024 are kept. Heads that are keys
 /// are written "layer.head". Every function throws bad_file when the file is not of its form.
@@ -61,6 +61,6 @@ std::vector<knockout_record> read_knockouts(std::filesystem::path const& path);
 
 } // namespace engraft
 
-#ifndef ENGRAFT_COMPILED_IO
+#ifndef ENGRAFT_COMPILED
 #include <engraft/io/source/results.ipp>
 #endif

@@ -5,7 +5,7 @@
 #include <map>
 #include <string>
 
-#include <engraft/io/linkage.hpp>
+#include <engraft/core/linkage.hpp>
 #include <engraft/io/mapped_file.hpp>
 #include <engraft/io/stored_tensor.hpp>
 
@@ -37,6 +37,6 @@ private:
 
 } // namespace engraft
 
-#ifndef ENGRAFT_COMPILED_IO
+#ifndef ENGRAFT_COMPILED
 #include <engraft/io/source/safetensors.ipp>
 #endif

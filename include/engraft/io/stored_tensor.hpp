@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include <engraft/io/linkage.hpp>
+#include <engraft/core/linkage.hpp>
 
 namespace engraft {
 
@@ -104,7 +104,7 @@ void read_elements(stored_tensor const& tensor, std::size_t first, std::span<T> 
 
 } // namespace engraft
 
-#ifndef ENGRAFT_COMPILED_IO
+#ifndef ENGRAFT_COMPILED
 #include <engraft/io/source/dequantize.ipp>
 #include <engraft/io/source/stored_tensor.ipp>
 #endif

@@ -9,8 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include <engraft/core/linkage.hpp>
 #include <engraft/core/token.hpp>
-#include <engraft/io/linkage.hpp>
 
 namespace engraft {
 
@@ -72,6 +72,6 @@ private:
 
 } // namespace engraft
 
-#ifndef ENGRAFT_COMPILED_IO
+#ifndef ENGRAFT_COMPILED
 #include <engraft/io/source/tokenizer.ipp>
 #endif

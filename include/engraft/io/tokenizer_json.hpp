@@ -3,7 +3,7 @@
 #include <string>
 #include <string_view>
 
-#include <engraft/io/linkage.hpp>
+#include <engraft/core/linkage.hpp>
 #include <engraft/io/tokenizer_parts.hpp>
 
 namespace engraft {
@@ -14,6 +14,6 @@ tokenizer_steps::parts read_tokenizer_json(std::string_view text, std::string co
 
 } // namespace engraft
 
-#ifndef ENGRAFT_COMPILED_IO
+#ifndef ENGRAFT_COMPILED
 #include <engraft/io/source/tokenizer_json.ipp>
 #endif

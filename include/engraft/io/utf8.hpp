@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include <engraft/io/linkage.hpp>
+#include <engraft/core/linkage.hpp>
 
 namespace engraft {
 
@@ -32,6 +32,6 @@ void require_utf8(std::string_view text);
 
 } // namespace engraft
 
-#ifndef ENGRAFT_COMPILED_IO
+#ifndef ENGRAFT_COMPILED
 #include <engraft/io/source/utf8.ipp>
 #endif

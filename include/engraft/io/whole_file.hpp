@@ -3,7 +3,7 @@
 #include <filesystem>
 #include <string_view>
 
-#include <engraft/io/linkage.hpp>
+#include <engraft/core/linkage.hpp>
 
 namespace engraft {
 
@@ -14,6 +14,6 @@ void write_whole_file(std::filesystem::path const& path, std::string_view bytes)
 
 } // namespace engraft
 
-#ifndef ENGRAFT_COMPILED_IO
+#ifndef ENGRAFT_COMPILED
 #include <engraft/io/source/whole_file.ipp>
 #endif

@@ -1,10 +1,10 @@
 #pragma once
 
-#include <charconv>
 #include <string>
 #include <string_view>
 #include <type_traits>
 
+#include <engraft/core/linkage.hpp>
 #include <engraft/model/description_fields.hpp>
 
 namespace engraft {
@@ -13,26 +13,13 @@ namespace detail {
 
 /// A text as C++ has it, in quotes; whatever is not plain ASCII as three octal digits, which nothing after them
 /// changes.
-inline std::string cpp_literal(std::string_view text) {
-    std::string literal = "\"";
-    for (char const c : text) {
-        auto const byte = static_cast<unsigned char>(c);
-        if (byte >= 0x20 && byte < 0x7f && c != '"' && c != '\\' && c != '?')
-            literal += c;
-        else
-            (((literal += '\\') += char('0' + byte / 64)) += char('0' + byte / 8 % 8)) += char('0' + byte % 8);
-    }
-    return literal + '"';
-}
+std::string cpp_literal(std::string_view text);
 
 inline std::string cpp_literal(bool value) { return value ? "true" : "false"; }
 inline std::string cpp_literal(int value) { return std::to_string(value); }
 
 /// The shortest that reads back as the same number.
-inline std::string cpp_literal(double value) {
-    char digits[32];
-    return {digits, std::to_chars(digits, digits + sizeof(digits), value).ptr};
-}
+std::string cpp_literal(double value);
 
 template <class Choice>
     requires std::is_enum_v<Choice> std::string cpp_literal(Choice value) {
@@ -42,17 +29,7 @@ template <class Choice>
 } // namespace detail
 
 /// A name that C++ takes for a variable, of any text: `SmolLM2-135M` becomes `SmolLM2_135M`.
-inline std::string cpp_identifier(std::string_view text) {
-    auto const digit = [](char c) { return c >= '0' && c <= '9'; };
-    auto const letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
-    std::string name;
-    for (char const c : text)
-        if (letter(c) || digit(c))
-            name += c;
-        else if (!name.empty() && name.back() != '_')
-            name += '_';
-    return name.empty() || digit(name.front()) ? "model_" + name : name;
-}
+std::string cpp_identifier(std::string_view text);
 
 /// The definition of a description in C++, with designated initialisers for what is not the default. Compiled, it is
 /// equal to `d`.
@@ -61,15 +38,10 @@ inline std::string cpp_identifier(std::string_view text) {
 ///         .name = "gpt2",
 ///         .family = engraft::family::gpt2,
 ///         ...
-inline std::string cpp_text(description const& d, std::string_view variable) {
-    description const standard;
-    std::string text = "inline constexpr engraft::description " + std::string(variable) + "{\n";
-    text += "    .name = " + detail::cpp_literal(std::string_view(d.name)) + ",\n";
-    for_each_field([&](char const* field, auto description::*member) {
-        if (d.*member != standard.*member)
-            text += "    ." + std::string(field) + " = " + detail::cpp_literal(d.*member) + ",\n";
-    });
-    return text + "};\n";
-}
+std::string cpp_text(description const& d, std::string_view variable);
 
 } // namespace engraft
+
+#ifndef ENGRAFT_COMPILED
+#include <engraft/model/source/description_text.ipp>
+#endif

@@ -4,9 +4,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <string>
-#include <string_view>
 
 #include <fcntl.h>
 #include <spawn.h>
@@ -14,6 +12,7 @@
 #include <unistd.h>
 
 #include <engraft/core/error.hpp>
+#include <engraft/core/linkage.hpp>
 #include <engraft/report/figure.hpp>
 
 extern char** environ;
@@ -31,31 +30,10 @@ public:
 
     /// Writes NAME.gp, NAME.svg and NAME.png into the folder. A figure whose script has not changed is not drawn again.
     /// throws bad_input when gnuplot can't draw it, with what it says
-    void draw(figure const& f, std::filesystem::path const& folder) const {
-        auto const script = gnuplot_script(f);
-        auto const file = folder / (f.name + ".gp"), svg = folder / (f.name + ".svg"), png = folder / (f.name + ".png");
-        if (whole(file) == script && std::filesystem::exists(svg) && std::filesystem::exists(png))
-            return;
-        std::filesystem::remove(file); // it stands for finished drawings
-        auto const unfinished = folder / (f.name + ".gp.part"), messages = folder / (f.name + ".log");
-        std::ofstream(unfinished, std::ios::binary) << script;
-        auto const go_there = "cd " + quoted_path(folder), name = f.name + ".gp.part";
-        int const code = start({program_.c_str(), "-e", go_there.c_str(), name.c_str(), nullptr}, messages.c_str());
-        auto const said = whole(messages);
-        std::filesystem::remove(messages);
-        if (code != 0 || !std::filesystem::exists(svg) || !std::filesystem::exists(png))
-            throw bad_input({"gnuplot could not draw ", svg.string(), ": ",
-                             said.empty() ? "it said nothing" : said.substr(0, 300)});
-        std::filesystem::rename(unfinished, file);
-    }
+    void draw(figure const& f, std::filesystem::path const& folder) const;
 
 private:
-    static std::string quoted_path(std::filesystem::path const& path) {
-        std::string q = "'";
-        for (char const c : path.string())
-            q += c == '\'' ? std::string("''") : std::string(1, c);
-        return q + "'";
-    }
+    static std::string quoted_path(std::filesystem::path const& path);
 
     static std::string whole(std::filesystem::path const& file) {
         std::ifstream in(file, std::ios::binary);
@@ -63,23 +41,13 @@ private:
     }
 
     /// The exit code; -1 when it can't be started.
-    static int start(std::initializer_list<char const*> arguments, char const* messages) {
-        posix_spawn_file_actions_t files;
-        posix_spawn_file_actions_init(&files);
-        posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-        posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-        posix_spawn_file_actions_addopen(&files, STDERR_FILENO, messages, O_WRONLY | O_CREAT | O_TRUNC, 0644);
-        pid_t child = 0;
-        int const failed = posix_spawnp(&child, *arguments.begin(), &files, nullptr,
-                                        const_cast<char* const*>(arguments.begin()), environ);
-        posix_spawn_file_actions_destroy(&files);
-        int status = 0;
-        if (failed != 0 || waitpid(child, &status, 0) != child)
-            return -1;
-        return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-    }
+    static int start(std::initializer_list<char const*> arguments, char const* messages);
 
     std::string program_;
 };
 
 } // namespace engraft::report
+
+#ifndef ENGRAFT_COMPILED
+#include <engraft/report/source/gnuplot.ipp>
+#endif

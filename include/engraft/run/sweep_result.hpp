@@ -1,6 +1,5 @@
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <functional>
 #include <limits>
@@ -11,6 +10,7 @@
 
 #include <engraft/core/error.hpp>
 #include <engraft/core/journal.hpp>
+#include <engraft/core/linkage.hpp>
 #include <engraft/run/metric.hpp>
 #include <engraft/run/plan.hpp>
 #include <engraft/run/table.hpp>
@@ -39,20 +39,10 @@ struct sweep_plan {
     double memory = 0;      ///< largest tables of a chunk, in bytes; weights and the clean run's cache not included
     double naive_flops = 0; ///< a whole forward pass for each case and pass, its last logits only
 
-    sweep_plan& operator+=(sweep_plan const& b) {
-        cases = std::max(cases, b.cases), live = std::max(live, b.live), chunks += b.chunks, rows += b.rows;
-        flops += b.flops, memory = std::max(memory, b.memory), naive_flops += b.naive_flops;
-        return *this;
-    }
+    sweep_plan& operator+=(sweep_plan const& b);
 };
 
-inline std::ostream& operator<<(std::ostream& out, sweep_plan const& p) {
-    return out << p.cases << " cases, " << p.live << " of which can differ from the clean run; " << p.rows
-               << " rows of layers in " << p.chunks << " chunks; " << p.flops.total() / 1e9 << " GFLOP ("
-               << p.flops.linear / 1e9 << " linear maps, " << p.flops.attention / 1e9 << " attention, "
-               << p.flops.readings / 1e9 << " readings) against " << p.naive_flops / 1e9
-               << " for whole forward passes; " << p.memory / 1e6 << " MB";
-}
+std::ostream& operator<<(std::ostream& out, sweep_plan const& p);
 
 /// Numbers of a sweep, of each metric, with named axes; the last axis is the example.
 class sweep_result {
@@ -84,14 +74,7 @@ public:
 
     /// Mean over examples of (value - clean) / clean, per entry: the score of path patching.
     /// source Prakash et al. 2024, section 4.1
-    std::vector<double> relative_change() const {
-        std::vector<double> change(values_.front().size() / examples_);
-        for (std::size_t i = 0; i < values_.front().size(); ++i) {
-            double const before = clean_.front()[i % examples_];
-            change[i / examples_] += (values_.front()[i] - before) / before / static_cast<double>(examples_);
-        }
-        return change;
-    }
+    std::vector<double> relative_change() const;
 
     sweep_plan planned;
     flop_count counted; ///< what the engine did, in this program or in an earlier one that a journal has it from
@@ -105,43 +88,16 @@ public:
     }
 
     /// The numbers and costs of the same sweep over some of the examples, from number `first` on.
-    void add_examples(sweep_result const& part, std::size_t first) {
-        auto const count = part.examples_;
-        for (std::size_t m = 0; m < values_.size(); ++m) {
-            for (std::size_t i = 0; i < part.values_[m].size(); ++i)
-                set(m, i / count, first + i % count, part.values_[m][i]);
-            for (std::size_t e = 0; e < count; ++e)
-                set_clean(m, first + e, part.clean_[m][e]);
-        }
-        add_cost(part);
-    }
+    void add_examples(sweep_result const& part, std::size_t first);
 
     /// The numbers and costs of a sweep over some of the entries, `entries[i]` its entry i.
-    void add_entries(sweep_result const& part, std::vector<std::size_t> const& entries) {
-        for (std::size_t m = 0; m < values_.size(); ++m)
-            for (std::size_t e = 0; e < examples_; ++e) {
-                set_clean(m, e, part.clean_[m][e]);
-                for (std::size_t i = 0; i < entries.size(); ++i)
-                    set(m, entries[i], e, part.at(m, i, e));
-            }
-        add_cost(part);
-    }
+    void add_entries(sweep_result const& part, std::vector<std::size_t> const& entries);
 
 private:
     /// Of other cases.
-    void add_cost(sweep_result const& part) {
-        auto const cases = planned.cases + part.planned.cases, live = planned.live + part.planned.live;
-        planned += part.planned; // as if of the same cases
-        planned.cases = cases, planned.live = live;
-        counted += part.counted;
-    }
+    void add_cost(sweep_result const& part);
 
-    std::size_t number(std::string const& metric) const {
-        auto const at = std::find(names_.begin(), names_.end(), metric);
-        if (at == names_.end())
-            throw bad_input({"this sweep has no metric called '", metric, "'"});
-        return static_cast<std::size_t>(at - names_.begin());
-    }
+    std::size_t number(std::string const& metric) const;
 
     std::vector<axis> axes_;
     std::size_t examples_;
@@ -150,3 +106,7 @@ private:
 };
 
 } // namespace engraft
+
+#ifndef ENGRAFT_COMPILED
+#include <engraft/run/source/sweep_result.ipp>
+#endif

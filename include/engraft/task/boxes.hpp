@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include <engraft/core/linkage.hpp>
 #include <engraft/core/random.hpp>
 #include <engraft/intervene/where.hpp>
 #include <engraft/run/batch.hpp>
@@ -77,12 +78,7 @@ struct scene {
     char query = 'A';
 
     /// "The apple is in Box O, the bell is in Box Q. Box Q contains the"
-    std::string text() const {
-        std::string t;
-        for (std::size_t i = 0; i < objects.size(); ++i)
-            t += (i ? ", the " : "The ") + objects[i] + " is in Box " + labels[i];
-        return t + ". Box " + query + " contains the";
-    }
+    std::string text() const;
 };
 
 /// Prompts with what is known of them. Example i of the noise prompts belongs to example i of the prompts.
@@ -111,14 +107,7 @@ struct prompts {
     }
 
 private:
-    static engraft::role const& role_named(std::string_view name, std::array<engraft::role, 4> const& all) {
-        for (auto const& r : all)
-            if (r.name == name)
-                return r;
-        throw bad_input({"the boxes task has no role `", name,
-                         "`; its roles are last, query_label, "
-                         "previous_query_label and correct_object"});
-    }
+    static engraft::role const& role_named(std::string_view name, std::array<engraft::role, 4> const& all);
 
     template <class R>
     static engraft::role roles_of(std::array<engraft::role, 4> const& all) {
@@ -135,20 +124,9 @@ private:
 
 namespace detail {
 
-inline std::array<engraft::role, 4> no_roles() {
-    return {{{last::name, {}, {}},
-             {query_label::name, {}, {}},
-             {previous_query_label::name, {}, {}},
-             {correct_object::name, {}, {}}}};
-}
+std::array<engraft::role, 4> no_roles();
 
-inline std::vector<long> places_of(std::vector<token> const& tokens, token t) {
-    std::vector<long> places;
-    for (std::size_t p = 0; p < tokens.size(); ++p)
-        if (tokens[p] == t)
-            places.push_back(static_cast<long>(p));
-    return places;
-}
+std::vector<long> places_of(std::vector<token> const& tokens, token t);
 
 /// A word that stands in a prompt behind a space. throws bad_input when the tokenizer splits it
 template <class T>
@@ -188,25 +166,11 @@ words words_of(T const& tokenizer, options const& o) {
 }
 
 /// Where the token stands, the first or the last time. throws bad_input when it does not
-inline long place_of(std::vector<token> const& tokens, token t, bool first, scene const& s) {
-    auto const places = places_of(tokens, t);
-    if (places.empty())
-        throw bad_input({"a word of \"", s.text(),
-                         "\" is not a token of its own where it stands, so that its "
-                         "position is not defined; the boxes task can't be used with this tokenizer"});
-    return first ? places.front() : places.back();
-}
+long place_of(std::vector<token> const& tokens, token t, bool first, scene const& s);
 
 /// Objects and labels of a scene, without a question. throws bad_input when there are too few
-inline scene draw_scene(std::vector<std::string> const& objects, std::vector<char> const& labels, std::size_t boxes,
-                        random& r) {
-    scene s;
-    for (auto i : r.sample(objects.size(), boxes))
-        s.objects.push_back(objects[i]);
-    for (auto i : r.sample(labels.size(), boxes))
-        s.labels.push_back(labels[i]);
-    return s;
-}
+scene draw_scene(std::vector<std::string> const& objects, std::vector<char> const& labels, std::size_t boxes,
+                 random& r);
 
 /// Where the roles stand in a scene's prompt, in the order of `no_roles`. The previous query label is the last one
 /// before the question: altered prompts may name a box before that.
@@ -293,3 +257,13 @@ std::vector<std::vector<std::vector<long>>> segments(T const& tokenizer, prompts
 
 } // namespace boxes
 } // namespace engraft
+
+#ifndef ENGRAFT_COMPILED
+#include <engraft/task/source/boxes.ipp>
+#else // with the library's own tokenizer, too
+#include <engraft/io/tokenizer.hpp>
+namespace engraft::boxes {
+extern template prompts sample(tokenizer const&, options const&);
+extern template std::vector<std::vector<std::vector<long>>> segments(tokenizer const&, prompts const&);
+} // namespace engraft::boxes
+#endif

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include <engraft/core/linkage.hpp>
 #include <engraft/task/boxes.hpp>
 #include <engraft/task/desideratum.hpp>
 
@@ -87,15 +88,7 @@ inline char const* name_of(hypothesis h) {
 }
 
 /// By either name. throws bad_input when there is no such hypothesis
-inline hypothesis hypothesis_named(std::string_view name) {
-    std::string known;
-    for (auto const& n : all_hypotheses) {
-        if (name == n.name || (name == n.released && !name.empty()))
-            return n.what;
-        known += (known.empty() ? "" : ", ") + std::string(n.name);
-    }
-    throw bad_input({"there is no desideratum `", name, "`; there are ", known});
-}
+hypothesis hypothesis_named(std::string_view name);
 
 /// One example of a desideratum, in words.
 struct triple {
@@ -106,93 +99,15 @@ struct triple {
 };
 
 /// The prompt that a hypothesis makes of a triple's alternate.
-inline std::string alternate_text(hypothesis h, triple const& t) {
-    auto const& s = t.alternate;
-    auto const box = [](char label) { return std::string("Box ") + label; };
-    std::vector<std::string> segments;
-    for (std::size_t i = 0; i < s.objects.size(); ++i) {
-        bool const queried = i == s.queried;
-        std::string const object = "the " + s.objects[i], label = box(s.labels[i]);
-        if (queried && h == hypothesis::boxes_before_segment)
-            segments.push_back("there are three additional boxes, Box PP, Box BB and Box AA");
-        if (queried && h == hypothesis::words_in_segment)
-            segments.push_back(object + " is contained in the " + label);
-        else if (queried && h == hypothesis::other_order)
-            segments.push_back(label + " contains " + object);
-        else if (queried && h == hypothesis::other_relation)
-            segments.push_back(object + " is not in " + label);
-        else
-            segments.push_back(object + (h == hypothesis::comma_after_object ? ", is in " : " is in ") + label);
-    }
-    auto const added = "the " + t.added_object + " is in " + box(t.added_label);
-    if (h == hypothesis::text_at_start)
-        segments.insert(segments.begin(), "there are a bunch of boxes containing objects");
-    else if (h == hypothesis::text_at_end)
-        segments.push_back("these are a bunch of boxes containing objects");
-    else if (h == hypothesis::segment_at_start)
-        segments.insert(segments.begin(), added);
-    else if (h == hypothesis::segment_at_end)
-        segments.push_back(added);
-
-    std::string text;
-    for (auto const& segment : segments)
-        text += (text.empty() ? "" : h == hypothesis::no_comma ? " " : ", ") + segment;
-    text[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(text[0])));
-    return text + ". " + box(s.query) + " contains the";
-}
+std::string alternate_text(hypothesis h, triple const& t);
 
 /// The number of the segment that the target is told in: of the alternate for `object`, of the original for the others.
-inline std::size_t target_place(hypothesis h, scene const& original, scene const& alternate) {
-    if (h == hypothesis::label || h == hypothesis::label_untold)
-        return static_cast<std::size_t>(std::find(original.labels.begin(), original.labels.end(), alternate.query) -
-                                        original.labels.begin());
-    return h == hypothesis::next_segment ? (alternate.queried + 1) % original.objects.size() : alternate.queried;
-}
+std::size_t target_place(hypothesis h, scene const& original, scene const& alternate);
 
 namespace detail {
 
 /// Draws an alternate for an original: other objects, other labels, asked for another place.
-inline triple draw_triple(hypothesis h, scene const& original, words const& all, random& r) {
-    auto const boxes = original.objects.size();
-    auto const unused = [](auto const& from, auto const& taken) {
-        auto rest = from;
-        std::erase_if(rest, [&](auto const& x) { return std::find(taken.begin(), taken.end(), x) != taken.end(); });
-        return rest;
-    };
-    auto const objects = unused(all.objects, original.objects);
-    auto const labels = unused(all.labels, original.labels);
-    triple t{original, draw_scene(objects, labels, boxes, r), "apple", 'O', ""};
-    auto& a = t.alternate;
-
-    // Answer, place and label of either prompt never point at one segment, so that a target follows from its hypothesis
-    // alone.
-    auto const other_than = [&](std::vector<std::size_t> const& taken) {
-        std::vector<std::size_t> places(boxes);
-        for (std::size_t i = 0; i < boxes; ++i)
-            places[i] = i;
-        auto const free = unused(places, taken);
-        return free[r.below(free.size())];
-    };
-    a.queried = h == hypothesis::next_segment ? other_than({original.queried, (original.queried + boxes - 1) % boxes})
-                                              : other_than({original.queried});
-    a.query = a.labels[a.queried];
-    if (h == hypothesis::label)
-        a.query = a.labels[a.queried] = original.labels[other_than({original.queried, a.queried})];
-    else if (h == hypothesis::label_untold)
-        a.query = original.labels[a.queried];
-
-    auto const has = [](auto const& list, auto const& x) {
-        return std::find(list.begin(), list.end(), x) != list.end();
-    };
-    auto const free_objects = unused(objects, a.objects);
-    auto const free_labels = unused(labels, a.labels);
-    if (!has(free_objects, t.added_object))
-        t.added_object = free_objects.empty() ? "" : free_objects[r.below(free_objects.size())];
-    if (!has(free_labels, t.added_label))
-        t.added_label = free_labels.empty() ? ' ' : free_labels[r.below(free_labels.size())];
-    t.target = (h == hypothesis::object ? a : original).objects[target_place(h, original, a)];
-    return t;
-}
+triple draw_triple(hypothesis h, scene const& original, words const& all, random& r);
 
 } // namespace detail
 
@@ -257,3 +172,13 @@ desideratum sample(T const& tokenizer, hypothesis h, options const& o) {
 }
 
 } // namespace engraft::boxes
+
+#ifndef ENGRAFT_COMPILED
+#include <engraft/task/source/desiderata.ipp>
+#else // with the library's own tokenizer, too
+namespace engraft::boxes {
+extern template std::vector<triple> draw_triples(tokenizer const&, hypothesis, options const&);
+extern template desideratum encode(tokenizer const&, hypothesis, std::vector<triple> const&);
+extern template desideratum sample(tokenizer const&, hypothesis, options const&);
+} // namespace engraft::boxes
+#endif

@@ -152,7 +152,7 @@ public:
     void gated(out_matrix out, in_matrix gate, mlp kind) const {
         with_activation(kind, [&](auto const& f) {
             each_row(out.rows, [&](std::size_t r) {
-                detail::each_lane(row(out, r), row(gate, r), out.columns, [&](auto& y, auto g) {
+                detail::each_lane(row(out, r), row(gate, r), out.columns, [&](auto& y, auto& g) {
                     f(g);
                     y *= g;
                 });

@@ -19,7 +19,7 @@ inline void release(stored_tensor const& tensor, std::size_t first, std::size_t 
 
 } // namespace detail
 
-ENGRAFT_IO std::vector<std::size_t> arranged_tensor::shape() const {
+ENGRAFT_BODY std::vector<std::size_t> arranged_tensor::shape() const {
     auto dimensions = stored->shape;
     if (transposed)
         std::reverse(dimensions.begin(), dimensions.end());

@@ -11,9 +11,9 @@
 #include <vector>
 
 #include <engraft/core/error.hpp>
+#include <engraft/core/linkage.hpp>
 #include <engraft/core/token.hpp>
 #include <engraft/io/bpe.hpp>
-#include <engraft/io/linkage.hpp>
 #include <engraft/io/printable.hpp>
 #include <engraft/io/utf8.hpp>
 
@@ -39,7 +39,7 @@ inline std::uint64_t pair_key(token left, token right) {
 
 } // namespace detail
 
-ENGRAFT_IO void vocabulary::add(std::string text, token id, std::string const& path) {
+ENGRAFT_BODY void vocabulary::add(std::string text, token id, std::string const& path) {
     if (!texts_.emplace(id, text).second)
         throw bad_file(path, {"the number ", id, " is given to two tokens"});
     if (!ids_.emplace(std::move(text), id).second)
@@ -47,18 +47,18 @@ ENGRAFT_IO void vocabulary::add(std::string text, token id, std::string const& p
     size_ = std::max(size_, static_cast<std::size_t>(id) + 1);
 }
 
-ENGRAFT_IO std::optional<token> vocabulary::find(std::string_view text) const {
+ENGRAFT_BODY std::optional<token> vocabulary::find(std::string_view text) const {
     auto const at = ids_.find(text);
     return at == ids_.end() ? std::nullopt : std::optional(at->second);
 }
 
-ENGRAFT_IO std::string const* vocabulary::text(token id) const {
+ENGRAFT_BODY std::string const* vocabulary::text(token id) const {
     auto const at = texts_.find(id);
     return at == texts_.end() ? nullptr : &at->second;
 }
 
-ENGRAFT_IO bpe::bpe(vocabulary tokens, std::vector<std::pair<std::string, std::string>> const& merges,
-                    bpe_options const& options, std::string const& path)
+ENGRAFT_BODY bpe::bpe(vocabulary tokens, std::vector<std::pair<std::string, std::string>> const& merges,
+                      bpe_options const& options, std::string const& path)
     : tokens_(std::move(tokens)), options_(options) {
     if (merges.size() > std::numeric_limits<std::uint32_t>::max())
         throw bad_file(path, "too many merges");
@@ -90,7 +90,7 @@ ENGRAFT_IO bpe::bpe(vocabulary tokens, std::vector<std::pair<std::string, std::s
     }
 }
 
-ENGRAFT_IO void bpe::encode(std::string_view word, std::vector<token>& out) const {
+ENGRAFT_BODY void bpe::encode(std::string_view word, std::vector<token>& out) const {
     if (options_.ignore_merges)
         if (auto const whole = tokens_.find(word)) {
             out.push_back(*whole);
@@ -102,7 +102,7 @@ ENGRAFT_IO void bpe::encode(std::string_view word, std::vector<token>& out) cons
         out.push_back(symbols[i].id);
 }
 
-ENGRAFT_IO std::vector<bpe::symbol> bpe::characters(std::string_view word) const {
+ENGRAFT_BODY std::vector<bpe::symbol> bpe::characters(std::string_view word) const {
     std::vector<symbol> symbols;
     symbols.reserve(word.size());
     auto const put = [&](token id) { symbols.push_back({id, symbols.size() - 1, symbols.size() + 1}); };
@@ -139,7 +139,7 @@ ENGRAFT_IO std::vector<bpe::symbol> bpe::characters(std::string_view word) const
     return symbols;
 }
 
-ENGRAFT_IO void bpe::merge(std::vector<symbol>& symbols) const {
+ENGRAFT_BODY void bpe::merge(std::vector<symbol>& symbols) const {
     std::vector<detail::merge_candidate> heap;
     auto const consider = [&](std::size_t left) {
         if (left >= symbols.size() || symbols[left].next >= symbols.size())

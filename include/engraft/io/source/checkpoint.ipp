@@ -10,11 +10,11 @@
 #include <vector>
 
 #include <engraft/core/error.hpp>
+#include <engraft/core/linkage.hpp>
 #include <engraft/io/checkpoint.hpp>
 #include <engraft/io/gguf.hpp>
 #include <engraft/io/gguf_model.hpp>
 #include <engraft/io/json.hpp>
-#include <engraft/io/linkage.hpp>
 #include <engraft/io/printable.hpp>
 
 namespace engraft {
@@ -28,7 +28,7 @@ inline bool plain_name(std::string const& name) {
 
 } // namespace detail
 
-ENGRAFT_IO checkpoint::checkpoint(std::filesystem::path const& path) : path_(path.string()) {
+ENGRAFT_BODY checkpoint::checkpoint(std::filesystem::path const& path) : path_(path.string()) {
     std::error_code ignored;
     if (is_gguf(path)) {
         gguf_ = std::make_shared<gguf_file const>(path);
@@ -49,28 +49,28 @@ ENGRAFT_IO checkpoint::checkpoint(std::filesystem::path const& path) : path_(pat
                               "path)");
 }
 
-ENGRAFT_IO checkpoint::checkpoint(gguf_file file, description const& d)
+ENGRAFT_BODY checkpoint::checkpoint(gguf_file file, description const& d)
     : path_(file.path()), gguf_(std::make_shared<gguf_file const>(std::move(file))),
       tensors_(family_tensors(*gguf_, d)) {}
 
-ENGRAFT_IO std::vector<std::string> checkpoint::names() const {
+ENGRAFT_BODY std::vector<std::string> checkpoint::names() const {
     std::vector<std::string> all;
     for (auto const& [name, tensor] : tensors_)
         all.push_back(name);
     return all;
 }
 
-ENGRAFT_IO arranged_tensor const& checkpoint::at(std::string_view name) const {
+ENGRAFT_BODY arranged_tensor const& checkpoint::at(std::string_view name) const {
     if (auto const found = tensors_.find(name); found != tensors_.end())
         return found->second;
     throw bad_model({path_, ": there is no tensor '", detail::printable(name), "'"});
 }
 
-ENGRAFT_IO std::string checkpoint::label(std::string_view name) const {
+ENGRAFT_BODY std::string checkpoint::label(std::string_view name) const {
     return path_ + ": tensor '" + detail::printable(name) + "'";
 }
 
-ENGRAFT_IO safetensors_file const& checkpoint::add(std::filesystem::path const& path) {
+ENGRAFT_BODY safetensors_file const& checkpoint::add(std::filesystem::path const& path) {
     files_.emplace_back(path);
     for (auto const& [name, tensor] : files_.back().tensors())
         if (!tensors_.emplace(name, arranged_tensor{.stored = &tensor}).second)
@@ -78,7 +78,7 @@ ENGRAFT_IO safetensors_file const& checkpoint::add(std::filesystem::path const& 
     return files_.back();
 }
 
-ENGRAFT_IO void checkpoint::add_shards(std::filesystem::path const& folder, std::filesystem::path const& index) {
+ENGRAFT_BODY void checkpoint::add_shards(std::filesystem::path const& folder, std::filesystem::path const& index) {
     auto const document = read_json(index);
     std::string const where = index.string();
     std::map<std::string, std::set<std::string>> shards;

@@ -11,9 +11,9 @@
 
 #include <engraft/circuit/circuit.hpp>
 #include <engraft/core/error.hpp>
+#include <engraft/core/linkage.hpp>
 #include <engraft/io/circuit_file.hpp>
 #include <engraft/io/json.hpp>
-#include <engraft/io/linkage.hpp>
 #include <engraft/io/whole_file.hpp>
 
 namespace engraft {
@@ -55,7 +55,7 @@ inline std::vector<node> read_heads(nlohmann::json const& value, std::string con
 
 } // namespace detail
 
-ENGRAFT_IO circuit read_circuit(std::filesystem::path const& path, group_order order) {
+ENGRAFT_BODY circuit read_circuit(std::filesystem::path const& path, group_order order) {
     circuit c;
     std::vector<std::string> names;
     auto const document = read_json(path, &names);
@@ -71,7 +71,7 @@ ENGRAFT_IO circuit read_circuit(std::filesystem::path const& path, group_order o
     return c;
 }
 
-ENGRAFT_IO void write_circuit(std::filesystem::path const& path, circuit const& c) {
+ENGRAFT_BODY void write_circuit(std::filesystem::path const& path, circuit const& c) {
     std::string text;
     for (auto const& group : c.groups) {
         text += (text.empty() ? "{\n " : ",\n ") + detail::quoted(group.name) +

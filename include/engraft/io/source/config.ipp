@@ -9,11 +9,11 @@
 #include <vector>
 
 #include <engraft/core/error.hpp>
+#include <engraft/core/linkage.hpp>
 #include <engraft/io/config.hpp>
 #include <engraft/io/gguf.hpp>
 #include <engraft/io/gguf_model.hpp>
 #include <engraft/io/json.hpp>
-#include <engraft/io/linkage.hpp>
 #include <engraft/io/printable.hpp>
 #include <engraft/model/description.hpp>
 
@@ -345,7 +345,7 @@ inline config_family const& config_family_of(nlohmann::json const& config, std::
 
 } // namespace detail
 
-ENGRAFT_IO description read_config(std::filesystem::path const& path) {
+ENGRAFT_BODY description read_config(std::filesystem::path const& path) {
     if (is_gguf(path))
         return read_config(gguf_file(path));
     std::error_code ignored;

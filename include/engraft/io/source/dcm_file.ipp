@@ -9,9 +9,9 @@
 #include <vector>
 
 #include <engraft/core/error.hpp>
+#include <engraft/core/linkage.hpp>
 #include <engraft/io/dcm_file.hpp>
 #include <engraft/io/json.hpp>
-#include <engraft/io/linkage.hpp>
 #include <engraft/io/source/circuit_file.ipp>
 #include <engraft/io/whole_file.hpp>
 
@@ -42,7 +42,7 @@ inline std::vector<double> read_numbers(nlohmann::json const& object, std::strin
 
 } // namespace detail
 
-ENGRAFT_IO void write_dcm_state(std::filesystem::path const& path, dcm_state const& state) {
+ENGRAFT_BODY void write_dcm_state(std::filesystem::path const& path, dcm_state const& state) {
     using detail::exact;
     std::string text =
         "{\n \"of\": " + detail::quoted(state.of) + ",\n \"step\": " + std::to_string(state.step) + ",\n \"masks\": [";
@@ -59,7 +59,7 @@ ENGRAFT_IO void write_dcm_state(std::filesystem::path const& path, dcm_state con
     write_whole_file(path, text + "\n ]\n}\n");
 }
 
-ENGRAFT_IO dcm_state read_dcm_state(std::filesystem::path const& path) {
+ENGRAFT_BODY dcm_state read_dcm_state(std::filesystem::path const& path) {
     auto const where = path.string();
     auto const document = read_json(path);
     constexpr std::int64_t most = std::int64_t{1} << 40;
@@ -80,7 +80,7 @@ ENGRAFT_IO dcm_state read_dcm_state(std::filesystem::path const& path) {
     return state;
 }
 
-ENGRAFT_IO void write_masks(std::filesystem::path const& path, std::vector<mask_record> const& masks) {
+ENGRAFT_BODY void write_masks(std::filesystem::path const& path, std::vector<mask_record> const& masks) {
     std::vector<std::string> groups;
     for (auto const& m : masks)
         if (std::find(groups.begin(), groups.end(), m.group) == groups.end())

@@ -3,8 +3,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include <engraft/core/linkage.hpp>
 #include <engraft/core/numeric.hpp>
-#include <engraft/io/linkage.hpp>
 #include <engraft/io/stored_tensor.hpp>
 
 namespace engraft {
@@ -55,7 +55,7 @@ inline void dequantize_q6_k(std::byte const* block, float* out) {
 
 } // namespace detail
 
-ENGRAFT_IO void dequantize(dtype type, std::byte const* block, float* out) {
+ENGRAFT_BODY void dequantize(dtype type, std::byte const* block, float* out) {
     switch (type) {
     // Of the types with 4 bits, elements 0 to 15 are in the lower halves of 16 bytes, 16 to 31 in the upper ones.
     case dtype::q4_0: {

@@ -67,7 +67,7 @@ inline bool is_whole(gguf_type type) { return is_number(type) && type != gguf_ty
 
 } // namespace detail
 
-ENGRAFT_IO gguf_file::gguf_file(std::filesystem::path const& path) : file_(path) {
+ENGRAFT_BODY gguf_file::gguf_file(std::filesystem::path const& path) : file_(path) {
     auto const bytes = file_.bytes();
     auto const& name = file_.path();
     detail::gguf_reader from(bytes, name);
@@ -122,17 +122,17 @@ ENGRAFT_IO gguf_file::gguf_file(std::filesystem::path const& path) : file_(path)
     detail::check_places(places, data.size(), alignment, name);
 }
 
-ENGRAFT_IO gguf_value const& gguf_file::require(std::string_view key) const {
+ENGRAFT_BODY gguf_value const& gguf_file::require(std::string_view key) const {
     if (auto const at = metadata_.find(key); at != metadata_.end())
         return at->second;
     throw bad_file(path(), {"'", detail::printable(key), "' is missing from the metadata"});
 }
 
-ENGRAFT_IO void gguf_file::wrong_kind(std::string_view key, std::string_view expected) const {
+ENGRAFT_BODY void gguf_file::wrong_kind(std::string_view key, std::string_view expected) const {
     throw bad_file(path(), {"'", detail::printable(key), "' must be ", expected, ", but is ", shown(key)});
 }
 
-ENGRAFT_IO std::int64_t gguf_file::whole(std::string_view key, std::int64_t least, std::int64_t most) const {
+ENGRAFT_BODY std::int64_t gguf_file::whole(std::string_view key, std::int64_t least, std::int64_t most) const {
     auto const& value = require(key);
     bool fits = !value.is_array && detail::is_whole(value.type);
     std::int64_t number = 0;
@@ -152,7 +152,7 @@ ENGRAFT_IO std::int64_t gguf_file::whole(std::string_view key, std::int64_t leas
     return number;
 }
 
-ENGRAFT_IO double gguf_file::number(std::string_view key) const {
+ENGRAFT_BODY double gguf_file::number(std::string_view key) const {
     auto const& value = require(key);
     if (value.is_array || !detail::is_number(value.type))
         wrong_kind(key, "a number");
@@ -162,21 +162,21 @@ ENGRAFT_IO double gguf_file::number(std::string_view key) const {
     return number;
 }
 
-ENGRAFT_IO bool gguf_file::flag(std::string_view key) const {
+ENGRAFT_BODY bool gguf_file::flag(std::string_view key) const {
     auto const& value = require(key);
     if (value.is_array || value.type != gguf_type::boolean)
         wrong_kind(key, "true or false");
     return detail::gguf_number_at(value, 0) != 0;
 }
 
-ENGRAFT_IO std::string gguf_file::text(std::string_view key) const {
+ENGRAFT_BODY std::string gguf_file::text(std::string_view key) const {
     auto const& value = require(key);
     if (value.is_array || value.type != gguf_type::text)
         wrong_kind(key, "a text");
     return std::string(detail::gguf_reader(value.bytes, path()).take_text(key));
 }
 
-ENGRAFT_IO std::vector<std::string> gguf_file::texts(std::string_view key) const {
+ENGRAFT_BODY std::vector<std::string> gguf_file::texts(std::string_view key) const {
     auto const& value = require(key);
     if (!value.is_array || value.type != gguf_type::text)
         wrong_kind(key, "an array of texts");
@@ -188,7 +188,7 @@ ENGRAFT_IO std::vector<std::string> gguf_file::texts(std::string_view key) const
     return all;
 }
 
-ENGRAFT_IO std::vector<double> gguf_file::numbers(std::string_view key) const {
+ENGRAFT_BODY std::vector<double> gguf_file::numbers(std::string_view key) const {
     auto const& value = require(key);
     if (!value.is_array || !detail::is_number(value.type))
         wrong_kind(key, "an array of numbers");
@@ -198,7 +198,7 @@ ENGRAFT_IO std::vector<double> gguf_file::numbers(std::string_view key) const {
     return all;
 }
 
-ENGRAFT_IO std::string gguf_file::shown(std::string_view key) const {
+ENGRAFT_BODY std::string gguf_file::shown(std::string_view key) const {
     auto const& value = require(key);
     if (value.is_array)
         return "an array of " + std::to_string(value.count) + " (" +
@@ -211,7 +211,7 @@ ENGRAFT_IO std::string gguf_file::shown(std::string_view key) const {
     return detail::number_text(number);
 }
 
-ENGRAFT_IO bool is_gguf(std::filesystem::path const& path) {
+ENGRAFT_BODY bool is_gguf(std::filesystem::path const& path) {
     std::error_code ignored;
     if (!std::filesystem::is_regular_file(path, ignored))
         return false;

@@ -278,7 +278,7 @@ private:
 
 } // namespace detail
 
-ENGRAFT_IO description read_config(gguf_file const& file, description const* expected) {
+ENGRAFT_BODY description read_config(gguf_file const& file, description const* expected) {
     return detail::gguf_config(file, expected).read();
 }
 

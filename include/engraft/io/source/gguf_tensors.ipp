@@ -114,8 +114,8 @@ inline std::vector<std::uint32_t> rows_of_heads(int heads, int d_head) {
 
 } // namespace detail
 
-ENGRAFT_IO std::map<std::string, arranged_tensor, std::less<>> family_tensors(gguf_file const& file,
-                                                                              description const& d) {
+ENGRAFT_BODY std::map<std::string, arranged_tensor, std::less<>> family_tensors(gguf_file const& file,
+                                                                                description const& d) {
     std::map<std::string, arranged_tensor, std::less<>> tensors;
     bool const llama = d.family == family::llama || d.family == family::mistral;
     for (auto const& [name, stored] : file.tensors()) {

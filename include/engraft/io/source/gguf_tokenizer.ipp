@@ -227,12 +227,12 @@ private:
 
 } // namespace detail
 
-ENGRAFT_IO bool has_tokenizer(gguf_file const& file) {
+ENGRAFT_BODY bool has_tokenizer(gguf_file const& file) {
     auto const model = file.text_or("tokenizer.ggml.model", "none");
     return model != "none" && model != "no_vocab";
 }
 
-ENGRAFT_IO tokenizer_steps::parts read_tokenizer(gguf_file const& file) {
+ENGRAFT_BODY tokenizer_steps::parts read_tokenizer(gguf_file const& file) {
     return detail::gguf_tokenizer_reader(file).read();
 }
 

@@ -1,8 +1,7 @@
-// The bodies of engraft's functions that are no templates, compiled once: `engraft_io` of the CMake package. A program
-// that defines ENGRAFT_COMPILED_IO links this instead of compiling them in each of its sources.
+// The bodies of io's functions and of those that they call: see engraft.cpp, which who only reads files can do without.
 
-#ifndef ENGRAFT_COMPILED_IO
-#define ENGRAFT_COMPILED_IO
+#ifndef ENGRAFT_COMPILED
+#define ENGRAFT_COMPILED
 #endif
 
 #include <cstddef>
@@ -10,6 +9,7 @@
 #include <span>
 #include <string>
 
+#include <engraft/circuit/source/circuit.ipp>
 #include <engraft/io/source/arranged_tensor.ipp>
 #include <engraft/io/source/bpe.ipp>
 #include <engraft/io/source/checkpoint.ipp>
@@ -39,6 +39,7 @@
 #include <engraft/io/source/tokenizer_json.ipp>
 #include <engraft/io/source/utf8.ipp>
 #include <engraft/io/source/whole_file.ipp>
+#include <engraft/model/source/description_text.ipp>
 
 namespace engraft {
 
@@ -52,12 +53,12 @@ template void read_elements(arranged_tensor const&, std::size_t, std::span<std::
 
 } // namespace engraft
 
-// See io/linkage.hpp.
+// See core/linkage.hpp.
 #ifdef __ELF__
 extern "C" {
-extern char const engraft_io_is_linked;
-[[gnu::visibility("hidden")]] extern char const engraft_io_is_in_headers_or_linked_but_not_both;
-[[gnu::used]] char const engraft_io_is_linked = 0;
-[[gnu::used]] char const engraft_io_is_in_headers_or_linked_but_not_both = 0;
+extern char const engraft_is_linked;
+[[gnu::visibility("hidden")]] extern char const engraft_is_in_headers_or_linked_but_not_both;
+[[gnu::used]] char const engraft_is_linked = 0;
+[[gnu::used]] char const engraft_is_in_headers_or_linked_but_not_both = 0;
 }
 #endif

@@ -22,8 +22,8 @@
 
 #include <engraft/core/error.hpp>
 #include <engraft/core/hash.hpp>
+#include <engraft/core/linkage.hpp>
 #include <engraft/io/journal_file.hpp>
-#include <engraft/io/linkage.hpp>
 #include <engraft/io/mapped_file.hpp>
 #include <engraft/io/source/mapped_file.ipp> // system_message
 
@@ -83,8 +83,8 @@ inline std::string differing(std::vector<journal_input> const& before, std::vect
 
 } // namespace detail
 
-ENGRAFT_IO journal_file::journal_file(std::filesystem::path const& path, std::vector<journal_input> const& inputs,
-                                      journal_start how)
+ENGRAFT_BODY journal_file::journal_file(std::filesystem::path const& path, std::vector<journal_input> const& inputs,
+                                        journal_start how)
     : path_(path.string()) {
     try {
         open(how);
@@ -107,9 +107,9 @@ ENGRAFT_IO journal_file::journal_file(std::filesystem::path const& path, std::ve
     }
 }
 
-ENGRAFT_IO journal_file::~journal_file() { ::close(file_); }
+ENGRAFT_BODY journal_file::~journal_file() { ::close(file_); }
 
-ENGRAFT_IO void journal_file::open(journal_start how) {
+ENGRAFT_BODY void journal_file::open(journal_start how) {
     file_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0666);
     if (file_ < 0)
         throw bad_file(path_, {"the journal can't be opened: ", detail::system_message(errno)});
@@ -123,7 +123,7 @@ ENGRAFT_IO void journal_file::open(journal_start how) {
 }
 
 /// Reads all whole records. Returns where the last one ends.
-ENGRAFT_IO std::size_t journal_file::read_all() {
+ENGRAFT_BODY std::size_t journal_file::read_all() {
     struct ::stat about {};
     if (::fstat(file_, &about) != 0)
         throw bad_file(path_, {"the journal can't be read: ", detail::system_message(errno)});
@@ -162,7 +162,7 @@ ENGRAFT_IO std::size_t journal_file::read_all() {
     return at;
 }
 
-ENGRAFT_IO std::vector<std::span<std::byte const>> journal_file::finished(std::uint64_t work) const {
+ENGRAFT_BODY std::vector<std::span<std::byte const>> journal_file::finished(std::uint64_t work) const {
     std::vector<std::span<std::byte const>> records;
     for (std::size_t i = 1; i < entries_.size(); ++i)
         if (entries_[i].work == work)
@@ -170,7 +170,7 @@ ENGRAFT_IO std::vector<std::span<std::byte const>> journal_file::finished(std::u
     return records;
 }
 
-ENGRAFT_IO void journal_file::add(std::uint64_t work, std::span<std::byte const> record) {
+ENGRAFT_BODY void journal_file::add(std::uint64_t work, std::span<std::byte const> record) {
     auto const head = detail::journal_head::of(work, record);
     std::vector<std::byte> bytes(sizeof(head) + record.size());
     std::memcpy(bytes.data(), &head, sizeof(head));
@@ -181,7 +181,7 @@ ENGRAFT_IO void journal_file::add(std::uint64_t work, std::span<std::byte const>
     entries_.push_back({work, {record.begin(), record.end()}});
 }
 
-ENGRAFT_IO void journal_file::write(std::span<std::byte const> bytes) {
+ENGRAFT_BODY void journal_file::write(std::span<std::byte const> bytes) {
     while (!bytes.empty()) {
         auto const written = ::write(file_, bytes.data(), bytes.size());
         if (written < 0 && errno == EINTR)
@@ -192,7 +192,7 @@ ENGRAFT_IO void journal_file::write(std::span<std::byte const> bytes) {
     }
 }
 
-ENGRAFT_IO std::uint64_t hash_of_files(std::filesystem::path const& path) {
+ENGRAFT_BODY std::uint64_t hash_of_files(std::filesystem::path const& path) {
     hasher h;
     std::error_code failed;
     if (!std::filesystem::is_directory(path, failed))

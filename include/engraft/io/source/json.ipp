@@ -15,8 +15,8 @@
 #include <nlohmann/json.hpp>
 
 #include <engraft/core/error.hpp>
+#include <engraft/core/linkage.hpp>
 #include <engraft/io/json.hpp>
-#include <engraft/io/linkage.hpp>
 #include <engraft/io/mapped_file.hpp>
 #include <engraft/io/printable.hpp>
 
@@ -24,7 +24,7 @@ namespace engraft {
 
 namespace detail {
 
-ENGRAFT_IO std::string shown(nlohmann::json const& value) {
+ENGRAFT_BODY std::string shown(nlohmann::json const& value) {
     if (value.is_string())
         return '"' + printable(value.get_ref<std::string const&>(), 60) + '"';
     if (value.is_number_unsigned())
@@ -103,7 +103,7 @@ private:
 
 } // namespace detail
 
-ENGRAFT_IO nlohmann::json parse_json(std::string_view text, std::string const& path, std::vector<std::string>* keys) {
+ENGRAFT_BODY nlohmann::json parse_json(std::string_view text, std::string const& path, std::vector<std::string>* keys) {
     detail::json_guard guard(path);
     auto const watch = [&guard](int, nlohmann::json::parse_event_t event, nlohmann::json const& value) {
         guard(event, value);
@@ -121,13 +121,13 @@ ENGRAFT_IO nlohmann::json parse_json(std::string_view text, std::string const& p
     }
 }
 
-ENGRAFT_IO nlohmann::json read_json(std::filesystem::path const& path, std::vector<std::string>* keys) {
+ENGRAFT_BODY nlohmann::json read_json(std::filesystem::path const& path, std::vector<std::string>* keys) {
     mapped_file const file(path);
     return parse_json(file.text(), file.path(), keys);
 }
 
-ENGRAFT_IO nlohmann::json const* find_value(nlohmann::json const& object, std::string_view key,
-                                            std::string const& path) {
+ENGRAFT_BODY nlohmann::json const* find_value(nlohmann::json const& object, std::string_view key,
+                                              std::string const& path) {
     if (!object.is_object())
         throw bad_file(path, {"expected a JSON object, found ", detail::shown(object)});
     auto const& members = object.get_ref<nlohmann::json::object_t const&>();
@@ -135,15 +135,15 @@ ENGRAFT_IO nlohmann::json const* find_value(nlohmann::json const& object, std::s
     return at == members.end() || at->second.is_null() ? nullptr : &at->second;
 }
 
-ENGRAFT_IO nlohmann::json const& require_value(nlohmann::json const& object, std::string_view key,
-                                               std::string const& path) {
+ENGRAFT_BODY nlohmann::json const& require_value(nlohmann::json const& object, std::string_view key,
+                                                 std::string const& path) {
     if (auto const* value = find_value(object, key, path))
         return *value;
     throw bad_file(path, {"'", detail::printable(key), "' is missing"});
 }
 
-ENGRAFT_IO std::int64_t as_int(nlohmann::json const& value, std::string_view name, std::string const& path,
-                               std::int64_t least, std::int64_t most) {
+ENGRAFT_BODY std::int64_t as_int(nlohmann::json const& value, std::string_view name, std::string const& path,
+                                 std::int64_t least, std::int64_t most) {
     bool fits = value.is_number_integer();
     std::int64_t number = 0;
     if (fits && value.is_number_unsigned()) {
@@ -160,76 +160,76 @@ ENGRAFT_IO std::int64_t as_int(nlohmann::json const& value, std::string_view nam
     return number;
 }
 
-ENGRAFT_IO std::string const& as_string(nlohmann::json const& value, std::string_view name, std::string const& path) {
+ENGRAFT_BODY std::string const& as_string(nlohmann::json const& value, std::string_view name, std::string const& path) {
     if (!value.is_string())
         throw bad_file(path, {"'", detail::printable(name), "' must be a text, but is ", detail::shown(value)});
     return value.get_ref<std::string const&>();
 }
 
-ENGRAFT_IO double as_number(nlohmann::json const& value, std::string_view name, std::string const& path) {
+ENGRAFT_BODY double as_number(nlohmann::json const& value, std::string_view name, std::string const& path) {
     double const number = value.is_number() ? value.get<double>() : std::numeric_limits<double>::quiet_NaN();
     if (!std::isfinite(number))
         throw bad_file(path, {"'", detail::printable(name), "' must be a number, but is ", detail::shown(value)});
     return number;
 }
 
-ENGRAFT_IO bool as_bool(nlohmann::json const& value, std::string_view name, std::string const& path) {
+ENGRAFT_BODY bool as_bool(nlohmann::json const& value, std::string_view name, std::string const& path) {
     if (!value.is_boolean())
         throw bad_file(path, {"'", detail::printable(name), "' must be true or false, but is ", detail::shown(value)});
     return value.get<bool>();
 }
 
-ENGRAFT_IO nlohmann::json::array_t const& as_array(nlohmann::json const& value, std::string_view name,
-                                                   std::string const& path) {
+ENGRAFT_BODY nlohmann::json::array_t const& as_array(nlohmann::json const& value, std::string_view name,
+                                                     std::string const& path) {
     if (!value.is_array())
         throw bad_file(path, {"'", detail::printable(name), "' must be an array, but is ", detail::shown(value)});
     return value.get_ref<nlohmann::json::array_t const&>();
 }
 
-ENGRAFT_IO nlohmann::json::object_t const& as_object(nlohmann::json const& value, std::string_view name,
-                                                     std::string const& path) {
+ENGRAFT_BODY nlohmann::json::object_t const& as_object(nlohmann::json const& value, std::string_view name,
+                                                       std::string const& path) {
     if (!value.is_object())
         throw bad_file(path, {"'", detail::printable(name), "' must be an object, but is ", detail::shown(value)});
     return value.get_ref<nlohmann::json::object_t const&>();
 }
 
-ENGRAFT_IO std::int64_t require_int(nlohmann::json const& object, std::string_view key, std::string const& path,
-                                    std::int64_t least, std::int64_t most) {
+ENGRAFT_BODY std::int64_t require_int(nlohmann::json const& object, std::string_view key, std::string const& path,
+                                      std::int64_t least, std::int64_t most) {
     return as_int(require_value(object, key, path), key, path, least, most);
 }
 
-ENGRAFT_IO double require_number(nlohmann::json const& object, std::string_view key, std::string const& path) {
+ENGRAFT_BODY double require_number(nlohmann::json const& object, std::string_view key, std::string const& path) {
     return as_number(require_value(object, key, path), key, path);
 }
 
-ENGRAFT_IO std::string const& require_string(nlohmann::json const& object, std::string_view key,
-                                             std::string const& path) {
+ENGRAFT_BODY std::string const& require_string(nlohmann::json const& object, std::string_view key,
+                                               std::string const& path) {
     return as_string(require_value(object, key, path), key, path);
 }
 
-ENGRAFT_IO nlohmann::json::array_t const& require_array(nlohmann::json const& object, std::string_view key,
-                                                        std::string const& path) {
+ENGRAFT_BODY nlohmann::json::array_t const& require_array(nlohmann::json const& object, std::string_view key,
+                                                          std::string const& path) {
     return as_array(require_value(object, key, path), key, path);
 }
 
-ENGRAFT_IO nlohmann::json::object_t const& require_object(nlohmann::json const& object, std::string_view key,
-                                                          std::string const& path) {
+ENGRAFT_BODY nlohmann::json::object_t const& require_object(nlohmann::json const& object, std::string_view key,
+                                                            std::string const& path) {
     return as_object(require_value(object, key, path), key, path);
 }
 
-ENGRAFT_IO double number_or(nlohmann::json const& object, std::string_view key, std::string const& path,
-                            double otherwise) {
+ENGRAFT_BODY double number_or(nlohmann::json const& object, std::string_view key, std::string const& path,
+                              double otherwise) {
     auto const* value = find_value(object, key, path);
     return value ? as_number(*value, key, path) : otherwise;
 }
 
-ENGRAFT_IO bool bool_or(nlohmann::json const& object, std::string_view key, std::string const& path, bool otherwise) {
+ENGRAFT_BODY bool bool_or(nlohmann::json const& object, std::string_view key, std::string const& path, bool otherwise) {
     auto const* value = find_value(object, key, path);
     return value ? as_bool(*value, key, path) : otherwise;
 }
 
-ENGRAFT_IO std::string string_or(nlohmann::json const& object, std::string_view key, std::string const& path,
-                                 std::string const& otherwise) {
+ENGRAFT_BODY std::string string_or(nlohmann::json const& object, std::string_view key, std::string const& path,
+                                   std::string const& otherwise) {
     auto const* value = find_value(object, key, path);
     return value ? as_string(*value, key, path) : otherwise;
 }

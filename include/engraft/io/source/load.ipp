@@ -5,12 +5,12 @@
 #include <utility>
 
 #include <engraft/core/error.hpp>
+#include <engraft/core/linkage.hpp>
 #include <engraft/io/checkpoint.hpp>
 #include <engraft/io/config.hpp>
 #include <engraft/io/gguf.hpp>
 #include <engraft/io/gguf_model.hpp>
 #include <engraft/io/gguf_tokenizer.hpp>
-#include <engraft/io/linkage.hpp>
 #include <engraft/io/load.hpp>
 #include <engraft/io/tokenizer.hpp>
 
@@ -26,7 +26,7 @@ inline model_files open_gguf(std::filesystem::path const& path, description cons
     return {checkpoint(std::move(file), read), std::move(words)};
 }
 
-ENGRAFT_IO model_files open_model(std::filesystem::path const& path, description const& described) {
+ENGRAFT_BODY model_files open_model(std::filesystem::path const& path, description const& described) {
     if (is_gguf(path))
         return open_gguf(path, described);
     if (!std::filesystem::is_directory(path))

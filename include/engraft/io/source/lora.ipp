@@ -14,8 +14,8 @@
 #include <vector>
 
 #include <engraft/core/error.hpp>
+#include <engraft/core/linkage.hpp>
 #include <engraft/io/checkpoint.hpp>
-#include <engraft/io/linkage.hpp>
 #include <engraft/io/lora.hpp>
 #include <engraft/io/printable.hpp>
 #include <engraft/io/source/lora_settings.ipp>
@@ -62,7 +62,7 @@ struct lora::fitted::state {
     std::map<std::string, part, std::less<>> parts; ///< by module
 };
 
-ENGRAFT_IO lora::state::state(std::filesystem::path const& folder) : settings(folder / "adapter_config.json") {
+ENGRAFT_BODY lora::state::state(std::filesystem::path const& folder) : settings(folder / "adapter_config.json") {
     auto const file = folder / "adapter_model.safetensors";
     if (!std::filesystem::exists(file))
         throw bad_file(folder.string(), "the adapter has no adapter_model.safetensors; weights in other formats "
@@ -78,7 +78,7 @@ ENGRAFT_IO lora::state::state(std::filesystem::path const& folder) : settings(fo
         throw bad_file(tensors->path(), "there is no lora_A and lora_B in it");
 }
 
-ENGRAFT_IO void lora::state::add_tensor(std::string const& name) {
+ENGRAFT_BODY void lora::state::add_tensor(std::string const& name) {
     constexpr std::string_view root = "base_model.model.";
     std::string_view module = name;
     if (module.ends_with(".weight"))
@@ -100,11 +100,11 @@ ENGRAFT_IO void lora::state::add_tensor(std::string const& name) {
     place = name;
 }
 
-ENGRAFT_IO lora::lora(std::filesystem::path const& folder) : state_(std::make_shared<state const>(folder)) {}
+ENGRAFT_BODY lora::lora(std::filesystem::path const& folder) : state_(std::make_shared<state const>(folder)) {}
 
-ENGRAFT_IO lora::fitted::fitted(std::shared_ptr<state const> s) : state_(std::move(s)) {}
+ENGRAFT_BODY lora::fitted::fitted(std::shared_ptr<state const> s) : state_(std::move(s)) {}
 
-ENGRAFT_IO std::optional<low_rank> lora::fitted::find(std::string_view weight) const {
+ENGRAFT_BODY std::optional<low_rank> lora::fitted::find(std::string_view weight) const {
     auto const at = state_->parts.find(detail::module_of(weight));
     if (at == state_->parts.end())
         return std::nullopt;
@@ -116,7 +116,7 @@ ENGRAFT_IO std::optional<low_rank> lora::fitted::find(std::string_view weight) c
     return made;
 }
 
-ENGRAFT_IO lora::fitted lora::fit(std::vector<stored_map> const& maps, std::string_view output) const {
+ENGRAFT_BODY lora::fitted lora::fit(std::vector<stored_map> const& maps, std::string_view output) const {
     auto const& settings = state_->settings;
     auto const& tensors = *state_->tensors;
     auto const& pairs = state_->pairs;

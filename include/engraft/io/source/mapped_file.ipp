@@ -26,7 +26,7 @@
 #endif
 
 #include <engraft/core/error.hpp>
-#include <engraft/io/linkage.hpp>
+#include <engraft/core/linkage.hpp>
 #include <engraft/io/mapped_file.hpp>
 
 namespace engraft {
@@ -50,7 +50,7 @@ inline void guard_end([[maybe_unused]] void* data, [[maybe_unused]] std::size_t 
 
 } // namespace detail
 
-ENGRAFT_IO mapped_file::mapped_file(std::filesystem::path const& path) : path_(path.string()) {
+ENGRAFT_BODY mapped_file::mapped_file(std::filesystem::path const& path) : path_(path.string()) {
     // Without O_NONBLOCK, opening a pipe that nobody writes to waits for ever.
     int const descriptor = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (descriptor < 0) {
@@ -68,24 +68,24 @@ ENGRAFT_IO mapped_file::mapped_file(std::filesystem::path const& path) : path_(p
     ::close(descriptor);
 }
 
-ENGRAFT_IO mapped_file::mapped_file(mapped_file&& other) noexcept
+ENGRAFT_BODY mapped_file::mapped_file(mapped_file&& other) noexcept
     : path_(std::move(other.path_)), data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
 
-ENGRAFT_IO mapped_file& mapped_file::operator=(mapped_file&& other) noexcept {
+ENGRAFT_BODY mapped_file& mapped_file::operator=(mapped_file&& other) noexcept {
     std::swap(path_, other.path_);
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);
     return *this;
 }
 
-ENGRAFT_IO mapped_file::~mapped_file() {
+ENGRAFT_BODY mapped_file::~mapped_file() {
     if (!data_)
         return;
     detail::guard_end(data_, size_, false);
     ::munmap(data_, size_);
 }
 
-ENGRAFT_IO void mapped_file::release(std::span<std::byte const> part) {
+ENGRAFT_BODY void mapped_file::release(std::span<std::byte const> part) {
     static auto const page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
     auto const begin = reinterpret_cast<std::uintptr_t>(part.data()) / page * page;
     auto const end = (reinterpret_cast<std::uintptr_t>(part.data()) + part.size() + page - 1) / page * page;
@@ -95,7 +95,7 @@ ENGRAFT_IO void mapped_file::release(std::span<std::byte const> part) {
         ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
 }
 
-ENGRAFT_IO void mapped_file::map(int descriptor) {
+ENGRAFT_BODY void mapped_file::map(int descriptor) {
     struct ::stat facts {};
     if (::fstat(descriptor, &facts) != 0)
         throw bad_file(path_, {"the file can't be examined: ", detail::system_message(errno)});

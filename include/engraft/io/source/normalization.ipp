@@ -10,12 +10,12 @@
 #include <utf8proc.h>
 
 #include <engraft/core/error.hpp>
-#include <engraft/io/linkage.hpp>
+#include <engraft/core/linkage.hpp>
 #include <engraft/io/normalization.hpp>
 
 namespace engraft {
 
-ENGRAFT_IO std::string nfc(std::string_view text) {
+ENGRAFT_BODY std::string nfc(std::string_view text) {
     struct freed {
         void operator()(utf8proc_uint8_t* p) const { std::free(p); }
     };

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include <engraft/core/error.hpp>
-#include <engraft/io/linkage.hpp>
+#include <engraft/core/linkage.hpp>
 #include <engraft/io/npy.hpp>
 #include <engraft/io/printable.hpp>
 #include <engraft/io/whole_file.hpp>
@@ -183,7 +183,7 @@ inline std::size_t npy_bytes(stored_tensor const& tensor) {
 
 } // namespace detail
 
-ENGRAFT_IO npy_file::npy_file(std::filesystem::path const& path) : file_(path) {
+ENGRAFT_BODY npy_file::npy_file(std::filesystem::path const& path) : file_(path) {
     auto const text = file_.text();
     auto const& name = file_.path();
     if (!text.starts_with(detail::npy_magic))
@@ -210,7 +210,7 @@ ENGRAFT_IO npy_file::npy_file(std::filesystem::path const& path) : file_(path) {
                               bytes, " bytes, but the file has ", tensor_.bytes.size(), " behind its header"});
 }
 
-ENGRAFT_IO void write_npy(std::filesystem::path const& path, stored_tensor const& tensor) {
+ENGRAFT_BODY void write_npy(std::filesystem::path const& path, stored_tensor const& tensor) {
     std::string_view descr;
     for (auto const& known : detail::npy_types)
         if (known.dtype == tensor.dtype)

@@ -5,8 +5,8 @@
 #include <type_traits>
 
 #include <engraft/core/error.hpp>
+#include <engraft/core/linkage.hpp>
 #include <engraft/io/config.hpp>
-#include <engraft/io/linkage.hpp>
 #include <engraft/io/printable.hpp>
 #include <engraft/model/description_fields.hpp>
 
@@ -22,7 +22,7 @@ template <class Choice>
 
 } // namespace detail
 
-ENGRAFT_IO void require_same(description const& expected, description const& read, std::string const& path) {
+ENGRAFT_BODY void require_same(description const& expected, description const& read, std::string const& path) {
     std::string differences;
     auto aligned = read; // becomes equal to `expected` when the fields below are all there are
     aligned.name = expected.name;

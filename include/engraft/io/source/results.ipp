@@ -14,8 +14,8 @@
 
 #include <engraft/circuit/circuit.hpp>
 #include <engraft/core/error.hpp>
+#include <engraft/core/linkage.hpp>
 #include <engraft/io/json.hpp>
-#include <engraft/io/linkage.hpp>
 #include <engraft/io/printable.hpp>
 #include <engraft/io/results.hpp>
 #include <engraft/io/source/circuit_file.ipp>
@@ -98,7 +98,7 @@ inline minimality_record read_minimality_group(std::string const& group, nlohman
 
 } // namespace detail
 
-ENGRAFT_IO std::vector<minimality_record> read_minimality(std::filesystem::path const& path) {
+ENGRAFT_BODY std::vector<minimality_record> read_minimality(std::filesystem::path const& path) {
     std::vector<minimality_record> records;
     auto const document = read_json(path);
     for (auto const& [group, entry] : as_object(document, "the minimality file", path.string()))
@@ -106,7 +106,7 @@ ENGRAFT_IO std::vector<minimality_record> read_minimality(std::filesystem::path 
     return records;
 }
 
-ENGRAFT_IO std::vector<mask_record> read_masks(std::filesystem::path const& path) {
+ENGRAFT_BODY std::vector<mask_record> read_masks(std::filesystem::path const& path) {
     std::vector<mask_record> records;
     auto const document = read_json(path);
     for (auto const& [group, entry] : as_object(document, "the file of masks", path.string())) {
@@ -126,7 +126,7 @@ ENGRAFT_IO std::vector<mask_record> read_masks(std::filesystem::path const& path
     return records;
 }
 
-ENGRAFT_IO std::vector<patching_record> read_patching(std::filesystem::path const& path) {
+ENGRAFT_BODY std::vector<patching_record> read_patching(std::filesystem::path const& path) {
     std::vector<patching_record> records;
     auto const document = read_json(path);
     for (auto const& [model, groups] : as_object(document, "the file of accuracies", path.string()))
@@ -138,7 +138,7 @@ ENGRAFT_IO std::vector<patching_record> read_patching(std::filesystem::path cons
     return records;
 }
 
-ENGRAFT_IO std::vector<knockout_record> read_knockouts(std::filesystem::path const& path) {
+ENGRAFT_BODY std::vector<knockout_record> read_knockouts(std::filesystem::path const& path) {
     std::vector<knockout_record> records;
     auto const document = read_json(path);
     for (auto const& [edge, list] : as_object(document, "the file of accuracies", path.string()))

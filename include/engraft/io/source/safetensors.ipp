@@ -15,8 +15,8 @@
 #include <vector>
 
 #include <engraft/core/error.hpp>
+#include <engraft/core/linkage.hpp>
 #include <engraft/io/json.hpp>
-#include <engraft/io/linkage.hpp>
 #include <engraft/io/safetensors.hpp>
 
 namespace engraft {
@@ -97,7 +97,7 @@ inline void check_layout(std::map<std::string, stored_tensor, std::less<>> const
 
 } // namespace detail
 
-ENGRAFT_IO safetensors_file::safetensors_file(std::filesystem::path const& path_of_file) : file_(path_of_file) {
+ENGRAFT_BODY safetensors_file::safetensors_file(std::filesystem::path const& path_of_file) : file_(path_of_file) {
     auto const bytes = file_.bytes();
     std::uint64_t length = 0;
     if (bytes.size() < sizeof(length))

@@ -11,8 +11,8 @@
 #include <string>
 
 #include <engraft/core/error.hpp>
+#include <engraft/core/linkage.hpp>
 #include <engraft/core/numeric.hpp>
-#include <engraft/io/linkage.hpp>
 #include <engraft/io/stored_tensor.hpp>
 
 namespace engraft {
@@ -67,7 +67,7 @@ std::size_t dequantize_elements(dtype_facts const& facts, std::byte const* from,
 
 } // namespace detail
 
-ENGRAFT_IO std::string shape_text(std::span<std::size_t const> shape) {
+ENGRAFT_BODY std::string shape_text(std::span<std::size_t const> shape) {
     constexpr std::size_t shown = 8; // no honest file has more, a dishonest one could fill a message with them
     std::string text;
     for (auto const s : shape.first(std::min(shape.size(), shown)))

@@ -17,7 +17,7 @@
 #include <pcre2.h>
 
 #include <engraft/core/error.hpp>
-#include <engraft/io/linkage.hpp>
+#include <engraft/core/linkage.hpp>
 #include <engraft/io/printable.hpp>
 #include <engraft/io/text_pattern.hpp>
 
@@ -111,19 +111,19 @@ struct text_pattern::compiled {
     std::unique_ptr<pcre2_code, detail::freed_by<pcre2_code_free>> code;
 };
 
-ENGRAFT_IO text_pattern text_pattern::regex(std::string_view source, std::string const& path) {
+ENGRAFT_BODY text_pattern text_pattern::regex(std::string_view source, std::string const& path) {
     return text_pattern(detail::translated(source, path),
                         PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, path);
 }
 
-ENGRAFT_IO text_pattern text_pattern::literal(std::string_view text, std::string const& path) {
+ENGRAFT_BODY text_pattern text_pattern::literal(std::string_view text, std::string const& path) {
     if (text.empty())
         throw bad_file(path, "an empty text can't be looked for");
     return text_pattern(std::string(text), PCRE2_UTF | PCRE2_LITERAL, path);
 }
 
-ENGRAFT_IO std::vector<std::string_view> text_pattern::split(std::string_view text, split_behavior behavior,
-                                                             bool invert) const {
+ENGRAFT_BODY std::vector<std::string_view> text_pattern::split(std::string_view text, split_behavior behavior,
+                                                               bool invert) const {
     auto ranges = cover(text);
     if (invert)
         for (auto& r : ranges)
@@ -167,12 +167,12 @@ ENGRAFT_IO std::vector<std::string_view> text_pattern::split(std::string_view te
     return pieces;
 }
 
-ENGRAFT_IO bool text_pattern::occurs(std::string_view text) const {
+ENGRAFT_BODY bool text_pattern::occurs(std::string_view text) const {
     auto const ranges = cover(text);
     return std::any_of(ranges.begin(), ranges.end(), [](range const& r) { return r.matches; });
 }
 
-ENGRAFT_IO text_pattern::text_pattern(std::string const& source, std::uint32_t options, std::string const& path) {
+ENGRAFT_BODY text_pattern::text_pattern(std::string const& source, std::uint32_t options, std::string const& path) {
     std::unique_ptr<pcre2_compile_context, detail::freed_by<pcre2_compile_context_free>> context(
         pcre2_compile_context_create(nullptr));
     if (!context)
@@ -190,7 +190,7 @@ ENGRAFT_IO text_pattern::text_pattern(std::string const& source, std::uint32_t o
     code_ = std::move(made);
 }
 
-ENGRAFT_IO std::vector<text_pattern::range> text_pattern::cover(std::string_view text) const {
+ENGRAFT_BODY std::vector<text_pattern::range> text_pattern::cover(std::string_view text) const {
     std::vector<range> ranges;
     std::unique_ptr<pcre2_match_data, detail::freed_by<pcre2_match_data_free>> found(
         pcre2_match_data_create(1, nullptr));

@@ -13,11 +13,11 @@
 #include <vector>
 
 #include <engraft/core/error.hpp>
+#include <engraft/core/linkage.hpp>
 #include <engraft/core/token.hpp>
 #include <engraft/io/bpe.hpp>
 #include <engraft/io/gguf.hpp>
 #include <engraft/io/gguf_tokenizer.hpp>
-#include <engraft/io/linkage.hpp>
 #include <engraft/io/mapped_file.hpp>
 #include <engraft/io/printable.hpp>
 #include <engraft/io/source/added_tokens.ipp>
@@ -67,7 +67,7 @@ struct tokenizer::state {
     }
 };
 
-ENGRAFT_IO tokenizer tokenizer::load(std::filesystem::path const& path) {
+ENGRAFT_BODY tokenizer tokenizer::load(std::filesystem::path const& path) {
     if (is_gguf(path)) {
         gguf_file const file(path);
         return tokenizer(read_tokenizer(file), file.path());
@@ -77,10 +77,10 @@ ENGRAFT_IO tokenizer tokenizer::load(std::filesystem::path const& path) {
     return tokenizer(read_tokenizer_json(file.text(), file.path()), file.path());
 }
 
-ENGRAFT_IO tokenizer::tokenizer(tokenizer_steps::parts parts, std::string const& path)
+ENGRAFT_BODY tokenizer::tokenizer(tokenizer_steps::parts parts, std::string const& path)
     : state_(std::make_shared<state const>(std::move(parts), path)) {}
 
-ENGRAFT_IO std::vector<token> tokenizer::encode(std::string_view utf8, bool special) const {
+ENGRAFT_BODY std::vector<token> tokenizer::encode(std::string_view utf8, bool special) const {
     detail::require_reasonable(utf8);
     require_utf8(utf8);
     auto const& steps = state_->steps;
@@ -108,7 +108,7 @@ ENGRAFT_IO std::vector<token> tokenizer::encode(std::string_view utf8, bool spec
     return out;
 }
 
-ENGRAFT_IO std::string tokenizer::decode(std::span<token const> tokens, bool skip_special) const {
+ENGRAFT_BODY std::string tokenizer::decode(std::span<token const> tokens, bool skip_special) const {
     std::vector<std::string> texts;
     for (token const id : tokens) {
         auto const& known = text(id);
@@ -118,29 +118,29 @@ ENGRAFT_IO std::string tokenizer::decode(std::span<token const> tokens, bool ski
     return detail::decoded(state_->steps, std::move(texts));
 }
 
-ENGRAFT_IO std::optional<token> tokenizer::single_token(std::string_view utf8) const {
+ENGRAFT_BODY std::optional<token> tokenizer::single_token(std::string_view utf8) const {
     auto const tokens = encode(utf8, false);
     return tokens.size() == 1 ? std::optional(tokens[0]) : std::nullopt;
 }
 
-ENGRAFT_IO std::size_t tokenizer::size() const {
+ENGRAFT_BODY std::size_t tokenizer::size() const {
     return std::max(state_->steps.model.tokens().size(), state_->added_texts.size());
 }
 
-ENGRAFT_IO bool tokenizer::contains(token id) const { return state_->text(id) != nullptr; }
+ENGRAFT_BODY bool tokenizer::contains(token id) const { return state_->text(id) != nullptr; }
 
-ENGRAFT_IO std::string const& tokenizer::text(token id) const {
+ENGRAFT_BODY std::string const& tokenizer::text(token id) const {
     if (auto const* found = state_->text(id))
         return *found;
     throw bad_input({"there is no token ", id, " in this vocabulary of ", size()});
 }
 
-ENGRAFT_IO std::optional<token> tokenizer::find(std::string_view written) const {
+ENGRAFT_BODY std::optional<token> tokenizer::find(std::string_view written) const {
     auto const found = state_->added_texts.find(written);
     return found ? found : state_->steps.model.tokens().find(written);
 }
 
-ENGRAFT_IO bool tokenizer::is_special(token id) const {
+ENGRAFT_BODY bool tokenizer::is_special(token id) const {
     return std::binary_search(state_->special.begin(), state_->special.end(), id);
 }
 

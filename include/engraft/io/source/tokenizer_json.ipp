@@ -9,9 +9,9 @@
 #include <vector>
 
 #include <engraft/core/error.hpp>
+#include <engraft/core/linkage.hpp>
 #include <engraft/io/bpe.hpp>
 #include <engraft/io/json.hpp>
-#include <engraft/io/linkage.hpp>
 #include <engraft/io/printable.hpp>
 #include <engraft/io/text_pattern.hpp>
 #include <engraft/io/tokenizer_json.hpp>
@@ -313,7 +313,7 @@ private:
 
 } // namespace detail
 
-ENGRAFT_IO tokenizer_steps::parts read_tokenizer_json(std::string_view text, std::string const& path) {
+ENGRAFT_BODY tokenizer_steps::parts read_tokenizer_json(std::string_view text, std::string const& path) {
     return detail::tokenizer_reader(path).read(parse_json(text, path));
 }
 

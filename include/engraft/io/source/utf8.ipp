@@ -5,12 +5,12 @@
 #include <string_view>
 
 #include <engraft/core/error.hpp>
-#include <engraft/io/linkage.hpp>
+#include <engraft/core/linkage.hpp>
 #include <engraft/io/utf8.hpp>
 
 namespace engraft {
 
-ENGRAFT_IO code_point code_point_at(std::string_view text, std::size_t at) {
+ENGRAFT_BODY code_point code_point_at(std::string_view text, std::size_t at) {
     auto const byte = [&](std::size_t i) { return static_cast<unsigned char>(text[at + i]); };
     unsigned const lead = byte(0);
     if (lead < 0x80)
@@ -31,7 +31,7 @@ ENGRAFT_IO code_point code_point_at(std::string_view text, std::size_t at) {
     return {value, length, true};
 }
 
-ENGRAFT_IO void append_code_point(std::string& text, char32_t c) {
+ENGRAFT_BODY void append_code_point(std::string& text, char32_t c) {
     auto const put = [&](char32_t byte) { text += static_cast<char>(static_cast<unsigned char>(byte)); };
     if (c < 0x80) {
         put(c);
@@ -44,7 +44,7 @@ ENGRAFT_IO void append_code_point(std::string& text, char32_t c) {
     }
 }
 
-ENGRAFT_IO bool is_utf8(std::string_view text) {
+ENGRAFT_BODY bool is_utf8(std::string_view text) {
     for (std::size_t i = 0; i < text.size();) {
         auto const c = code_point_at(text, i);
         if (!c.valid)
@@ -54,7 +54,7 @@ ENGRAFT_IO bool is_utf8(std::string_view text) {
     return true;
 }
 
-ENGRAFT_IO std::string valid_utf8(std::string_view text) {
+ENGRAFT_BODY std::string valid_utf8(std::string_view text) {
     std::string out;
     for (std::size_t i = 0; i < text.size();) {
         auto const c = code_point_at(text, i);
@@ -64,7 +64,7 @@ ENGRAFT_IO std::string valid_utf8(std::string_view text) {
     return out;
 }
 
-ENGRAFT_IO void require_utf8(std::string_view text) {
+ENGRAFT_BODY void require_utf8(std::string_view text) {
     for (std::size_t i = 0; i < text.size();) {
         auto const c = code_point_at(text, i);
         if (!c.valid)

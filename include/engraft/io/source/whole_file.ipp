@@ -7,12 +7,12 @@
 #include <system_error>
 
 #include <engraft/core/error.hpp>
-#include <engraft/io/linkage.hpp>
+#include <engraft/core/linkage.hpp>
 #include <engraft/io/whole_file.hpp>
 
 namespace engraft {
 
-ENGRAFT_IO void write_whole_file(std::filesystem::path const& path, std::string_view bytes) {
+ENGRAFT_BODY void write_whole_file(std::filesystem::path const& path, std::string_view bytes) {
     auto unfinished = path;
     unfinished += ".part";
     std::error_code failed;

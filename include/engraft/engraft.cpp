@@ -1,0 +1,50 @@
+// The bodies of engraft's functions that are no templates, compiled once: `engraft_compiled` of the CMake package. A
+// program that defines ENGRAFT_COMPILED links this and io/source/io.cpp instead of compiling them in each of its
+// sources.
+
+#ifndef ENGRAFT_COMPILED
+#define ENGRAFT_COMPILED
+#endif
+
+#include <vector>
+
+#include <engraft/backend/cpu/source/tile.ipp>
+#include <engraft/circuit/source/chosen_heads.ipp>
+#include <engraft/circuit/source/completeness.ipp>
+#include <engraft/circuit/source/discovery.ipp>
+#include <engraft/circuit/source/edges.ipp>
+#include <engraft/circuit/source/faithfulness.ipp>
+#include <engraft/circuit/source/mean_ablation.ipp>
+#include <engraft/circuit/source/minimality.ipp>
+#include <engraft/circuit/source/overlap.ipp>
+#include <engraft/circuit/source/part_of_batch.ipp>
+#include <engraft/circuit/source/path_patching.ipp>
+#include <engraft/circuit/source/trained_mask.ipp>
+#include <engraft/core/source/summary.ipp>
+#include <engraft/intervene/source/footprint.ipp>
+#include <engraft/intervene/source/selection.ipp>
+#include <engraft/report/source/figure.ipp>
+#include <engraft/report/source/gnuplot.ipp>
+#include <engraft/report/source/page.ipp>
+#include <engraft/run/source/finished_cases.ipp>
+#include <engraft/run/source/plan.ipp>
+#include <engraft/run/source/sweep_result.ipp>
+#include <engraft/task/source/boxes.ipp>
+#include <engraft/task/source/desiderata.ipp>
+
+namespace engraft {
+
+namespace detail {
+template tile_set<float> const& tiles<float>();
+template tile_set<double> const& tiles<double>();
+} // namespace detail
+
+namespace boxes {
+template prompts sample(tokenizer const&, options const&);
+template std::vector<std::vector<std::vector<long>>> segments(tokenizer const&, prompts const&);
+template std::vector<triple> draw_triples(tokenizer const&, hypothesis, options const&);
+template desideratum encode(tokenizer const&, hypothesis, std::vector<triple> const&);
+template desideratum sample(tokenizer const&, hypothesis, options const&);
+} // namespace boxes
+
+} // namespace engraft
