@@ -17,7 +17,7 @@ if(ENGRAFT_WERROR)
     list(APPEND ENGRAFT_WARNINGS -Werror)
 endif()
 # clang contracts a * b + c where a processor can, which the source does not ask for.
-target_compile_options(engraft_program INTERFACE ${ENGRAFT_WARNINGS} $<$<COMPILE_LANGUAGE:CXX>:-ffp-contract=off>)
+target_compile_options(engraft_program INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:${ENGRAFT_WARNINGS};-ffp-contract=off>")
 
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # GCC looks through all that it has read, precompiled headers too, whenever it has grown by some: a tenth of its time.
@@ -27,7 +27,7 @@ endif()
 if(ENGRAFT_NATIVE)
     check_cxx_compiler_flag(-march=native ENGRAFT_HAS_NATIVE)
     if(ENGRAFT_HAS_NATIVE)
-        target_compile_options(engraft_program INTERFACE -march=native)
+        target_compile_options(engraft_program INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-march=native>)
     endif()
 endif()
 

@@ -10,6 +10,7 @@
 
 #include <engraft/engraft.hpp>
 
+#include "backend.hpp"
 #include "pair/pair.hpp"
 #include "program.hpp"
 
@@ -33,7 +34,7 @@ int main(int argc, char** argv) {
 
     return example::run(app, argc, argv, [&] {
         example::stopwatch total;
-        eg::cpu<eg::fp32> const backend(threads);
+        auto const backend = example::backend_with(threads);
         auto const base = eg::load<pair_model>(folder + "/base", backend);
         auto const tuned = from == "adapter"
                                ? eg::load<pair_model>(folder + "/base", eg::lora(folder + "/adapter"), backend)

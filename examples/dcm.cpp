@@ -9,6 +9,7 @@
 
 #include <engraft/engraft.hpp>
 
+#include "backend.hpp"
 #include "pair/pair.hpp"
 #include "program.hpp"
 
@@ -26,8 +27,8 @@ struct settings {
     eg::dcm_options dcm;
 };
 
-eg::model<pair_model, eg::cpu<eg::fp32>> load(settings const& s, std::string const& name) {
-    eg::cpu<eg::fp32> const backend(s.threads);
+eg::model<pair_model, example::backend> load(settings const& s, std::string const& name) {
+    auto const backend = example::backend_with(s.threads);
     return name == "adapter" ? eg::load<pair_model>(s.folder + "/base", eg::lora(s.folder + "/adapter"), backend)
                              : eg::load<pair_model>(s.folder + "/" + name, backend);
 }

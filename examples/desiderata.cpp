@@ -11,6 +11,7 @@
 
 #include <engraft/engraft.hpp>
 
+#include "backend.hpp"
 #include "pair/pair.hpp"
 #include "program.hpp"
 
@@ -39,7 +40,7 @@ int main(int argc, char** argv) {
 
     return example::run(app, argc, argv, [&] {
         example::stopwatch total;
-        eg::cpu<eg::fp32> const backend(threads);
+        auto const backend = example::backend_with(threads);
         auto circuit = eg::read_circuit(folder + "/circuit.json");
         if (!only.empty()) {
             eg::circuit some;

@@ -19,6 +19,7 @@
 
 #include <engraft/engraft.hpp>
 
+#include "backend.hpp"
 #include "described.hpp"
 #include "program.hpp"
 
@@ -198,7 +199,7 @@ int main(int argc, char** argv) {
 
         if (!objects.empty())
             task.objects = example::words_of(objects);
-        eg::cpu<eg::fp32> const backend(threads);
+        auto const backend = example::backend_with(threads);
         auto const model = eg::load<described>(folder, backend);
         auto const prompts = eg::boxes::sample(model.tokenizer(), task);
         std::vector<eg::discovery_step> steps;

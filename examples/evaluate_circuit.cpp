@@ -17,6 +17,7 @@
 
 #include <engraft/engraft.hpp>
 
+#include "backend.hpp"
 #include "described.hpp"
 #include "program.hpp"
 
@@ -86,7 +87,7 @@ int main(int argc, char** argv) {
         if (!objects_file.empty())
             task.objects = example::words_of(objects_file);
         auto circuit = eg::read_circuit(circuit_file, eg::group_order::as_written);
-        eg::cpu<eg::fp32> const backend(threads);
+        auto const backend = example::backend_with(threads);
         auto const model = adapter.empty() ? eg::load<described>(folder, backend)
                                            : eg::load<described>(folder, eg::lora(adapter), backend);
         auto const prompts = eg::boxes::sample(model.tokenizer(), task);

@@ -13,6 +13,7 @@
 
 #include <engraft/engraft.hpp>
 
+#include "backend.hpp"
 #include "pair/pair.hpp"
 #include "program.hpp"
 
@@ -78,7 +79,7 @@ int main(int argc, char** argv) {
     app.add("--threads", threads, "Threads; 0 means all").with_default().not_negative();
 
     return example::run(app, argc, argv, [&] {
-        auto const model = eg::load<pair_model>(folder + "/" + name, eg::cpu<eg::fp32>(threads));
+        auto const model = eg::load<pair_model>(folder + "/" + name, example::backend_with(threads));
         auto const prompts = eg::boxes::sample(model.tokenizer(), task);
         auto const noise = model.run(prompts.noise_tokens, eg::capture(eg::z, eg::mlp_out));
 

@@ -11,6 +11,7 @@
 
 #include <engraft/engraft.hpp>
 
+#include "../backend.hpp"
 #include "lab.hpp"
 #include "words.hpp"
 
@@ -22,10 +23,10 @@ struct part_of_prompts {
     double times;
 };
 
-/// Its members stand in several sources, so that a program is compiled in pieces: lab.cpp, lab_sweeps.cpp,
-/// lab_circuits.cpp, lab_masks.cpp. With the backend `planning` nothing is loaded or computed, but what would be is
-/// planned.
-template <eg::description D, class B = eg::default_backend>
+/// Its members stand in several sources, so that a program is compiled in pieces: lab.cpp, lab_discovery.cpp,
+/// lab_sweeps.cpp, lab_circuits.cpp, lab_masks.cpp. With the backend `planning` nothing is loaded or computed, but what
+/// would be is planned.
+template <eg::description D, class B = example::backend>
 class lab_of : public lab {
 public:
     static constexpr bool computes = eg::computes<B>;
@@ -100,7 +101,7 @@ private:
 
     static model_type model_of(model_entry const& e) {
         if constexpr (computes) {
-            return e.adapter.empty() ? eg::load<D>(e.folder) : eg::load<D>(e.folder, eg::lora(e.adapter));
+            return e.adapter.empty() ? eg::load<D>(e.folder, B()) : eg::load<D>(e.folder, eg::lora(e.adapter), B());
         } else {
             eg::require_same(D, eg::read_config(e.folder), e.folder.string());
             return model_type(eg::empty_weights<D, B>());

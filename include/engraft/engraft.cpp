@@ -6,10 +6,9 @@
 #define ENGRAFT_COMPILED
 #endif
 
-#include <vector>
-
 #include <engraft/backend/cpu/source/tile.ipp>
 #include <engraft/circuit/source/chosen_heads.ipp>
+#include <engraft/circuit/source/circuit.ipp>
 #include <engraft/circuit/source/completeness.ipp>
 #include <engraft/circuit/source/discovery.ipp>
 #include <engraft/circuit/source/edges.ipp>
@@ -23,6 +22,7 @@
 #include <engraft/core/source/summary.ipp>
 #include <engraft/intervene/source/footprint.ipp>
 #include <engraft/intervene/source/selection.ipp>
+#include <engraft/model/source/description_text.ipp>
 #include <engraft/report/source/figure.ipp>
 #include <engraft/report/source/gnuplot.ipp>
 #include <engraft/report/source/page.ipp>
@@ -32,19 +32,19 @@
 #include <engraft/task/source/boxes.ipp>
 #include <engraft/task/source/desiderata.ipp>
 
-namespace engraft {
+namespace engraft::detail {
 
-namespace detail {
 template tile_set<float> const& tiles<float>();
 template tile_set<double> const& tiles<double>();
-} // namespace detail
 
-namespace boxes {
-template prompts sample(tokenizer const&, options const&);
-template std::vector<std::vector<std::vector<long>>> segments(tokenizer const&, prompts const&);
-template std::vector<triple> draw_triples(tokenizer const&, hypothesis, options const&);
-template desideratum encode(tokenizer const&, hypothesis, std::vector<triple> const&);
-template desideratum sample(tokenizer const&, hypothesis, options const&);
-} // namespace boxes
+} // namespace engraft::detail
 
-} // namespace engraft
+// See core/linkage.hpp.
+#ifdef __ELF__
+extern "C" {
+extern char const engraft_is_linked;
+[[gnu::visibility("hidden")]] extern char const engraft_is_in_headers_or_linked_but_not_both;
+[[gnu::used]] char const engraft_is_linked = 0;
+[[gnu::used]] char const engraft_is_in_headers_or_linked_but_not_both = 0;
+}
+#endif

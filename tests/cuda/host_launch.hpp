@@ -3,9 +3,11 @@
 // Launches kernels on the host, in plain loops, over memory that only they can reach: everything of the CUDA backend
 // but the launching itself, the matrix products of cuBLASLt and the memory of a GPU.
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstring>
+#include <limits>
 #include <map>
 #include <mutex>
 #include <new>
@@ -126,6 +128,16 @@ struct host_launch {
     template <class F>
     void each_warp(std::size_t n, F const& f) const {
         each(n, [&](std::size_t i) { f(eg::kernels::host_warp{}, i); });
+    }
+
+    template <class F>
+    void each_block(std::size_t n, F const& f) const {
+        using T = typename F::shared_type;
+        std::vector<T> shared(F::shared_elements);
+        each(n, [&](std::size_t i) {
+            std::fill(shared.begin(), shared.end(), std::numeric_limits<T>::quiet_NaN());
+            f(eg::kernels::host_block<T>{shared.data()}, i);
+        });
     }
 
     template <eg::numeric_policy>

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <numeric>
 #include <utility>
@@ -73,7 +74,7 @@ public:
                 for (std::size_t r = 0; r < rows_.rows(); ++r)
                     slices.push_back({.to = ((first_of(l) + h) * rows_.rows() + r) * D.d_model,
                                       .from = (r * D.heads + h) * D.d_model,
-                                      .width = D.d_model});
+                                      .width = static_cast<std::uint32_t>(D.d_model)});
             b_.copy_slices(differences_.data(), std::as_const(results).data(), upload<memory>(slices));
             keep(first_of(l) + D.heads, difference(sites::mlp_out{}, l).data());
         }

@@ -10,7 +10,7 @@
 #include <typeinfo>
 
 #include <engraft/backend/cuda/gpu.cuh>
-#include <engraft/backend/cuda/kernels/warp.hpp>
+#include <engraft/backend/cuda/kernels/block.hpp>
 
 namespace engraft {
 
@@ -87,6 +87,27 @@ private:
     static constexpr unsigned all = 0xffffffffu;
 };
 
+/// A block of a GPU; what it has is said in kernels/block.hpp.
+template <class T>
+struct gpu_block {
+    T* shared;
+
+    template <class F>
+    __device__ void each(std::size_t n, F const& f) const {
+        for (std::size_t i = threadIdx.x; i < n; i += blockDim.x)
+            f(i);
+        __syncthreads();
+    }
+
+    template <class F>
+    __device__ void each_warp(std::size_t n, F const& f) const {
+        gpu_warp const warp{threadIdx.x % static_cast<unsigned>(warp_lanes)};
+        for (std::size_t i = threadIdx.x / warp_lanes; i < n; i += blockDim.x / static_cast<unsigned>(warp_lanes))
+            f(warp, i);
+        __syncthreads();
+    }
+};
+
 template <class F>
 __global__ void __launch_bounds__(cuda_tiles::threads) run_each(__grid_constant__ F const f, std::size_t const n) {
     auto const step = static_cast<std::size_t>(gridDim.x) * blockDim.x;
@@ -101,6 +122,14 @@ __global__ void __launch_bounds__(cuda_tiles::threads) run_each_warp(__grid_cons
     gpu_warp const warp{threadIdx.x % static_cast<unsigned>(warp_lanes)};
     for (std::size_t i = static_cast<std::size_t>(blockIdx.x) * warps + threadIdx.x / warp_lanes; i < n; i += step)
         f(warp, i);
+}
+
+template <class F>
+__global__ void __launch_bounds__(cuda_tiles::threads)
+    run_each_block(__grid_constant__ F const f, std::size_t const n) {
+    __shared__ typename F::shared_type shared[F::shared_elements];
+    for (std::size_t i = blockIdx.x; i < n; i += gridDim.x)
+        f(gpu_block<typename F::shared_type>{shared}, i);
 }
 
 } // namespace kernels
@@ -122,6 +151,14 @@ struct cuda_launches {
             return;
         kernels::run_each_warp<<<blocks(n, cuda_tiles::threads / kernels::warp_lanes), cuda_tiles::threads, 0,
                                  detail::gpu::one().stream()>>>(f, n);
+        detail::require_cuda(cudaGetLastError(), typeid(F).name(), __FILE__, __LINE__);
+    }
+
+    template <class F>
+    static void each_block(std::size_t n, F const& f) {
+        if (n == 0)
+            return;
+        kernels::run_each_block<<<blocks(n, 1), cuda_tiles::threads, 0, detail::gpu::one().stream()>>>(f, n);
         detail::require_cuda(cudaGetLastError(), typeid(F).name(), __FILE__, __LINE__);
     }
 

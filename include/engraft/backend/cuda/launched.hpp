@@ -23,6 +23,7 @@ namespace engraft {
 ///   Launch::memory_type, Launch::name()
 ///   launch.each(n, f)          f(i) for every i < n, in any order and at the same time
 ///   launch.each_warp(n, f)     f(warp, i) likewise: see kernels/warp.hpp
+///   launch.each_block(n, f)    f(block, i) likewise: see kernels/block.hpp
 ///   Launch::panel_rows         rows of one matrix product
 ///   Launch::lines_together     elements of attention's lines that exist at one time
 ///   Launch::product<Numbers>   how the products of one weight are done, once and for all; .plain() where a kernel of

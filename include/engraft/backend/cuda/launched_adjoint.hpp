@@ -184,9 +184,9 @@ private:
     /// dp[t] = dz . v[t]: a score that is neither scaled nor capped
     void weights(line_places const& dp, in_matrix dz, queried_rows const& queried, seen_rows const& values,
                  attention_shape const& shape, bool visible_only) const {
-        launch().each_warp(kernels::queried_task::count(queried.count, shape.heads),
-                           kernels::scored_rows<T>{dp, dz, queried.rows, queried.count, values, shape.group(),
-                                                   shape.width, shape.window, T(1), T(0), T(0), visible_only});
+        launch().each_block(attention_kernels::tasks(queried, shape),
+                            kernels::scored_rows<T>{dp, dz, queried.rows, queried.count, values, shape.group(),
+                                                    shape.width, shape.window, T(1), T(0), T(0), visible_only});
     }
 
     void softmax(line_places const& dp, line_places const& p, std::size_t count) const {

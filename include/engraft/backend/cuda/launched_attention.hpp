@@ -7,6 +7,7 @@
 
 #include <engraft/backend/attention_shape.hpp>
 #include <engraft/backend/cuda/kernels/attention.hpp>
+#include <engraft/core/error.hpp>
 #include <engraft/core/ragged.hpp>
 #include <engraft/core/tensor.hpp>
 
@@ -83,12 +84,21 @@ public:
         return std::max<std::size_t>(1, Launch::lines_together / line) * together;
     }
 
+    /// Of kernels that go through tiles of positions.
+    static std::size_t tasks(queried_rows const& queried, attention_shape const& shape) {
+        using tile = kernels::tile_of_positions<T>;
+        if (shape.width > tile::elements / 2 - tile::gap)
+            throw bad_input({"heads of ", shape.width, " elements are more than kernels of attention hold: at most ",
+                             tile::elements / 2 - tile::gap});
+        return tile::tasks(queried.count, shape.kv_heads);
+    }
+
     void score(line_places const& to, matrix<T const> queries, queried_rows const& queried, seen_rows const& keys,
                attention_shape const& shape) const {
-        launch_.each_warp(kernels::queried_task::count(queried.count, shape.heads),
-                          kernels::scored_rows<T>{to, queries, queried.rows, queried.count, keys, shape.group(),
-                                                  shape.width, shape.window, static_cast<T>(shape.scale),
-                                                  static_cast<T>(shape.softcap)});
+        launch_.each_block(tasks(queried, shape),
+                           kernels::scored_rows<T>{to, queries, queried.rows, queried.count, keys, shape.group(),
+                                                   shape.width, shape.window, static_cast<T>(shape.scale),
+                                                   static_cast<T>(shape.softcap)});
     }
 
     void softmax(line_places const& all, std::size_t count) const {
@@ -98,9 +108,9 @@ public:
     /// visible_only: nothing behind a row's own position has a weight
     void mix(matrix<T> out, line_places const& weights, queried_rows const& queried, seen_rows const& values,
              attention_shape const& shape, bool visible_only) const {
-        launch_.each_warp(kernels::queried_task::count(queried.count, shape.heads),
-                          kernels::mixed_rows<T>{out, weights, queried.rows, queried.count, values, shape.group(),
-                                                 shape.width, visible_only});
+        launch_.each_block(tasks(queried, shape),
+                           kernels::mixed_rows<T>{out, weights, queried.rows, queried.count, values, shape.group(),
+                                                  shape.width, visible_only});
     }
 
 private:

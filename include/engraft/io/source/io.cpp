@@ -1,4 +1,4 @@
-// The bodies of io's functions and of those that they call: see engraft.cpp, which who only reads files can do without.
+// The bodies of io's functions, and of the task's for io's tokenizer: see engraft.cpp, which does without these.
 
 #ifndef ENGRAFT_COMPILED
 #define ENGRAFT_COMPILED
@@ -8,8 +8,8 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <vector>
 
-#include <engraft/circuit/source/circuit.ipp>
 #include <engraft/io/source/arranged_tensor.ipp>
 #include <engraft/io/source/bpe.ipp>
 #include <engraft/io/source/checkpoint.ipp>
@@ -39,7 +39,8 @@
 #include <engraft/io/source/tokenizer_json.ipp>
 #include <engraft/io/source/utf8.ipp>
 #include <engraft/io/source/whole_file.ipp>
-#include <engraft/model/source/description_text.ipp>
+#include <engraft/task/boxes.hpp>
+#include <engraft/task/desiderata.hpp>
 
 namespace engraft {
 
@@ -51,14 +52,12 @@ template void read_elements(arranged_tensor const&, std::size_t, std::span<float
 template void read_elements(arranged_tensor const&, std::size_t, std::span<double>, std::string const&);
 template void read_elements(arranged_tensor const&, std::size_t, std::span<std::int64_t>, std::string const&);
 
-} // namespace engraft
+namespace boxes {
+template prompts sample(tokenizer const&, options const&);
+template std::vector<std::vector<std::vector<long>>> segments(tokenizer const&, prompts const&);
+template std::vector<triple> draw_triples(tokenizer const&, hypothesis, options const&);
+template desideratum encode(tokenizer const&, hypothesis, std::vector<triple> const&);
+template desideratum sample(tokenizer const&, hypothesis, options const&);
+} // namespace boxes
 
-// See core/linkage.hpp.
-#ifdef __ELF__
-extern "C" {
-extern char const engraft_is_linked;
-[[gnu::visibility("hidden")]] extern char const engraft_is_in_headers_or_linked_but_not_both;
-[[gnu::used]] char const engraft_is_linked = 0;
-[[gnu::used]] char const engraft_is_in_headers_or_linked_but_not_both = 0;
-}
-#endif
+} // namespace engraft

@@ -2,7 +2,7 @@
 
 #include <engraft/backend/attention_row.hpp>
 #include <engraft/backend/attention_shape.hpp>
-#include <engraft/backend/cuda/kernels/warp.hpp>
+#include <engraft/backend/cuda/kernels/block.hpp>
 
 /// Attention in three kernels: scores, softmax, mix. All forms of attention are these three, over single rows: a whole
 /// batch is a list of rows without own keys. So a row that is computed again from the same numbers has the same bits,
@@ -54,6 +54,21 @@ struct seen_rows {
     std::uint32_t const* own_positions;
     std::uint64_t const* begins; ///< of the examples' rows
 
+    /// The first of a row's own that stands at a position or behind it.
+    ENGRAFT_DEVICE std::uint32_t own_from(attention_row const& r, std::size_t position) const {
+        std::uint32_t low = r.own_first, high = r.own_first + r.own_count;
+        while (low < high) {
+            auto const middle = (low + high) / 2;
+            (own_positions[middle] < position ? low : high) = own_positions[middle] < position ? middle + 1 : middle;
+        }
+        return low;
+    }
+    /// Whether one of a row's own stands at a position, if it is that one or none.
+    ENGRAFT_DEVICE bool is_own(attention_row const& r, std::uint32_t one, std::size_t position) const {
+        return one < r.own_first + r.own_count && own_positions[one] == position;
+    }
+    ENGRAFT_DEVICE std::size_t length(std::size_t example) const { return begins[example + 1] - begins[example]; }
+
     /// Goes through the positions of one row in ascending order.
     struct walk {
         seen_rows const& from;
@@ -99,10 +114,44 @@ ENGRAFT_DEVICE inline span visible(attention_row const& r, std::size_t window) {
     return {window > 0 && end > window ? end - window : 0, end};
 }
 
-/// line[t] = query . key[t], scaled and capped; `hidden` where the row does not see the position. A warp for each row
-/// and head.
+/// Rows that stand beside each other and the heads that share one head of keys are a block's task. It takes the clean
+/// keys or values of that head into shared memory, some positions at a time, once for all cases of the example that its
+/// rows are of.
+template <class T>
+struct tile_of_positions {
+    static constexpr std::size_t rows_together = 32, positions = 32, gap = 1; ///< the gap: see scored_rows
+    static constexpr std::size_t elements = (positions + gap) * 256;          ///< heads of up to 256 have whole tiles
+
+    static std::size_t tasks(std::size_t rows, std::size_t kv_heads) {
+        return (rows + rows_together - 1) / rows_together * kv_heads;
+    }
+    ENGRAFT_DEVICE static std::size_t of_width(std::size_t width) {
+        auto const fit = elements / width - gap;
+        return fit < positions ? fit : positions;
+    }
+
+    /// Calls f(first, end) for the task's rows of each example. All threads do.
+    template <class F>
+    ENGRAFT_DEVICE static void each_example(std::size_t block, attention_row const* queried, std::size_t count,
+                                            F const& f) {
+        std::size_t const begin = block * rows_together,
+                          last = begin + rows_together < count ? begin + rows_together : count;
+        for (std::size_t first = begin, end; first < last; first = end) {
+            for (end = first + 1; end < last && queried[end].example == queried[first].example;)
+                ++end;
+            f(first, end);
+        }
+    }
+};
+
+/// line[t] = query . key[t], scaled and capped; `hidden` where the row does not see the position. A lane has a position
+/// and goes through its key by itself, so that the sum is the same whatever else is computed. See tile_of_positions.
 template <class T>
 struct scored_rows {
+    using tile = tile_of_positions<T>;
+    using shared_type = T;
+    static constexpr std::size_t shared_elements = tile::elements;
+
     line_places<T> lines;
     matrix<T const> queries;
     attention_row const* queried;
@@ -113,29 +162,72 @@ struct scored_rows {
     T hidden = static_cast<T>(-INFINITY);
     bool visible_only = true; ///< otherwise the row sees all positions of its example
 
-    template <class Warp>
-    ENGRAFT_DEVICE void operator()(Warp const& warp, std::size_t task) const {
-        auto const mine = queried_task::number(task, lines.heads);
-        if (mine.row >= count)
-            return;
-        attention_row const r = queried[mine.row];
-        auto const line = lines.of(mine.row, r, mine.head);
-        span const seen =
-            visible_only ? visible(r, window) : span{0, keys.begins[r.example + 1] - keys.begins[r.example]};
-        std::size_t const first = seen.first, end = seen.end; // names that lambdas can take
-        T const* const query = queries.data + r.query * queries.stride + mine.head * width;
-        auto walk = keys.of(r);
-        warp.each(line.size, [&](std::size_t t) {
-            if (t < first || t >= end)
-                line.data[t] = hidden;
+    template <class Block>
+    ENGRAFT_DEVICE void operator()(Block const& block, std::size_t task) const {
+        auto const [rows, kv_head] = cell_of(task, lines.heads / group);
+        std::size_t const head = kv_head; // a name that lambdas can take
+        tile::each_example(rows, queried, count, [&](std::size_t first, std::size_t end) {
+            span seen = of(queried[first]); // by any of the rows
+            for (std::size_t i = first + 1; i < end; ++i) {
+                span const one = of(queried[i]);
+                seen = {one.first < seen.first ? one.first : seen.first, one.end > seen.end ? one.end : seen.end};
+            }
+            std::size_t const whole = tile::of_width(width), stride = whole + tile::gap;
+            T const* const clean = keys.clean.data + keys.begins[queried[first].example] * keys.clean.stride;
+            for (std::size_t begin = seen.first; begin < seen.end; begin += whole) {
+                std::size_t const n = seen.end - begin < whole ? seen.end - begin : whole;
+                // Column after column: neighbours in memory are written, and neighbouring lanes read, in other banks.
+                block.each(n * width, [&](std::size_t i) {
+                    auto const at = cell_of(i, width);
+                    block.shared[at.column * stride + at.row] =
+                        clean[(begin + at.row) * keys.clean.stride + head * width + at.column];
+                });
+                block.each_warp((end - first) * group, [&](auto const& warp, std::size_t i) {
+                    score(warp, first + i / group, head, i % group, begin, n, block.shared, stride);
+                });
+            }
+            block.each_warp((end - first) * group, [&](auto const& warp, std::size_t i) {
+                auto const line = lines.of(first + i / group, queried[first + i / group], head * group + i % group);
+                T* const data = line.data;
+                warp.each(line.size, [&](std::size_t t) {
+                    if (t < seen.first || t >= seen.end)
+                        data[t] = hidden;
+                });
+            });
         });
-        warp.collect(
-            end - first,
-            [&](std::size_t t) {
-                T const* const key = walk.at(first + t) + mine.head / group * width;
-                return warp.template sum<T>(width, [&](T s, std::size_t c) { return fused(query[c], key[c], s); });
-            },
-            [&](std::size_t t, T dot) { line.data[first + t] = capped(dot * scale, softcap); });
+    }
+
+private:
+    ENGRAFT_DEVICE span of(attention_row const& r) const {
+        return visible_only ? visible(r, window) : span{0, keys.length(r.example)};
+    }
+
+    /// Of one row and head, the positions of a tile.
+    template <class Warp>
+    ENGRAFT_DEVICE void score(Warp const& warp, std::size_t row, std::size_t kv_head, std::size_t of_group,
+                              std::size_t begin, std::size_t n, T const* shared, std::size_t stride) const {
+        attention_row const r = queried[row];
+        auto const head = kv_head * group + of_group;
+        auto const line = lines.of(row, r, head);
+        span const seen = of(r);
+        T const* const query = queries.data + r.query * queries.stride + head * width;
+        warp.each(n, [&](std::size_t t) {
+            std::size_t const position = begin + t;
+            if (position < seen.first || position >= seen.end) {
+                line.data[position] = hidden;
+                return;
+            }
+            auto const own = keys.own_from(r, position);
+            bool const is_own = keys.is_own(r, own, position);
+            T const* const key = is_own ? keys.own.data + own * keys.own.stride + kv_head * width : shared + t;
+            std::size_t const step = is_own ? 1 : stride;
+            T sums[4] = {};
+            for (std::size_t c = 0; c < width; c += 4)
+                for (std::size_t k = 0; k < 4; ++k)
+                    if (c + k < width)
+                        sums[k] = fused(query[c + k], key[(c + k) * step], sums[k]);
+            line.data[position] = capped(((sums[0] + sums[1]) + (sums[2] + sums[3])) * scale, softcap);
+        });
     }
 };
 
@@ -157,11 +249,15 @@ struct softmax_lines {
     }
 };
 
-/// z = sum over the positions of line[t] value[t], in their order; weights of 0 are passed over. A warp for each row
-/// and head.
+/// z = sum over the positions of line[t] value[t], in their order; weights of 0 are passed over. A lane has columns; a
+/// tile goes on from what the one before has left in z. See tile_of_positions.
 template <class T>
 struct mixed_rows {
+    using tile = tile_of_positions<T>;
+    using shared_type = T;
+    static constexpr std::size_t shared_elements = tile::elements;
     static constexpr std::size_t columns_together = 4; ///< of one lane
+
     matrix<T> out;
     line_places<T> lines;
     attention_row const* queried;
@@ -170,33 +266,68 @@ struct mixed_rows {
     std::size_t group, width;
     bool visible_only; ///< nothing behind the row's own position has a weight
 
+    template <class Block>
+    ENGRAFT_DEVICE void operator()(Block const& block, std::size_t task) const {
+        auto const [rows, kv_head] = cell_of(task, lines.heads / group);
+        std::size_t const head = kv_head;
+        tile::each_example(rows, queried, count, [&](std::size_t first, std::size_t end) {
+            std::size_t most = 0;
+            for (std::size_t i = first; i < end; ++i)
+                most = end_of(queried[i]) > most ? end_of(queried[i]) : most;
+            std::size_t const whole = tile::of_width(width);
+            T const* const clean = values.clean.data + values.begins[queried[first].example] * values.clean.stride;
+            for (std::size_t begin = 0; begin < most; begin += whole) {
+                std::size_t const n = most - begin < whole ? most - begin : whole;
+                block.each(n * width, [&](std::size_t i) {
+                    auto const at = cell_of(i, width);
+                    block.shared[i] = clean[(begin + at.row) * values.clean.stride + head * width + at.column];
+                });
+                block.each_warp((end - first) * group, [&](auto const& warp, std::size_t i) {
+                    mix(warp, first + i / group, head, i % group, begin, n, block.shared);
+                });
+            }
+        });
+    }
+
+private:
+    ENGRAFT_DEVICE std::size_t end_of(attention_row const& r) const {
+        return visible_only ? r.position + std::size_t(1) : values.length(r.example);
+    }
+
+    /// Of one row and head, the positions of a tile.
     template <class Warp>
-    ENGRAFT_DEVICE void operator()(Warp const& warp, std::size_t task) const {
-        auto const mine = queried_task::number(task, lines.heads);
-        if (mine.row >= count)
+    ENGRAFT_DEVICE void mix(Warp const& warp, std::size_t row, std::size_t kv_head, std::size_t of_group,
+                            std::size_t begin, std::size_t n, T const* shared) const {
+        attention_row const r = queried[row];
+        std::size_t const all = end_of(r), end = begin + n < all ? begin + n : all;
+        if (begin >= end)
             return;
-        attention_row const r = queried[mine.row];
-        auto const line = lines.of(mine.row, r, mine.head);
-        std::size_t const length = values.begins[r.example + 1] - values.begins[r.example];
-        std::size_t const end = visible_only ? r.position + std::size_t(1) : length;
-        T* const z = out.data + r.out * out.stride + mine.head * width;
+        auto const head = kv_head * group + of_group;
+        auto const line = lines.of(row, r, head);
+        T* const z = out.data + r.out * out.stride + head * width;
         constexpr std::size_t block = warp_lanes * columns_together;
         warp.each((width + block - 1) / block * warp_lanes, [&](std::size_t i) {
-            std::size_t const first = i / warp_lanes * block + i % warp_lanes; // and 32, 64, 96 columns behind it
+            std::size_t const column = i / warp_lanes * block + i % warp_lanes; // and 32, 64, 96 columns behind it
             T sums[columns_together] = {};
-            auto walk = values.of(r);
-            for (std::size_t t = 0; t < end; ++t) {
+            for (std::size_t k = 0; k < columns_together; ++k)
+                if (begin > 0 && column + k * warp_lanes < width)
+                    sums[k] = z[column + k * warp_lanes];
+            auto own = values.own_from(r, begin);
+            for (std::size_t t = begin; t < end; ++t) {
+                bool const is_own = values.is_own(r, own, t);
+                T const* const value =
+                    is_own ? values.own.data + own * values.own.stride + kv_head * width : shared + (t - begin) * width;
+                own += is_own;
                 T const weight = line.data[t];
                 if (weight == T(0))
                     continue;
-                T const* const value = walk.at(t) + mine.head / group * width;
                 for (std::size_t k = 0; k < columns_together; ++k)
-                    if (first + k * warp_lanes < width)
-                        sums[k] = fused(weight, value[first + k * warp_lanes], sums[k]);
+                    if (column + k * warp_lanes < width)
+                        sums[k] = fused(weight, value[column + k * warp_lanes], sums[k]);
             }
             for (std::size_t k = 0; k < columns_together; ++k)
-                if (first + k * warp_lanes < width)
-                    z[first + k * warp_lanes] = sums[k];
+                if (column + k * warp_lanes < width)
+                    z[column + k * warp_lanes] = sums[k];
         });
     }
 };
