@@ -1,7 +1,7 @@
 #!/bin/sh
-# Compiles the consumer's program by one command, without CMake, and runs it: with all of engraft in headers; and, of
-# both, with engraft.cpp and io.cpp as further sources, and optimised, so that it computes and does not only refuse.
-# usage: plain.sh ROOT WORK COMPILER openmp|one_thread in_headers|both
+# Compiles the consumer's program without CMake and runs it: by the commands that README.md shows; and, of both, with all of
+# engraft in headers, too, and optimised, so that it computes and does not only refuse.
+# usage: plain.sh ROOT WORK COMPILER openmp|one_thread compiled|both
 set -eu
 root=$1 work=$2 compiler=$3
 [ "$4" = openmp ] && threads=-fopenmp || threads=
@@ -28,12 +28,12 @@ compute() { # compute PROGRAM
     "$work/$1" "$root/examples/pair" | tee "$work/$1.txt"
     grep -q '^accuracy of base: 0\.' "$work/$1.txt"
 }
-if [ "$5" = in_headers ]; then
-    build in_headers "$source"
-else
-    build in_headers -O1 "$source"
-    build compiled -O1 -DENGRAFT_COMPILED "$source" "$root/include/engraft/engraft.cpp" \
-        "$root/include/engraft/io/source/io.cpp"
+[ "$5" = both ] && optimised=-O1 || optimised=-O0
+(cd "$work" && "$compiler" -std=c++20 $optimised -DENGRAFT_COMPILED -I"$root/include" -c "$root/include/engraft/engraft.cpp" \
+    "$root/include/engraft/io/source/io.cpp")
+build compiled $optimised -DENGRAFT_COMPILED "$source" "$work/engraft.o" "$work/io.o"
+if [ "$5" = both ]; then
+    build in_headers $optimised "$source"
     compute in_headers
     compute compiled
 fi
