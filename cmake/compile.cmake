@@ -2,7 +2,7 @@
 #   COMPILER           which
 #   SOURCE             on what; or, instead,
 #   PRECOMPILE         a header to precompile, beside itself
-#   PRECOMPILED        such a header, to be included first; without either, headers have the bodies of io
+#   PRECOMPILED        such a header, to be included first; without either, headers have the bodies of their functions
 #   FOLDERS            a file that sets ENGRAFT_FOLDERS, the folders to include from (cmake/tests.cmake writes it)
 #   DEFINE             a macro to define, if any
 cmake_minimum_required(VERSION 3.25...3.31)
