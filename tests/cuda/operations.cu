@@ -31,7 +31,5 @@ TEMPLATE_TEST_CASE("operations on the GPU do what the reference does", "[cuda]",
 
 TEST_CASE("each site on the GPU differs from the reference by what its numbers round, and by nothing under a no-op",
           "[cuda]") {
-    numbers::check<eg::cuda<eg::fp32>>("fp32", 1e-5, 1e-9);
-    numbers::check<eg::cuda<eg::tf32>>("tf32", 5e-3, 1e-5);
-    numbers::check<eg::cuda<eg::bf16>>("bf16", 3e-2, 1e-4);
+    numbers::check<eg::cuda<eg::bf16>>("bf16", 3e-2, 1e-4); // the others: laws.cu
 }
