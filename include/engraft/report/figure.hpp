@@ -50,9 +50,6 @@ struct figure {
 
 namespace detail {
 
-/// A text in gnuplot's single quotes. What its enhanced mode would read as a command is shown as it is.
-std::string gnuplot_text(std::string_view text);
-
 std::string number(double x);
 
 /// Colours that stay apart for readers who see few. source Okabe and Ito 2008
@@ -62,13 +59,6 @@ inline constexpr std::array<char const*, 7> colours{"#0072B2", "#D55E00", "#009E
 void check(figure const& f);
 
 std::size_t longest(figure const& f);
-
-void tics(std::ostream& out, char axis, std::vector<std::string> const& names);
-
-void data_blocks(std::ostream& out, figure const& f);
-
-/// One line per entry of `plot`.
-std::vector<std::string> plots(figure const& f);
 
 } // namespace detail
 

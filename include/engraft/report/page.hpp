@@ -33,20 +33,10 @@ namespace detail {
 
 std::string escaped(std::string_view text);
 
-std::string shown_rule(comparison const& c);
-
 /// A drawing to stand inside a page: without the XML prolog, as wide as there is room, its ids its own.
 std::string inlined(std::string svg, std::string const& name, std::string const& title);
 
-void write_table(std::ostream& out, table const& t);
-
 std::string badge(std::size_t agreeing, std::size_t all);
-
-void write_comparisons(std::ostream& out, std::vector<comparison> const& all);
-
-void write_facts(std::ostream& out, std::vector<std::pair<std::string, std::string>> const& facts);
-
-void write_section(std::ostream& out, page const& p, page::section const& s);
 
 } // namespace detail
 

@@ -15,7 +15,8 @@
 
 namespace engraft::report::detail {
 
-ENGRAFT_BODY std::string gnuplot_text(std::string_view text) {
+/// A text in gnuplot's single quotes. What its enhanced mode would read as a command is shown as it is.
+inline std::string gnuplot_text(std::string_view text) {
     std::string q = "'";
     for (char const c : text) {
         if (c == '\'')
@@ -59,7 +60,7 @@ ENGRAFT_BODY std::size_t longest(figure const& f) {
     return most;
 }
 
-ENGRAFT_BODY void tics(std::ostream& out, char axis, std::vector<std::string> const& names) {
+inline void tics(std::ostream& out, char axis, std::vector<std::string> const& names) {
     // Not more than a reader can tell apart.
     auto const every = std::max<std::size_t>(1, (names.size() + 15) / 16);
     out << "set " << axis << "tics out nomirror (";
@@ -68,7 +69,7 @@ ENGRAFT_BODY void tics(std::ostream& out, char axis, std::vector<std::string> co
     out << ")\n";
 }
 
-ENGRAFT_BODY void data_blocks(std::ostream& out, figure const& f) {
+inline void data_blocks(std::ostream& out, figure const& f) {
     for (std::size_t s = 0; s < f.all.size(); ++s) {
         auto const& one = f.all[s];
         out << "$data" << s << " << EOD\n";
@@ -86,7 +87,8 @@ ENGRAFT_BODY void data_blocks(std::ostream& out, figure const& f) {
     }
 }
 
-ENGRAFT_BODY std::vector<std::string> plots(figure const& f) {
+/// One line per entry of `plot`.
+inline std::vector<std::string> plots(figure const& f) {
     std::vector<std::string> all;
     double const wide = f.all.empty() ? 0 : 0.84 / static_cast<double>(f.all.size());
     for (std::size_t s = 0; s < f.all.size(); ++s) {

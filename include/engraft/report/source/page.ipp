@@ -38,7 +38,7 @@ ENGRAFT_BODY std::string escaped(std::string_view text) {
     return e;
 }
 
-ENGRAFT_BODY std::string shown_rule(comparison const& c) {
+inline std::string shown_rule(comparison const& c) {
     auto const tolerance = c.tolerance == 0 ? std::string() : shown(c.tolerance);
     switch (c.rule) {
     case relation::near:
@@ -66,7 +66,7 @@ ENGRAFT_BODY std::string inlined(std::string svg, std::string const& name, std::
     return svg;
 }
 
-ENGRAFT_BODY void write_table(std::ostream& out, table const& t) {
+inline void write_table(std::ostream& out, table const& t) {
     out << "<div class=\"scroll\"><table><caption>" << escaped(t.caption) << "</caption>\n<thead><tr>";
     std::vector<bool> numeric(t.columns.size(), false);
     for (std::size_t c = 0; c < t.columns.size(); ++c) {
@@ -102,7 +102,7 @@ ENGRAFT_BODY std::string badge(std::size_t agreeing, std::size_t all) {
     return b.str();
 }
 
-ENGRAFT_BODY void write_comparisons(std::ostream& out, std::vector<comparison> const& all) {
+inline void write_comparisons(std::ostream& out, std::vector<comparison> const& all) {
     if (all.empty())
         return;
     out << "<div class=\"scroll\"><table class=\"claims\"><caption>The paper, and here</caption>\n<thead><tr><th>the "
@@ -116,7 +116,7 @@ ENGRAFT_BODY void write_comparisons(std::ostream& out, std::vector<comparison> c
     out << "</tbody></table></div>\n";
 }
 
-ENGRAFT_BODY void write_facts(std::ostream& out, std::vector<std::pair<std::string, std::string>> const& facts) {
+inline void write_facts(std::ostream& out, std::vector<std::pair<std::string, std::string>> const& facts) {
     if (facts.empty())
         return;
     out << "<dl>";
@@ -125,7 +125,7 @@ ENGRAFT_BODY void write_facts(std::ostream& out, std::vector<std::pair<std::stri
     out << "</dl>\n";
 }
 
-ENGRAFT_BODY void write_section(std::ostream& out, page const& p, page::section const& s) {
+inline void write_section(std::ostream& out, page const& p, page::section const& s) {
     auto const& f = s.found;
     out << "<section id=\"" << f.name << "\">\n<h2>" << escaped(f.title) << "</h2>\n"
         << badge(f.agreeing(), f.comparisons.size()) << "\n<p>" << escaped(f.method) << "</p>\n";
