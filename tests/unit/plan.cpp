@@ -57,6 +57,13 @@ TEST_CASE("a plan computes what is reached and read, and no more", "[plan]") {
     auto const z = [](auto where) { return eg::ablate(eg::z, eg::layer(1) & eg::at(2) & where); };
     CHECK(drawn(of(stream(0, 2) | z(eg::everywhere), 6), 6, 2) == lines{"..a...", "..m...", "..a..."});
     CHECK(drawn(of(stream(0, 2) | z(eg::head(1)), 6), 6, 2) == lines{"..a...", "..a...", "..a..."});
+    // A head that is excepted is not replaced, in its own layer and at its own position only.
+    auto const without = [](int layer, long p) {
+        return eg::ablate(eg::z, (eg::layer(1) & eg::at(2)) - (eg::nodes({{layer, 1}}) & eg::at(p)));
+    };
+    CHECK(drawn(of(stream(0, 2) | without(1, 2), 6), 6, 2) == lines{"..a...", "..a...", "..a..."});
+    CHECK(drawn(of(stream(0, 2) | without(0, 2), 6), 6, 2) == lines{"..a...", "..m...", "..a..."});
+    CHECK(drawn(of(stream(0, 2) | without(1, 3), 6), 6, 2) == lines{"..a...", "..m...", "..a..."});
     auto const scaled = eg::scale(eg::z, eg::layer(1) & eg::at(2), 2);
     CHECK(drawn(of(stream(0, 2) | scaled, 6), 6, 2) == lines{"..a...", "..a...", "..a..."});
     CHECK(drawn(of(scaled, 6), 6, 2) == lines{"......", "..m...", "..a..."});

@@ -137,10 +137,7 @@ public:
             auto ablated = chosen(i, [&](std::size_t h) { return !kept_[i][h]; });
             operation const means{means_.template bind<D, sites::z>(run.rows, ablated)};
             auto lists = detail::slice_lists<backend>::make(
-                ablated, [](std::size_t, std::size_t) { return Binding::layers_alike; },
-                [&](std::size_t layer, selection::place const& at) {
-                    return layout.has(layer, at.example, at.position);
-                },
+                ablated, layout, [](std::size_t, std::size_t) { return Binding::layers_alike; },
                 [&](std::vector<row_slice>& slices, std::size_t layer, selection::place const& at, std::size_t head) {
                     auto const width = layout.slice_width(at.example);
                     slices.push_back({.to = layout.place(layer, at.example, at.position, head),

@@ -49,7 +49,7 @@ public:
             return layers;
         auto const& chosen = *policy_.chosen().front();
         for (int layer = 0; layer < static_cast<int>(chosen.heads.size()); ++layer)
-            if (chosen.count(static_cast<std::size_t>(layer)) > 0)
+            if (chosen.chooses(static_cast<std::size_t>(layer)))
                 return layer;
         return layers;
     }

@@ -327,7 +327,7 @@ private:
     static void lower(int& first, std::vector<selection const*> const& all, int layers) {
         for (auto const* chosen : all)
             for (int layer = 0; layer < first && chosen->heads.size() == static_cast<std::size_t>(layers); ++layer)
-                if (chosen->count(static_cast<std::size_t>(layer)) > 0)
+                if (chosen->chooses(static_cast<std::size_t>(layer)))
                     first = layer;
     }
 

@@ -52,7 +52,7 @@ inline void require_examples(ragged const& of_source, ragged const& rows) {
 template <class Kept>
 void require_kept(Kept const& kept, selection const& chosen) {
     for (std::size_t layer = 0; layer < chosen.heads.size(); ++layer)
-        if (chosen.count(layer) > 0)
+        if (chosen.chooses(layer))
             kept.require_layer(static_cast<int>(layer));
 }
 

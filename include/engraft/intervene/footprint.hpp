@@ -4,6 +4,7 @@
 #include <array>
 #include <bitset>
 #include <cstddef>
+#include <cstdint>
 #include <utility>
 #include <vector>
 
@@ -37,6 +38,9 @@ struct site_effect {
 
 /// What a policy with its values does where: all that the plan knows of it. Made by `footprint_of`.
 class footprint {
+    static constexpr std::size_t most_heads = 256; ///< of sites with more, nothing is ever known to be covered
+    using head_set = std::bitset<most_heads>;
+
 public:
     /// replaces: the new value does not depend on the old one.
     void add(int site, touch how, bool replaces, int heads, selection chosen) {
@@ -50,6 +54,12 @@ public:
     /// Of memory, of all places and heads that are listed.
     std::size_t bytes() const;
 
+    /// Appends where one example is touched: those with the same positions are touched alike.
+    void add_positions(std::size_t example, std::vector<std::uint32_t>& to) const {
+        for (auto const& r : records_)
+            r.chosen.add_positions(example, to);
+    }
+
     /// Slices of an example at rows that are there: there(site, layer, position).
     template <class There>
     std::size_t slices(std::size_t example, There const& there) const {
@@ -58,7 +68,7 @@ public:
             r.each_place(example, [&](selection::place const& at) {
                 for (std::size_t l = 0; l < r.chosen.heads.size(); ++l)
                     if (!r.chosen.heads[l].empty() && there(r.site, l, at.position))
-                        r.chosen.each_head(l, at, [&](std::size_t) { ++sum; });
+                        sum += r.chosen.count_heads(l, at);
             });
         return sum;
     }
@@ -70,9 +80,8 @@ public:
             first_ = length;
             for (auto const& r : all.records_)
                 if (r.how != touch::holds)
-                    r.each_place(example, [&](selection::place const& at) {
-                        if (at.position < first_)
-                            r.each_head(at, [&](std::size_t, std::size_t) { first_ = at.position; });
+                    r.each_row(example, [&](std::size_t, std::size_t position, head_set const&) {
+                        first_ = std::min(first_, position);
                     });
             positions_ = length - first_;
             for (auto& cells : cells_)
@@ -97,31 +106,28 @@ public:
         }
 
     private:
-        static constexpr std::size_t most_heads = 256; ///< of sites with more, nothing is ever known to be covered
         struct cell {
             site_effect effect;
             std::size_t heads = 0;
-            std::bitset<most_heads> held, covered;
+            head_set held, covered;
         };
 
         void add(auto const& record, std::size_t layers, std::size_t example) {
-            record.each_place(example, [&](selection::place const& at) {
-                if (at.position < first_)
+            auto& cells = cells_[static_cast<std::size_t>(record.site)];
+            record.each_row(example, [&](std::size_t layer, std::size_t position, head_set const& heads) {
+                if (position < first_)
                     return; // held there, where nothing differs
-                record.each_head(at, [&](std::size_t layer, std::size_t head) {
-                    auto& cells = cells_[static_cast<std::size_t>(record.site)];
-                    cells.resize(layers * positions_);
-                    auto& c = cells[layer * positions_ + at.position - first_];
-                    c.heads = record.heads;
-                    if (record.how == touch::holds) {
-                        c.held.set(head % most_heads);
-                    } else {
-                        c.effect.written = true;
-                        c.effect.freely = c.effect.freely || record.how != touch::blocks;
-                    }
-                    if ((record.how == touch::holds || record.replaces) && record.heads <= most_heads)
-                        c.covered.set(head);
-                });
+                cells.resize(layers * positions_);
+                auto& c = cells[layer * positions_ + position - first_];
+                c.heads = record.heads;
+                if (record.how == touch::holds) {
+                    c.held |= heads;
+                } else {
+                    c.effect.written = true;
+                    c.effect.freely = c.effect.freely || record.how != touch::blocks;
+                }
+                if ((record.how == touch::holds || record.replaces) && record.heads <= most_heads)
+                    c.covered |= heads;
             });
         }
 
@@ -147,11 +153,26 @@ private:
                 f(*at);
         }
 
-        /// f(layer, head) for those of one place.
+        /// f(layer, position, heads) for the rows of one example that have any heads.
         template <class F>
-        void each_head(selection::place const& at, F const& f) const {
-            for (std::size_t l = 0; l < chosen.heads.size(); ++l)
-                chosen.each_head(l, at, [&](std::size_t head) { f(l, head); });
+        void each_row(std::size_t example, F const& f) const {
+            for (std::size_t l = 0; l < chosen.heads.size(); ++l) {
+                if (chosen.heads[l].empty())
+                    continue;
+                head_set all;
+                for (auto head : chosen.heads[l])
+                    all.set(head % most_heads);
+                each_place(example, [&](selection::place const& at) {
+                    if (chosen.count_heads(l, at) == chosen.heads[l].size()) {
+                        f(l, at.position, all);
+                        return;
+                    }
+                    head_set some;
+                    chosen.each_head(l, at, [&](std::size_t head) { some.set(head % most_heads); });
+                    if (some.any())
+                        f(l, at.position, some);
+                });
+            }
         }
     };
     std::vector<record> records_;

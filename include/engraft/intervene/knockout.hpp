@@ -65,8 +65,8 @@ struct knockout_policy : touches_nothing {
             return shape_of_attention<D>(static_cast<int>(layer)).window;
         };
         auto lists = detail::slice_lists<backend>::make(
-            chosen, [&](std::size_t a, std::size_t b) { return Binding::layers_alike && window(a) == window(b); },
-            [&](std::size_t layer, selection::place const& at) { return layout.has(layer, at.example, at.position); },
+            chosen, layout,
+            [&](std::size_t a, std::size_t b) { return Binding::layers_alike && window(a) == window(b); },
             [&](std::vector<row_slice>& slices, std::size_t layer, selection::place const& at, std::size_t head) {
                 auto const line = layout.place(layer, at.example, at.position, head);
                 auto const first = shape_of_attention<D>(static_cast<int>(layer)).first_visible(at.position);

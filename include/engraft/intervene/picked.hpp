@@ -37,7 +37,7 @@ struct picked_run {
                 throw bad_input({"engraft [source.examples]: example ", e, " of the source run is named; it has ",
                                  run.rows().examples()});
         for (std::size_t layer = 0; layer < chosen.heads.size(); ++layer)
-            if (chosen.count(layer) > 0)
+            if (chosen.chooses(layer))
                 run[From{}].require_layer(static_cast<int>(layer));
         return *this;
     }

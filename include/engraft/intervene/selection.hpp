@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <type_traits>
 #include <vector>
 
@@ -31,7 +32,9 @@ public:
         return ((rows_->begin(example) + position) * heads + head) * width;
     }
 
-    /// Here every row has a place.
+    /// Here every row has a place, in every layer.
+    static constexpr bool only_checked = false;
+    static constexpr bool has(std::size_t) { return true; }
     static constexpr bool has(std::size_t, std::size_t, std::size_t) { return true; }
     std::size_t place(std::size_t, std::size_t example, std::size_t position, std::size_t head) const {
         return offset(example, position, head);
@@ -76,28 +79,31 @@ struct selection {
     template <class F>
     void each(std::size_t layer, F const& f) const {
         for (auto const& at : places)
-            for (auto h : heads[layer])
-                if (!excepted(layer, at, h))
-                    f(at, h);
+            each_head(layer, at, [&](std::size_t h) { f(at, h); });
     }
 
     /// Calls f(head) for every chosen head of one of the chosen places.
     template <class F>
     void each_head(std::size_t layer, place const& at, F const& f) const {
+        bool const all = !excepts(layer, at); // mostly: not every head is looked up
         for (auto h : heads[layer])
-            if (!excepted(layer, at, h))
+            if (all || !excepted(layer, at, h))
                 f(h);
+    }
+
+    /// Chosen heads of one of the chosen places.
+    std::size_t count_heads(std::size_t layer, place const& at) const {
+        if (!excepts(layer, at))
+            return heads[layer].size();
+        std::size_t n = 0;
+        each_head(layer, at, [&](std::size_t) { ++n; });
+        return n;
     }
 
     bool contains(std::size_t layer, place const& at, std::size_t head) const {
         auto const& h = heads[layer];
-        if (h.empty())
-            return false;
-        auto const before = [](place const& a, place const& b) {
-            return a.example != b.example ? a.example < b.example : a.position < b.position;
-        };
-        return std::binary_search(h.begin(), h.end(), head) &&
-               std::binary_search(places.begin(), places.end(), at, before) && !excepted(layer, at, head);
+        return !h.empty() && std::binary_search(h.begin(), h.end(), head) && has_place(at) &&
+               !excepted(layer, at, head);
     }
 
     /// Whether the same slices are chosen in both layers.
@@ -108,19 +114,30 @@ struct selection {
 
     /// Slices chosen in a layer.
     std::size_t count(std::size_t layer) const {
-        std::size_t n = 0;
-        if (except.empty())
+        if (!excepts(layer))
             return places.size() * heads[layer].size();
-        each(layer, [&](place const&, std::size_t) { ++n; });
+        std::size_t n = 0;
+        for (auto const& at : places)
+            n += count_heads(layer, at);
         return n;
+    }
+
+    /// Whether any slice of a layer is chosen.
+    bool chooses(std::size_t layer) const {
+        if (!excepts(layer))
+            return !places.empty() && !heads[layer].empty();
+        return std::any_of(places.begin(), places.end(), [&](place const& at) { return count_heads(layer, at) > 0; });
     }
 
     bool empty() const {
         for (std::size_t layer = 0; layer < heads.size(); ++layer)
-            if (count(layer) > 0)
+            if (chooses(layer))
                 return false;
         return true;
     }
+
+    /// Appends all that is said of one example's positions, so that examples with the same are acted on alike.
+    void add_positions(std::size_t example, std::vector<std::uint32_t>& to) const;
 
     /// Of memory.
     std::size_t bytes() const {
@@ -133,6 +150,15 @@ struct selection {
     }
 
 private:
+    bool has_place(place const& at) const;
+    bool excepts(std::size_t layer) const {
+        return std::any_of(except.begin(), except.end(), [&](selection const& e) { return !e.heads[layer].empty(); });
+    }
+    /// Whether some heads of a place may be excepted.
+    bool excepts(std::size_t layer, place const& at) const {
+        return std::any_of(except.begin(), except.end(),
+                           [&](selection const& e) { return !e.heads[layer].empty() && e.has_place(at); });
+    }
     bool excepted(std::size_t layer, place const& at, std::size_t head) const {
         return std::any_of(except.begin(), except.end(),
                            [&](selection const& e) { return e.contains(layer, at, head); });

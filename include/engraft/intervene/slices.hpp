@@ -19,21 +19,27 @@ class slice_lists {
 public:
     using list = vector_tensor<row_slice, typename Backend::memory_type>;
 
-    /// has_row(layer, place) says whether a row is there; add(slices, layer, place, head) appends the slices of one
-    /// head of it.
-    template <class Same, class HasRow, class Add>
-    static slice_lists make(selection const& chosen, Same const& same_slices, HasRow const& has_row, Add const& add) {
+    /// same_slices(a, b) says whether two layers with the same choice have the same slices; add(slices, layer, place,
+    /// head) appends the slices of one head of a row that the layout has. Of a run that is only checked no list is
+    /// made: each place is added once, for what that refuses.
+    template <class Layout, class Same, class Add>
+    static slice_lists make(selection const& chosen, Layout const& layout, Same const& same_slices, Add const& add) {
         slice_lists made;
+        if constexpr (Layout::only_checked) {
+            made.of_layer_.assign(chosen.heads.size(), -1);
+            add_each_place(chosen, add);
+            return made;
+        }
         std::vector<std::size_t> layer_of_list;
         for (std::size_t layer = 0; layer < chosen.heads.size(); ++layer) {
             int same = -1;
             for (std::size_t i = 0; i < layer_of_list.size() && same < 0; ++i)
-                if (chosen.same(layer_of_list[i], layer) && same_slices(layer_of_list[i], layer))
+                if (same_slices(layer_of_list[i], layer) && chosen.same(layer_of_list[i], layer))
                     same = static_cast<int>(i);
-            if (same < 0) {
+            if (same < 0 && layout.has(layer)) {
                 std::vector<row_slice> slices;
                 for (auto const& at : chosen.places)
-                    if (has_row(layer, at))
+                    if (layout.has(layer, at.example, at.position))
                         chosen.each_head(layer, at, [&](std::size_t head) { add(slices, layer, at, head); });
                 if (!slices.empty()) {
                     same = static_cast<int>(made.lists_.size());
@@ -53,6 +59,17 @@ public:
     }
 
 private:
+    template <class Add>
+    static void add_each_place(selection const& chosen, Add const& add) {
+        std::vector<row_slice> ignored;
+        for (auto const& at : chosen.places) {
+            ignored.clear();
+            for (std::size_t layer = 0; layer < chosen.heads.size() && ignored.empty(); ++layer)
+                if (chosen.count_heads(layer, at) > 0)
+                    add(ignored, layer, at, chosen.heads[layer].front());
+        }
+    }
+
     std::vector<list> lists_;
     std::vector<int> of_layer_;
 };
@@ -188,8 +205,7 @@ struct slice_policy : touches_nothing {
         auto bound = operation.template bind<S>(run, where, chosen);
         auto const layout = run.template layout<S>();
         auto lists = detail::slice_lists<backend>::make(
-            chosen, [](std::size_t, std::size_t) { return Binding::layers_alike; },
-            [&](std::size_t layer, selection::place const& at) { return layout.has(layer, at.example, at.position); },
+            chosen, layout, [](std::size_t, std::size_t) { return Binding::layers_alike; },
             [&](std::vector<row_slice>& slices, std::size_t layer, selection::place const& at, std::size_t head) {
                 auto const width = layout.slice_width(at.example);
                 slices.push_back({.to = layout.place(layer, at.example, at.position, head),

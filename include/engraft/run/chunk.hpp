@@ -25,6 +25,23 @@ public:
         return at == keys_.end() || *at != key(owner, position) ? missing
                                                                 : static_cast<std::size_t>(at - keys_.begin());
     }
+
+    /// Finds rows that are asked for in their order: each search goes on where the one before has ended.
+    class finder {
+    public:
+        explicit finder(row_list const& in) : in_(in.keys_) {}
+        std::size_t operator()(std::size_t owner, std::size_t position) {
+            auto const sought = key(owner, position);
+            while (at_ < in_.size() && in_[at_] < sought)
+                ++at_;
+            return at_ < in_.size() && in_[at_] == sought ? at_ : missing;
+        }
+
+    private:
+        std::vector<std::uint64_t> const& in_;
+        std::size_t at_ = 0;
+    };
+
     std::uint32_t owner(std::size_t i) const { return static_cast<std::uint32_t>(keys_[i] >> 32); }
     std::uint32_t position(std::size_t i) const { return static_cast<std::uint32_t>(keys_[i]); }
 

@@ -3,6 +3,8 @@
 #include <cstddef>
 #include <vector>
 
+#include <engraft/intervene/policy.hpp>
+#include <engraft/intervene/selection.hpp>
 #include <engraft/run/chunk.hpp>
 
 namespace engraft::detail {
@@ -18,6 +20,10 @@ public:
     compact_layout(chunk_rows const& chunk, std::vector<std::size_t> const& owners, ragged const& rows)
         : chunk_(&chunk), owners_(&owners), rows_(&rows) {}
 
+    static constexpr bool only_checked = false;
+
+    /// Whether there are any rows in a layer.
+    bool has(std::size_t layer) const { return list(layer).size() > 0; }
     bool has(std::size_t layer, std::size_t example, std::size_t position) const {
         auto const owner = (*owners_)[example];
         return owner != absent && list(layer).find(owner, position) != row_list::missing;
@@ -44,6 +50,22 @@ private:
     chunk_rows const* chunk_;
     std::vector<std::size_t> const* owners_;
     ragged const* rows_;
+};
+
+/// A run that policies are bound to for what binding refuses: lists of slices are made of patterns only, where what
+/// queries are left with is judged by them.
+template <description D, class Backend, class Cache>
+struct checked_binding : binding<D, Backend, Cache> {
+    template <site S>
+    struct checked_layout : activation_layout<D, S> {
+        using activation_layout<D, S>::activation_layout;
+        static constexpr bool only_checked = S::kind != site_kind::pattern;
+    };
+
+    template <site S>
+    checked_layout<S> layout() const {
+        return checked_layout<S>(this->rows);
+    }
 };
 
 /// What a policy learns of a chunk of a sweep.

@@ -73,8 +73,9 @@ private:
         if (of.size() == part.size())
             return in;
         pairs p;
+        row_list::finder find(of);
         for (std::size_t i = 0; i < part.size(); ++i)
-            p.add(i, static_cast<std::int64_t>(of.find(part.owner(i), part.position(i))));
+            p.add(i, static_cast<std::int64_t>(find(part.owner(i), part.position(i))));
         auto const out = space.shaped(part.size(), in.columns);
         copy(out, in, p);
         return out;
@@ -85,8 +86,9 @@ private:
     void fill(matrix<T> out, row_list const& all, matrix<T const> in, row_list const& computed,
               matrix<T const> clean_rows) const {
         pairs made, kept;
+        row_list::finder find(computed);
         for (std::size_t i = 0; i < all.size(); ++i)
-            if (auto const from = computed.find(all.owner(i), all.position(i)); from != row_list::missing)
+            if (auto const from = find(all.owner(i), all.position(i)); from != row_list::missing)
                 made.add(i, static_cast<std::int64_t>(from));
             else
                 kept.add(i, clean_row(all.owner(i), all.position(i)));
@@ -192,10 +194,11 @@ private:
     /// The stream as it enters a layer: carried on, or the clean run's.
     matrix<T> incoming(int layer, layer_rows const& rows, matrix<T> before, row_list const& carried) {
         pairs on, joined;
+        row_list::finder find(carried);
         for (std::size_t i = 0; i < rows.rows.size(); ++i) {
             auto const& r = rows.rows[i];
             if (has(r.todo, work::carried) || layer == 0)
-                on.add(i, static_cast<std::int64_t>(carried.find(r.owner, r.position)));
+                on.add(i, static_cast<std::int64_t>(find(r.owner, r.position)));
             else
                 joined.add(i, clean_row(r.owner, r.position));
         }
@@ -280,6 +283,7 @@ private:
         pairs kept;
         std::size_t first = 0, end = 0; // the owner's rows among the keys
         std::size_t row = 0;
+        row_list::finder find_query(rows.query);
         for (auto const& r : rows.rows) {
             if (!has(r.todo, work::attention | work::clean_z))
                 continue;
@@ -289,7 +293,7 @@ private:
                 end = std::max(end, first);
                 while (end < own.size() && rows.keys.owner(end) == r.owner)
                     ++end;
-                queried.push_back({.query = static_cast<std::uint32_t>(rows.query.find(r.owner, r.position)),
+                queried.push_back({.query = static_cast<std::uint32_t>(find_query(r.owner, r.position)),
                                    .out = static_cast<std::uint32_t>(row),
                                    .example = static_cast<std::uint32_t>(chunk_->cases[r.owner].example),
                                    .position = r.position,
@@ -337,8 +341,9 @@ private:
         if (made.data == all_out.data)
             return;
         pairs back;
+        row_list::finder find(rows.z);
         for (std::size_t i = 0; i < rows.results.size(); ++i)
-            back.add(rows.z.find(rows.results.owner(i), rows.results.position(i)), static_cast<std::int64_t>(i));
+            back.add(find(rows.results.owner(i), rows.results.position(i)), static_cast<std::int64_t>(i));
         copy(all_out, made, back);
     }
 

@@ -46,6 +46,8 @@ public:
     }
     void clear() { todo_.clear(); }
 
+    std::size_t bytes() const { return todo_.size() * sizeof(work); }
+
     /// Whether the case is the clean run in all that is read.
     bool empty() const { return todo_.empty(); }
     /// Of a position from the first on.

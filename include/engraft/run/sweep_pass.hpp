@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <utility>
 #include <vector>
@@ -50,14 +51,38 @@ public:
         : model_(m), clean_(clean), policies_(policies), wanted_(wanted), planner_(described_, shape_of_attention<D>) {
         for (auto const& p : policies)
             footprints_.push_back(footprint_of<D>(p, clean.rows()));
+        plans_.resize(policies.size());
+        kinds_ = kinds_of_examples();
     }
 
-    /// Of a case; valid until the next call. Empty when it is as the clean run in all that is read.
-    case_work const& todo(sweep_case const& c) {
+    /// What a case takes.
+    struct planned_case {
+        case_work todo; ///< empty when the case is as the clean run in all that is read
+        flop_count flops{};
+        double rows = 0;
+        double slice_bytes = 0; ///< memory of the slices that its policy acts on
+    };
+
+    /// Of a case; valid until the next call. Cases of an entry whose examples are touched and read at the same
+    /// positions are planned once.
+    planned_case const& planned(sweep_case const& c) {
         static idle_layers const none;
         auto const found = idle_.find({c.entry, c.example});
-        return planner_.plan(footprints_[c.entry], c.example, clean_.rows().length(c.example), wanted_[c.example],
-                             found == idle_.end() ? none : found->second);
+        auto const& idle = found == idle_.end() ? none : found->second;
+        key_.assign({kinds_[c.example]});
+        key_.insert(key_.end(), idle.layers.begin(), idle.layers.end());
+        footprints_[c.entry].add_positions(c.example, key_);
+        auto const at = plans_[c.entry].find(key_);
+        if (at != plans_[c.entry].end())
+            return at->second;
+        if (kept_bytes_ > most_kept) {
+            for (auto& of_entry : plans_)
+                of_entry.clear();
+            kept_bytes_ = 0;
+        }
+        auto const made = plans_[c.entry].emplace(key_, plan(c, idle)).first;
+        kept_bytes_ += made->second.todo.bytes() + made->first.size() * sizeof(std::uint32_t);
+        return made->second;
     }
 
     /// Plans a case from now on as one whose policy changes nothing in these layers.
@@ -78,16 +103,6 @@ public:
         return chunk_size(D, clean_.rows().longest(), makes_lines, touches<Policy, sites::result>);
     }
 
-    flop_count flops_of_case(case_work const& todo, double& rows) const {
-        flop_count f;
-        todo.each([&](std::size_t layer, std::size_t p, work w) {
-            auto const shape = shape_of_attention<D>(static_cast<int>(layer));
-            f += flops_of(D, w, p + 1 - shape.first_visible(p));
-            rows += 1;
-        });
-        return f;
-    }
-
     /// Memory of the places of an entry's policy, which is kept for the plan and again for each chunk with such cases.
     double place_bytes(std::size_t entry) const { return static_cast<double>(footprints_[entry].bytes()); }
     double place_bytes() const {
@@ -95,15 +110,6 @@ public:
         for (auto const& f : footprints_)
             sum += static_cast<double>(f.bytes());
         return sum;
-    }
-
-    /// Memory of the slices that a case's policy acts on.
-    double slice_bytes(sweep_case const& c, case_work const& todo) const {
-        return sizeof(row_slice) *
-               static_cast<double>(
-                   footprints_[c.entry].slices(c.example, [&](int site, std::size_t layer, std::size_t position) {
-                       return steps_of_sites_[static_cast<std::size_t>(site)](steps_with(todo.at(layer, position)));
-                   }));
     }
 
     /// The rows of some cases, by example, then entry.
@@ -114,7 +120,7 @@ public:
         chunk_rows chunk;
         chunk.layers.resize(static_cast<std::size_t>(D.layers));
         for (auto const& c : cases)
-            chunk.add(c, todo(c), reads_logits ? wanted_[c.example].logits : std::vector<std::size_t>{});
+            chunk.add(c, planned(c).todo, reads_logits ? wanted_[c.example].logits : std::vector<std::size_t>{});
         return chunk;
     }
 
@@ -142,6 +148,38 @@ public:
     }
 
 private:
+    static constexpr std::size_t most_kept = std::size_t(16) << 20; ///< bytes of plans
+
+    /// Numbers of the kinds of examples: those of one kind are as long, and read at the same positions.
+    std::vector<std::uint32_t> kinds_of_examples() const {
+        std::map<std::vector<std::size_t>, std::uint32_t> met;
+        std::vector<std::uint32_t> kinds;
+        for (std::size_t e = 0; e < clean_.rows().examples(); ++e) {
+            std::vector<std::size_t> kind{clean_.rows().length(e), wanted_[e].logits.size()};
+            kind.insert(kind.end(), wanted_[e].logits.begin(), wanted_[e].logits.end());
+            for (auto const& on : wanted_[e].sites)
+                for (auto n : {static_cast<std::size_t>(on.site), static_cast<std::size_t>(on.layer), on.position})
+                    kind.push_back(n);
+            kinds.push_back(met.emplace(std::move(kind), static_cast<std::uint32_t>(met.size())).first->second);
+        }
+        return kinds;
+    }
+
+    planned_case plan(sweep_case const& c, idle_layers const& idle) {
+        auto const& touched = footprints_[c.entry];
+        planned_case made{planner_.plan(touched, c.example, clean_.rows().length(c.example), wanted_[c.example], idle)};
+        made.todo.each([&](std::size_t layer, std::size_t p, work w) {
+            auto const shape = shape_of_attention<D>(static_cast<int>(layer));
+            made.flops += flops_of(D, w, p + 1 - shape.first_visible(p));
+            made.rows += 1;
+        });
+        auto const there = [&](int site, std::size_t layer, std::size_t position) {
+            return steps_of_sites_[static_cast<std::size_t>(site)](steps_with(made.todo.at(layer, position)));
+        };
+        made.slice_bytes = sizeof(row_slice) * static_cast<double>(touched.slices(c.example, there));
+        return made;
+    }
+
     auto bind_one(chunk_rows const& chunk, std::size_t entry, std::size_t number) const {
         sweep_binding<D, B> const run{
             model_.backend(), clean_.rows(), clean_.tokens(), clean_.weights_identity(), chunk, owners_[number], true};
@@ -161,7 +199,11 @@ private:
     wanted_rows const* wanted_;
     case_planner planner_;
     std::vector<footprint> footprints_;
-    std::map<std::pair<std::size_t, std::size_t>, idle_layers> idle_; ///< by entry and example
+    std::map<std::pair<std::size_t, std::size_t>, idle_layers> idle_;       ///< by entry and example
+    std::vector<std::uint32_t> kinds_;                                      ///< of examples
+    std::vector<std::map<std::vector<std::uint32_t>, planned_case>> plans_; ///< of each entry
+    std::vector<std::uint32_t> key_;
+    std::size_t kept_bytes_ = 0;
     std::vector<std::vector<std::size_t>> owners_;
 };
 

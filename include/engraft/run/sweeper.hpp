@@ -102,7 +102,7 @@ public:
         // The second pass has rows of its own sizes: its chunk is cut again where it needs more memory.
         auto const plan_second = [&](std::vector<sweep_case> const& cases, sweep_plan& plan) {
             for (auto const& c : cases)
-                second.set_idle(c, not_reached<S>(D, first.todo(c), wanted[c.example]));
+                second.set_idle(c, not_reached<S>(D, first.planned(c).todo, wanted[c.example]));
             return cut(second, cases, true, 0, plan);
         };
         auto const compute = [&](std::vector<sweep_case> const& cases, sweep_plan& plan) {
@@ -165,8 +165,8 @@ private:
     /// All that a run under one of the policies would refuse is refused before anything is computed.
     void require_bound() const {
         cache<D, B, site_list<>> nothing(std::make_shared<ragged const>(clean_.rows()));
-        binding<D, B, decltype(nothing)> const run{model_.backend(), clean_.rows(), clean_.tokens(), nothing,
-                                                   clean_.weights_identity()};
+        checked_binding<D, B, decltype(nothing)> const run{
+            {model_.backend(), clean_.rows(), clean_.tokens(), nothing, clean_.weights_identity()}};
         for (auto const& p : policies_)
             bind_all(p, run);
     }
@@ -208,20 +208,22 @@ private:
         };
         plan.live = 0;
         for (auto const& c : cases) {
-            auto const& todo = pass.todo(c);
+            auto const& planned = pass.planned(c);
+            auto const& todo = planned.todo;
             if (todo.empty()) {
                 for (std::size_t m = 0; m < metrics_.size(); ++m)
                     result_.set(m, c.entry, c.example, result_.clean(m)[c.example]);
                 continue;
             }
             ++plan.live;
-            plan.flops += pass.flops_of_case(todo, plan.rows);
+            plan.flops += planned.flops;
+            plan.rows += planned.rows;
             if (reads_logits)
                 plan.flops.readings += reader_.flops_per_row(Pass::edits_logits);
             auto larger = size;
             larger.add(todo);
             double const in_chunk = chunks.empty() ? 0 : static_cast<double>(chunks.back().size());
-            double const slices = pass.slice_bytes(c, todo), first = slices + pass.place_bytes(c.entry);
+            double const slices = planned.slice_bytes, first = slices + pass.place_bytes(c.entry);
             double const more = !chunks.empty() && chunks.back().back().entry == c.entry ? slices : first;
             if (chunks.empty() || bytes(larger, in_chunk + 1, policies + more) > room) {
                 auto alone = pass.empty_size();

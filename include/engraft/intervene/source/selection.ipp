@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 #include <engraft/backend/slice.hpp>
@@ -10,7 +11,26 @@
 #include <engraft/intervene/selection.hpp>
 #include <engraft/intervene/where.hpp>
 
-namespace engraft::detail {
+namespace engraft {
+
+ENGRAFT_BODY bool selection::has_place(place const& at) const {
+    return std::binary_search(places.begin(), places.end(), at, [](place const& a, place const& b) {
+        return a.example != b.example ? a.example < b.example : a.position < b.position;
+    });
+}
+
+ENGRAFT_BODY void selection::add_positions(std::size_t example, std::vector<std::uint32_t>& to) const {
+    auto const count = to.size();
+    to.push_back(0); // how many there are
+    auto at = std::lower_bound(places.begin(), places.end(), example,
+                               [](place const& p, std::size_t e) { return p.example < e; });
+    for (; at != places.end() && at->example == example; ++at, ++to[count])
+        to.push_back(static_cast<std::uint32_t>(at->position));
+    for (auto const& e : except)
+        e.add_positions(example, to);
+}
+
+namespace detail {
 
 ENGRAFT_BODY void require_layer(long layer, int layers) {
     if (layer < 0 || layer >= layers)
@@ -127,4 +147,5 @@ ENGRAFT_BODY void require_some(selection const& s, char const* site) {
                          " is chosen; leave the policy out if that is meant, or wrap it in may_not_fire"});
 }
 
-} // namespace engraft::detail
+} // namespace detail
+} // namespace engraft
