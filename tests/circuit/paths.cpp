@@ -105,6 +105,56 @@ TEST_CASE("a sweep that was stopped goes on and has the same bits") {
     check_resumed([&](eg::sweep_options const& o) { return s.queries(o); });
 }
 
+TEST_CASE("cases of one head are computed by their own examples' lengths and positions") {
+    auto const model = random_model<cpu>(3);
+    std::vector<std::size_t> const lengths{6, 8, 8, 8};
+    auto const prompts = random_prompts(4, lengths), others = random_prompts(5, lengths);
+    auto const clean = model.run(prompts, eg::capture_for_sweeps<grouped>() | eg::capture(eg::q));
+    auto const noise = model.run(others, eg::capture(eg::z));
+    eg::role const sender{"sender", {3, 3, 5, 2}, {}}, reader{"reader", {5, 5, 5, 5}, {}};
+    std::vector<eg::token> const answers{1, 2, 3, 4};
+    auto const heads = eg::each_head<grouped>().entries;
+    auto const check = [&](eg::sweep_result const& found, auto const& by_runs) {
+        std::vector<double> expected;
+        for (auto head : heads)
+            for (double p : by_runs(head).logits_at(-1).probability(answers))
+                expected.push_back(p);
+        CHECK(found.of() == expected);
+        CHECK(found.planned.flops == found.counted);
+    };
+    auto const path = eg::path_from_sender(clean, noise, sender);
+    check(eg::path_patching(model, clean, noise, sender, {eg::probability(answers)}),
+          [&](eg::node head) { return model.run(prompts, path(head)); });
+    // What is sent from the reader's own position is read a layer sooner.
+    auto const patched = [&](eg::node head) { return eg::patch(eg::z, eg::nodes({head}).at(sender), noise); };
+    auto const readers = eg::receivers(eg::v, {{1, 0}, {2, 1}}, reader);
+    check(eg::sweep(model, clean, eg::each_head<grouped>(), patched, readers, {eg::probability(answers)}),
+          [&](eg::node head) {
+              auto const first = model.run(prompts, patched(head) | eg::capture(eg::v));
+              return model.run(prompts, eg::patch(eg::v, readers.where, first));
+          });
+    // What one policy is refused for is known before the others are computed.
+    auto const too_far = [&](eg::node head) {
+        auto at = sender;
+        at.source_positions.assign(lengths.size(), head == heads.back() ? 7 : 5);
+        return eg::patch(eg::z, eg::nodes({head}).at(at), noise);
+    };
+    int computed = 0;
+    auto const refused = [&] {
+        eg::sweep(model, clean, eg::each_head<grouped>(), too_far, readers, {eg::probability(answers)},
+                  {.memory = 3e4, .progress = [&](double) { ++computed; }});
+    };
+    CHECK_THROWS_AS(refused(), eg::bad_position);
+    CHECK(computed == 0);
+    // The head that is kept stands at another place of each example.
+    auto const all_but = [&](eg::node head) {
+        return eg::ablate(eg::resid_pre, eg::layer(0) & eg::at(2)) |
+               eg::ablate(eg::z, (eg::layer(1) & eg::at({3, 5})) - eg::nodes({head}).at(sender));
+    };
+    check(eg::sweep(model, clean, eg::each_head<grouped>(), all_but, {eg::probability(answers)}),
+          [&](eg::node head) { return model.run(prompts, all_but(head)); });
+}
+
 TEST_CASE("a journal keeps sweeps apart, and is not believed where it can't be right") {
     setting s;
     remembered kept;
