@@ -184,8 +184,11 @@ private:
                                               std::size_t more_elements = 0) {
         auto chunks = cut(pass, cases, reads_logits, more_elements, result_.planned);
         result_.planned.cases = cases.size();
+        std::vector<double> naive;
+        for (std::size_t e = 0; e < clean_.rows().examples(); ++e)
+            naive.push_back(passes_ * naive_flops(e));
         for (auto const& c : cases)
-            result_.planned.naive_flops += passes_ * naive_flops(c.example);
+            result_.planned.naive_flops += naive[c.example];
         for (auto const& chunk : chunks)
             total_ += static_cast<double>(chunk.size());
         return chunks;
