@@ -12,6 +12,8 @@ using on_host = engraft::launched<Numbers, host_launch>;
 #include "law/forward.cpp"
 
 static_assert(eg::backend<on_host<eg::fp32>> && eg::backend<on_host<eg::bf16>>);
+static_assert(!eg::computes_entries<on_host<eg::fp32>>); // cuBLASLt's products add up in an order of their own
+static_assert(eg::computes_entries<eg::cpu<eg::fp32>> && eg::computes_entries<eg::adapted<eg::cpu<eg::fp32>>>);
 
 TEMPLATE_TEST_CASE("kernels on the host do what the reference does", "[cuda]", eg::fp64, eg::fp32, eg::bf16) {
     using B = on_host<TestType>;

@@ -162,9 +162,6 @@ void products(double tolerance, double exact_tolerance) {
         m.b.gather_weights(m.out(picked), map, m.list(std::vector<std::int32_t>{39, 0, 7}));
         for (double e : m.read(picked))
             found.push_back(e);
-        std::vector<eg::token> const columns{0, 39, 5, 17, 17, 38, 1};
-        for (double e : m.b.map_entries(m.in(x), map, columns))
-            found.push_back(e);
         return found;
     });
     same_as_reference<B>(exact_tolerance, [](auto const& m) {

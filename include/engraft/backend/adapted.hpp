@@ -62,7 +62,7 @@ public:
     }
 
     std::vector<double> map_entries(matrix<value_type const> in, linear_map const& map,
-                                    std::span<token const> outputs) const {
+                                    std::span<token const> outputs) const requires computes_entries<Base> {
         if (map.rank == 0)
             return Base::map_entries(in, *map.base, outputs);
         table all(extents<dynamic, dynamic>(in.rows, map.base->out()));

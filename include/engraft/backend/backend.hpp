@@ -59,7 +59,9 @@ namespace engraft {
 ///   mean_rows(out, in, rows, groups)   out[g] = mean over the group's part of the list `rows` of in[rows[i]]
 ///   argmax(in)                         on the host: the largest column of each row, the first of equals
 ///   log_sum_exp(in)                    on the host: log of the sum over each row's columns of exp
-///   map_entries(in, map, outputs)      on the host: of in[r] W^T + bias the entry outputs[r]
+///   map_entries(in, map, outputs)      on the host: of in[r] W^T + bias the entry outputs[r], with the bits that
+///   `linear`
+///                                      gives it; a backend may leave it out, and then all entries are computed
 ///   elements(in, columns)              on the host: in[r, columns[r]]
 template <class B>
 concept backend = memory<typename B::memory_type> && std::copyable<B> &&
@@ -109,7 +111,13 @@ concept backend = memory<typename B::memory_type> && std::copyable<B> &&
     { b.argmax(in) } -> std::same_as<std::vector<token>>;
     { b.log_sum_exp(in) } -> std::same_as<std::vector<double>>;
     { b.elements(in, columns) } -> std::same_as<std::vector<double>>;
-    { b.map_entries(in, map, columns) } -> std::same_as<std::vector<double>>;
+};
+
+/// A backend that computes single outputs of a linear map.
+template <class B>
+concept computes_entries = requires(B const& b, matrix<typename B::value_type const> in,
+                                    typename B::linear_map const& map, std::span<token const> outputs) {
+    { b.map_entries(in, map, outputs) } -> std::same_as<std::vector<double>>;
 };
 
 /// Whether a backend computes anything; backend/planning.hpp does not.

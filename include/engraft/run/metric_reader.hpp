@@ -46,8 +46,10 @@ public:
         }
     }
 
+    /// Single logits are read, and can be had without the others.
     bool few() const {
-        return std::all_of(metrics_.begin(), metrics_.end(), [](metric const& m) { return m.few(); });
+        return computes_entries<B> &&
+               std::all_of(metrics_.begin(), metrics_.end(), [](metric const& m) { return m.few(); });
     }
     /// edited: a policy writes to the logits, so that all of them must be there.
     double flops_per_row(bool edited) const {
@@ -65,8 +67,9 @@ public:
     void read(matrix<T> rows, std::vector<std::size_t> const& example_of, matrix<T const> clean_rows, Hooks& hooks,
               Use const& use) {
         constexpr bool touched = Hooks::template touched<sites::logits>;
-        if (few() && !touched)
-            return read_few(rows, example_of, use);
+        if constexpr (computes_entries<B> && !touched)
+            if (few())
+                return read_few(rows, example_of, use);
         for (std::size_t first = 0; first < rows.rows; first += touched ? rows.rows : tile) {
             auto const count = touched ? rows.rows : std::min(tile, rows.rows - first);
             auto const logits = logits_.shaped(count, D.vocab);

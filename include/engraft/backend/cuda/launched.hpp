@@ -25,6 +25,7 @@ namespace engraft {
 ///   launch.each_warp(n, f)     f(warp, i) likewise: see kernels/warp.hpp
 ///   launch.each_block(n, f)    f(block, i) likewise: see kernels/block.hpp
 ///   Launch::panel_rows         rows of one matrix product
+///   Launch::panels_together    such products that one call does, at most
 ///   Launch::lines_together     elements of attention's lines that exist at one time
 ///   Launch::product<Numbers>   how the products of one weight are done, once and for all; .plain() where a kernel of
 ///                              engraft does them; .back where they are those of gradients
@@ -209,14 +210,6 @@ public:
         list<double> logs{extents<dynamic>(in.rows)};
         launch_.each_warp(in.rows, kernels::log_sums<value_type>{logs.data(), in});
         return logs.to_host();
-    }
-
-    std::vector<double> map_entries(in_matrix in, linear_map const& map, std::span<token const> outputs) const {
-        list<double> entries{extents<dynamic>(in.rows)};
-        auto const index = upload<memory_type>(std::vector<std::int32_t>(outputs.begin(), outputs.end()));
-        launch_.each_warp(in.rows, kernels::map_entries<storage_type, value_type>{
-                                       entries.data(), in, as_matrix(map.weight), map.bias.data(), index.data()});
-        return entries.to_host();
     }
 
     std::vector<double> elements(in_matrix in, std::span<token const> columns) const {

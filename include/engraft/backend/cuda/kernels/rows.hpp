@@ -75,25 +75,4 @@ struct largest_columns {
     }
 };
 
-/// out[r] = of in[r] W^T + bias the entry outputs[r]; the input is rounded to what is stored, as it is for a product.
-template <class Storage, class T>
-struct map_entries {
-    double* out;
-    matrix<T const> in;
-    matrix<Storage const> weight;
-    T const* bias; ///< null: none
-    std::int32_t const* outputs;
-
-    template <class Warp>
-    ENGRAFT_DEVICE void operator()(Warp const& warp, std::size_t r) const {
-        auto const o = static_cast<std::size_t>(outputs[r]);
-        T const* const x = &at(in, r, 0);
-        Storage const* const w = &at(weight, o, 0);
-        T const dot = warp.template sum<T>(in.columns, [&](T s, std::size_t c) {
-            return fused(static_cast<T>(widened(stored<Storage>(x[c]))), static_cast<T>(widened(w[c])), s);
-        });
-        warp.once([&] { out[r] = static_cast<double>(bias ? dot + bias[o] : dot); });
-    }
-};
-
 } // namespace engraft::kernels
