@@ -111,7 +111,7 @@ private:
 /// Loops, the last index first or the first. Panels are low, so that few rows fill one and the next is begun.
 struct host_launch {
     using memory_type = far_memory;
-    static constexpr std::size_t panel_rows = 4;
+    static constexpr std::size_t panel_rows = 4, panels_together = 3;
     static constexpr std::size_t lines_together = 4000; // so few that batches of the tests take several turns
 
     bool plain_products = false;
@@ -154,6 +154,8 @@ struct host_launch {
     template <eg::numeric_policy Numbers, class T, class Storage>
     void multiply(T* out, Storage const* in, std::size_t panels, eg::matrix<Storage const> weight,
                   product<Numbers> const& how) const {
+        if (panels == 0 || panels > panels_together)
+            throw std::runtime_error("a product of none or too many panels");
         if (reinterpret_cast<std::uintptr_t>(in) % 16 != 0 || reinterpret_cast<std::uintptr_t>(out) % 16 != 0)
             throw std::runtime_error("a product of memory that is not aligned");
         far_memory::reach const now;

@@ -5,6 +5,7 @@
 #endif
 
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <mutex>
 #include <string>
@@ -74,13 +75,23 @@ public:
         if (bytes == 0)
             return nullptr;
         void* p = nullptr;
-        auto const status = cudaMallocAsync(&p, bytes, stream_);
+        auto status = cudaMallocAsync(&p, bytes, stream_);
+        if (status == cudaErrorMemoryAllocation) {
+            // What was freed lies in pieces that the pool keeps, or will be free when the stream gets there.
+            cudaGetLastError();
+            wait();
+            ENGRAFT_CUDA(cudaMemPoolTrimTo(pool_, 0));
+            status = cudaMallocAsync(&p, bytes, stream_);
+        }
         if (status == cudaErrorMemoryAllocation) {
             cudaGetLastError();
             std::size_t free = 0, all = 0;
+            std::uint64_t used = 0;
             ENGRAFT_CUDA(cudaMemGetInfo(&free, &all));
-            throw cuda_error({"cudaMallocAsync: ", bytes, " bytes were asked for and the GPU has ", free, " of ", all,
-                              " free; lower sweep_options::memory, run fewer prompts at a time or capture less"});
+            ENGRAFT_CUDA(cudaMemPoolGetAttribute(pool_, cudaMemPoolAttrUsedMemCurrent, &used));
+            throw cuda_error({"cudaMallocAsync: ", bytes, " bytes were asked for; of the GPU's ", all, " bytes ", free,
+                              " are free and tensors have ", used,
+                              "; lower sweep_options::memory, run fewer prompts at a time or capture less"});
         }
         require_cuda(status, "cudaMallocAsync(&p, bytes, stream_)", __FILE__, __LINE__);
         return p;
@@ -94,19 +105,13 @@ public:
 
     /// Returns when `from` may be changed again, not when `to` is written: whoever reads it does so in the same stream.
     void from_host(void* to, void const* from, std::size_t bytes) {
-        if (bytes <= small_copy) { // CUDA puts these into a buffer of its own at once
-            if (bytes > 0)
-                ENGRAFT_CUDA(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream_));
-            return;
-        }
         std::lock_guard const lock(staging_);
         for (std::size_t done = 0; done < bytes;) {
-            auto& piece = next_piece();
-            auto const n = bytes - done < piece_bytes ? bytes - done : piece_bytes;
-            std::memcpy(piece.data, static_cast<std::byte const*>(from) + done, n);
+            auto const n = bytes - done < part_bytes ? bytes - done : part_bytes;
+            void* const staged = stage(n);
+            std::memcpy(staged, static_cast<std::byte const*>(from) + done, n);
             ENGRAFT_CUDA(
-                cudaMemcpyAsync(static_cast<std::byte*>(to) + done, piece.data, n, cudaMemcpyHostToDevice, stream_));
-            ENGRAFT_CUDA(cudaEventRecord(piece.done, stream_));
+                cudaMemcpyAsync(static_cast<std::byte*>(to) + done, staged, n, cudaMemcpyHostToDevice, stream_));
             done += n;
         }
     }
@@ -115,13 +120,12 @@ public:
     void to_host(void* to, void const* from, std::size_t bytes) {
         std::lock_guard const lock(staging_);
         for (std::size_t done = 0; done < bytes;) {
-            auto& piece = next_piece();
-            auto const n = bytes - done < piece_bytes ? bytes - done : piece_bytes;
-            ENGRAFT_CUDA(cudaMemcpyAsync(piece.data, static_cast<std::byte const*>(from) + done, n,
-                                         cudaMemcpyDeviceToHost, stream_));
-            ENGRAFT_CUDA(cudaEventRecord(piece.done, stream_));
-            ENGRAFT_CUDA(cudaEventSynchronize(piece.done));
-            std::memcpy(static_cast<std::byte*>(to) + done, piece.data, n);
+            auto const n = bytes - done < part_bytes ? bytes - done : part_bytes;
+            void* const staged = stage(n);
+            ENGRAFT_CUDA(cudaMemcpyAsync(staged, static_cast<std::byte const*>(from) + done, n, cudaMemcpyDeviceToHost,
+                                         stream_));
+            wait();
+            std::memcpy(static_cast<std::byte*>(to) + done, staged, n);
             done += n;
         }
     }
@@ -129,13 +133,12 @@ public:
     void wait() const { ENGRAFT_CUDA(cudaStreamSynchronize(stream_)); }
 
 private:
-    static constexpr std::size_t small_copy = std::size_t(32) << 10;
-    static constexpr std::size_t piece_bytes = std::size_t(4) << 20;
-    static constexpr std::size_t pieces = 8;
+    static constexpr std::size_t part_bytes = std::size_t(4) << 20, parts = 8;
 
-    struct piece {
-        void* data = nullptr;
-        cudaEvent_t done{}; ///< the last copy through it
+    /// Pinned memory that copies go through, one behind the other. Only who comes round to the first part again waits.
+    struct part {
+        std::byte* data = nullptr;
+        cudaEvent_t done{}; ///< recorded behind its last copy
     };
 
     gpu() {
@@ -156,32 +159,39 @@ private:
         ENGRAFT_CUDA(cudaDeviceGetAttribute(&pools, cudaDevAttrMemoryPoolsSupported, device));
         if (!pools)
             throw cuda_error({name_, " has no memory pools, which engraft's tensors are made of"});
-        cudaMemPool_t pool{};
-        ENGRAFT_CUDA(cudaDeviceGetDefaultMemPool(&pool, device));
+        ENGRAFT_CUDA(cudaDeviceGetDefaultMemPool(&pool_, device));
         unsigned long long keep = ~0ull; // what tensors gave back is kept for the next ones
-        ENGRAFT_CUDA(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &keep));
+        ENGRAFT_CUDA(cudaMemPoolSetAttribute(pool_, cudaMemPoolAttrReleaseThreshold, &keep));
         ENGRAFT_CUDA(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
-        for (auto& p : pieces_) {
-            ENGRAFT_CUDA(cudaMallocHost(&p.data, piece_bytes));
+        for (auto& p : parts_) {
+            ENGRAFT_CUDA(cudaMallocHost(&p.data, part_bytes));
             ENGRAFT_CUDA(cudaEventCreateWithFlags(&p.done, cudaEventDisableTiming));
         }
         ENGRAFT_CUDA(cublasLtCreate(&blas_));
         ENGRAFT_CUDA(cudaMalloc(&blas_space_, blas_space_bytes));
     }
 
-    piece& next_piece() {
-        auto& piece = pieces_[next_++ % pieces];
-        ENGRAFT_CUDA(cudaEventSynchronize(piece.done));
-        return piece;
+    /// The next bytes of the staging memory, at most part_bytes.
+    void* stage(std::size_t bytes) {
+        if (bytes > part_bytes - staged_) {
+            ENGRAFT_CUDA(cudaEventRecord(parts_[current_].done, stream_));
+            current_ = (current_ + 1) % parts;
+            ENGRAFT_CUDA(cudaEventSynchronize(parts_[current_].done)); // at once where it was never recorded
+            staged_ = 0;
+        }
+        void* const at = parts_[current_].data + staged_;
+        staged_ += (bytes + 15) / 16 * 16;
+        return at;
     }
 
     std::string name_;
     cudaStream_t stream_{};
     cublasLtHandle_t blas_{};
     void* blas_space_ = nullptr;
+    cudaMemPool_t pool_{};
     std::mutex staging_;
-    piece pieces_[pieces];
-    std::size_t next_ = 0;
+    part parts_[parts];
+    std::size_t current_ = 0, staged_ = 0; ///< the part in use, and how much of it
 };
 
 } // namespace detail

@@ -19,7 +19,7 @@ struct cuda_tiles {
     static constexpr unsigned threads = 256;       ///< of a block
     static constexpr std::size_t blocks = 1 << 20; ///< at most; each goes on to what is left
     static constexpr std::size_t panel_rows = 256; ///< of one matrix product; the last panel is padded
-    static constexpr std::size_t panels = 64;      ///< of one call of cuBLASLt
+    static constexpr std::size_t panels = 16;      ///< of one call of cuBLASLt, at most
     static constexpr std::size_t widest = 1 << 19; ///< input of cuBLASLt; no vocabulary is wider
     static constexpr std::size_t lines_together = std::size_t(1) << 23; ///< few enough to stay in the second cache
 };

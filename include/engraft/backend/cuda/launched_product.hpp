@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
@@ -23,7 +24,8 @@ public:
 
     explicit launched_products(Launch const& launch) : launch_(launch) {}
 
-    /// Rows go through in panels of one height; a short last panel is filled up with zeros.
+    /// Rows go through in panels of one height, a few panels at a time, so that little is staged; a short last panel is
+    /// filled up with zeros.
     void multiply(matrix<T> out, matrix<T const> in, matrix<storage const> weight, product const& how) const {
         if (how.plain()) {
             auto const x = staged(in, in.rows, false);
@@ -34,8 +36,11 @@ public:
             return;
         }
         auto const whole = in.rows / Launch::panel_rows * Launch::panel_rows;
-        panels(out.row_range(0, whole), in.row_range(0, whole), weight, how);
-        panels(out.row_range(whole, in.rows - whole), in.row_range(whole, in.rows - whole), weight, how);
+        for (std::size_t first = 0, count; first < in.rows; first += count) {
+            count =
+                first < whole ? std::min(whole - first, Launch::panels_together * Launch::panel_rows) : in.rows - whole;
+            panels(out.row_range(first, count), in.row_range(first, count), weight, how);
+        }
     }
 
     /// By engraft's own kernels, of inputs that are staged.
@@ -77,8 +82,6 @@ private:
 
     /// Products of whole panels, or of what is less than one.
     void panels(matrix<T> out, matrix<T const> in, matrix<storage const> weight, product const& how) const {
-        if (in.rows == 0)
-            return;
         constexpr auto tall = Launch::panel_rows;
         auto const count = (in.rows + tall - 1) / tall;
         auto const x = staged(in, count * tall, true);

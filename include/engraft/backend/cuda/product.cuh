@@ -12,6 +12,7 @@
 #include <memory>
 #include <mutex>
 #include <ostream>
+#include <set>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -108,15 +109,15 @@ private:
 struct blas_plan {
     bool by_library = false; ///< otherwise by engraft's kernel
     cublasLtMatmulAlgo_t algorithm{};
-    int offered = 0; ///< algorithms that cuBLASLt named
-    int refused = 0; ///< of these, those before the chosen one
+    int offered = 0;     ///< algorithms that cuBLASLt named
+    int refused = 0;     ///< of these, those before the chosen one
+    bool settled = true; ///< for all weights of the shape
 };
 
 /// What cuBLASLt offers for a shape, best first; none that divides a dot product into parts.
 template <numeric_policy Numbers>
 std::vector<cublasLtMatmulAlgo_t> offered_algorithms(blas_shape const& shape) {
-    constexpr std::size_t usual_panels = 16; // the number that the order is for
-    blas_call<Numbers> call(shape, usual_panels);
+    blas_call<Numbers> call(shape, cuda_tiles::panels); // the number that the order is for
     cublasLtMatmulPreferenceOpaque_t wishes{};
     ENGRAFT_CUDA(cublasLtMatmulPreferenceInit(&wishes));
     auto const wish = [&](cublasLtMatmulPreferenceAttributes_t what, auto value) {
@@ -141,28 +142,42 @@ std::vector<cublasLtMatmulAlgo_t> offered_algorithms(blas_shape const& shape) {
     return offered;
 }
 
-/// Multiplies a few rows with a weight at many places of one panel and of three: whether each has the same bits
-/// everywhere.
+/// Multiplies a few rows with a weight at many places of one panel, of three and of as many as a call has: whether each
+/// has the same bits everywhere.
 template <numeric_policy Numbers>
 class placement_test {
 public:
     using storage = typename Numbers::storage;
 
     placement_test(matrix<storage const> weight, blas_shape const& shape)
-        : weight_(weight), shape_(shape), one_(shape, 1), three_(shape, 3), most_(shape, cuda_tiles::panels),
-          in_one_(arranged(1, 5)), in_three_(arranged(3, 3)),
-          out_(extents<dynamic, dynamic>(3 * tall, shape.width_out())) {}
+        : weight_(weight), shape_(shape),
+          out_(extents<dynamic, dynamic>(cuda_tiles::panels * tall, shape.width_out())) {
+        for (auto const& [panels, turn] : {std::pair<std::size_t, std::size_t>{1, 5}, {3, 3}, {cuda_tiles::panels, 7}})
+            inputs_.push_back({panels, turn, arranged(panels, turn)});
+    }
 
     bool passes(cublasLtMatmulAlgo_t const& algorithm) {
-        if (!one_.fits(algorithm) || !three_.fits(algorithm) || !most_.fits(algorithm))
-            return false;
-        std::vector<std::vector<float>> expected(kinds);
-        return same(one_, in_one_, 1, 5, algorithm, expected) && same(three_, in_three_, 3, 3, algorithm, expected);
+        for (std::size_t panels = 1; panels <= cuda_tiles::panels; ++panels)
+            if (!blas_call<Numbers>(shape_, panels).fits(algorithm))
+                return false;
+        std::vector<std::vector<float>> found(kinds);
+        for (auto const& in : inputs_)
+            if (!same(in, algorithm, found))
+                return false;
+        tells_ = tells_ || std::set(found.begin(), found.end()).size() == kinds;
+        return true;
     }
+
+    /// Whether rows that went in different came out different. Of a weight that is 0 nothing can be learned.
+    bool tells() const { return tells_; }
 
 private:
     static constexpr std::size_t tall = cuda_tiles::panel_rows, kinds = 4;
     using table = matrix_tensor<storage, cuda_memory>;
+    struct input {
+        std::size_t panels, turn;
+        table rows;
+    };
 
     /// Which of the kinds of rows stands in row r.
     static std::size_t kind(std::size_t r, std::size_t turn) { return (r * turn + r / 7) % kinds; }
@@ -182,15 +197,15 @@ private:
         return made;
     }
 
-    bool same(blas_call<Numbers>& call, table const& in, std::size_t panels, std::size_t turn,
-              cublasLtMatmulAlgo_t const& algorithm, std::vector<std::vector<float>>& expected) {
+    bool same(input const& in, cublasLtMatmulAlgo_t const& algorithm, std::vector<std::vector<float>>& found) {
         auto const width = shape_.width_out();
-        if (call.run(out_.data(), in.data(), weight_.data, algorithm) != CUBLAS_STATUS_SUCCESS)
+        blas_call<Numbers> call(shape_, in.panels);
+        if (call.run(out_.data(), in.rows.data(), weight_.data, algorithm) != CUBLAS_STATUS_SUCCESS)
             return false;
         std::vector<float> row(width);
-        for (std::size_t i = 0; i < panels * tall; ++i) {
+        for (std::size_t i = 0; i < in.panels * tall; ++i) {
             cuda_memory::to_host(row.data(), out_.data() + i * width, width * sizeof(float));
-            auto& first = expected[kind(i, turn)];
+            auto& first = found[kind(i, in.turn)];
             if (first.empty())
                 first = row;
             if (std::memcmp(first.data(), row.data(), width * sizeof(float)) != 0)
@@ -201,9 +216,9 @@ private:
 
     matrix<storage const> weight_;
     blas_shape shape_;
-    blas_call<Numbers> one_, three_, most_;
-    table in_one_, in_three_;
+    std::vector<input> inputs_;
     matrix_tensor<float, cuda_memory> out_;
+    bool tells_ = false;
 };
 
 /// Plans of all shapes that were met.
@@ -221,9 +236,12 @@ public:
         std::lock_guard const lock(mutex_);
         blas_shape const shape{weight.rows, weight.columns, back};
         auto& plan = plans_[{Numbers::name, shape}];
-        if (!plan)
-            plan = std::make_shared<blas_plan const>(choose<Numbers>(weight, shape));
-        return plan;
+        if (plan)
+            return plan;
+        auto const made = std::make_shared<blas_plan const>(choose<Numbers>(weight, shape));
+        if (made->settled)
+            plan = made;
+        return made;
     }
 
     /// One line per shape, for a person to read.
@@ -248,7 +266,7 @@ private:
         placement_test<Numbers> test(weight, shape);
         for (auto const& algorithm : offered) {
             if (test.passes(algorithm)) {
-                plan.by_library = true;
+                plan.by_library = plan.settled = test.tells();
                 plan.algorithm = algorithm;
                 return plan;
             }
@@ -266,7 +284,7 @@ private:
 /// Launches kernels on the GPU, and has cuBLASLt do its matrix products: see `launched`.
 struct cuda_launch : cuda_launches {
     using memory_type = cuda_memory;
-    static constexpr std::size_t panel_rows = cuda_tiles::panel_rows;
+    static constexpr std::size_t panel_rows = cuda_tiles::panel_rows, panels_together = cuda_tiles::panels;
     static constexpr std::size_t lines_together = cuda_tiles::lines_together;
 
     products by = products::library;
@@ -293,13 +311,8 @@ struct cuda_launch : cuda_launches {
     template <numeric_policy Numbers>
     void multiply(float* out, typename Numbers::storage const* in, std::size_t panels,
                   matrix<typename Numbers::storage const> weight, product<Numbers> const& how) const {
-        detail::blas_shape const shape{weight.rows, weight.columns, how.back};
-        for (std::size_t first = 0; first < panels; first += cuda_tiles::panels) {
-            auto const count = std::min(panels - first, cuda_tiles::panels);
-            detail::blas_call<Numbers> call(shape, count);
-            ENGRAFT_CUDA(call.run(out + first * panel_rows * shape.width_out(),
-                                  in + first * panel_rows * shape.width_in(), weight.data, how.plan->algorithm));
-        }
+        detail::blas_call<Numbers> call({weight.rows, weight.columns, how.back}, panels);
+        ENGRAFT_CUDA(call.run(out, in, weight.data, how.plan->algorithm));
     }
 };
 
