@@ -2,9 +2,14 @@
 # On a machine with a GPU and CUDA 13, without network: compiles the CUDA backend's tests and benchmarks, runs the tests, runs
 # them again under compute-sanitizer, and measures. What it prints is also in build/gpu/figures.txt. It needs nvcc, g++, and
 # headers of Boost.Hana and Catch2, which `gpu.sh pack` copies into build/gpu/include on a machine that has them.
-# usage: gpu.sh            all of it; exit code 0 when everything passed, 77 where there is no GPU
-#        gpu.sh pack       the headers, to be taken along with the sources
-#        gpu.sh build      compiles, and runs nothing
+# usage: gpu.sh [STEP...]  these steps, or all but pack; exit code 0 when everything passed, 77 where there is no GPU
+#   pack       the headers, to be taken along with the sources
+#   build      compiles, and runs nothing
+#   tests      runs the tests
+#   smollm2    measures in SmolLM2's shape
+#   llama      measures in Llama-7B's
+#   sanitize   the tests under memcheck, racecheck and initcheck
+# A machine that is lent for minutes at a time takes them one by one: what is built stays, and figures.txt grows.
 # GPU_ARCHITECTURE: what is compiled for (sm_90: H100, H200). GPU_JOBS: how many sources at a time. GPU_SANITIZE: the program
 # that compute-sanitizer runs, test_cuda_short, which leaves out the laws of many compositions, or test_cuda.
 set -eu
@@ -22,7 +27,7 @@ if ! command -v nvcc >/dev/null; then
     exit 1
 fi
 
-if [ "${1:-}" = pack ]; then
+pack() {
     rm -rf "$work/include"
     for source in tests/cuda/operations.cu tests/cuda/models.cu tests/cuda/laws.cu bench/cuda/llama.cu tests/main.cpp; do
         # shellcheck disable=SC2086 # several flags
@@ -34,8 +39,7 @@ if [ "${1:-}" = pack ]; then
         cp "$header" "$work/include/$name"
     done <"$work/headers"
     echo "$(wc -l <"$work/headers") headers in $work/include"
-    exit 0
-fi
+}
 
 if [ "${1:-}" = compile ]; then # compile SOURCE OPTIMISATION: one line with how long it took, or that it does not
     begin=$(date +%s)
@@ -77,15 +81,21 @@ must() { # must NAME COMMAND...: runs it, and remembers where it failed
     printf '\n== %s\n' "$name"
     "$@" || failed="$failed, $name ($?)"
 }
-everything() {
+run_steps() {
     date -u
     nvidia-smi --query-gpu=name,driver_version,memory.total,clocks.max.sm --format=csv,noheader
     nvcc --version | tail -n 1
-    must tests sh tests/cuda/run.sh "$work/test_cuda"
-    must SmolLM2 "$work/bench_smollm2"
-    must Llama-7B "$work/bench_llama"
-    for tool in memcheck racecheck initcheck; do
-        must "$tool" compute-sanitizer --tool "$tool" --error-exitcode 9 "$work/${GPU_SANITIZE:-test_cuda_short}"
+    for step; do
+        case $step in
+        tests) must tests sh tests/cuda/run.sh "$work/test_cuda" ;;
+        smollm2) must SmolLM2 "$work/bench_smollm2" ;;
+        llama) must Llama-7B "$work/bench_llama" ;;
+        sanitize)
+            for tool in memcheck racecheck initcheck; do
+                must "$tool" compute-sanitizer --tool "$tool" --error-exitcode 9 "$work/${GPU_SANITIZE:-test_cuda_short}"
+            done
+            ;;
+        esac
     done
     if [ -n "$failed" ]; then
         printf '\nfailed: %s\n' "${failed#, }"
@@ -94,17 +104,35 @@ everything() {
     printf '\nall passed\n'
 }
 
-if [ "${1:-}" = build ]; then
-    build
-    exit 0
+if [ $# = 0 ]; then
+    set -- build tests smollm2 llama sanitize
 fi
-if ! nvidia-smi -L >/dev/null 2>&1; then
+on_gpu=
+for step; do
+    case $step in
+    pack | build) ;;
+    tests | smollm2 | llama | sanitize) on_gpu="$on_gpu $step" ;;
+    *)
+        echo "there is no step $step: pack, build, tests, smollm2, llama and sanitize are those there are" >&2
+        exit 2
+        ;;
+    esac
+done
+if [ -n "$on_gpu" ] && ! nvidia-smi -L >/dev/null 2>&1; then
     echo "there is no GPU here (nvidia-smi lists none), so nothing was compiled or run; \`gpu.sh build\` compiles" >&2
     exit 77
 fi
-build
+for step; do
+    case $step in
+    pack | build) $step ;;
+    esac
+done
+if [ -z "$on_gpu" ]; then
+    exit 0
+fi
 status=$work/status # of what stands before the pipe
 {
-    everything && echo 0 >"$status" || echo 1 >"$status"
-} 2>&1 | tee "$work/figures.txt"
+    # shellcheck disable=SC2086 # several steps
+    run_steps $on_gpu && echo 0 >"$status" || echo 1 >"$status"
+} 2>&1 | tee -a "$work/figures.txt"
 exit "$(cat "$status")"

@@ -1,16 +1,22 @@
 #pragma once
 
-// Runs and sweeps on a GPU: seconds, TFLOP/s, and the share of the speed of a large plain matrix product measured
-// beside them. Before a sweep is timed, some of its cases are compared with whole runs, which they equal to the bit.
+// Runs and sweeps on a GPU: seconds, TFLOP/s, the share of the speed of a large plain matrix product measured beside
+// them, and the memory that was planned and used. Before a sweep's time is told, some of its cases are compared with
+// whole runs, which they equal to the bit.
 
 #include <chrono>
 #include <cmath>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "../idle_launch.hpp"
+#include "../paper_search.hpp"
 #include "random_on_device.cuh"
 
 namespace bench {
@@ -31,36 +37,84 @@ double seconds_of(int times, Work const& work) {
     return least;
 }
 
-/// FLOP/s of cuBLASLt's product of 8192 x 8192 matrices, as linear maps call it.
-template <class Backend>
-double product_speed(Backend const& b) {
+/// FLOP/s of a product of two 8192 x 8192 matrices.
+struct product_speed {
+    double plain;     ///< one call of cuBLASLt, with the algorithm that it names first
+    double in_panels; ///< as linear maps do it
+};
+
+template <class Numbers>
+product_speed speed_of_products() {
+    using backend = eg::cuda<Numbers>;
+    using types = eg::detail::blas_types<Numbers>;
     constexpr int n = 8192;
-    device_reader<Backend> numbers(b, 5);
+    backend const b;
+    auto& gpu = eg::detail::gpu::one();
+    device_reader<backend> numbers(b, 5);
     auto const map = numbers.linear({.weight = "w", .out = n, .in = n});
     auto const x = numbers.linear({.weight = "x", .out = n, .in = n}); // the input, as it is stored for a product
     eg::matrix_tensor<float, eg::cuda_memory> out(eg::extents<eg::dynamic, eg::dynamic>(n, n));
-    if (map.product.plain()) {
-        std::fprintf(stderr, "no algorithm of cuBLASLt passed the test, so there is no product to compare with\n");
+
+    cublasLtMatmulDescOpaque_t operation{};
+    cublasLtMatrixLayoutOpaque_t stored{}, summed{};
+    cublasLtMatmulPreferenceOpaque_t wishes{};
+    std::int32_t const transposed = CUBLAS_OP_T;
+    auto const space = static_cast<std::uint64_t>(eg::detail::gpu::blas_space_bytes);
+    ENGRAFT_CUDA(cublasLtMatmulDescInit(&operation, types::compute, CUDA_R_32F));
+    ENGRAFT_CUDA(
+        cublasLtMatmulDescSetAttribute(&operation, CUBLASLT_MATMUL_DESC_TRANSA, &transposed, sizeof(transposed)));
+    ENGRAFT_CUDA(cublasLtMatrixLayoutInit(&stored, types::storage, n, n, n));
+    ENGRAFT_CUDA(cublasLtMatrixLayoutInit(&summed, CUDA_R_32F, n, n, n));
+    ENGRAFT_CUDA(cublasLtMatmulPreferenceInit(&wishes));
+    ENGRAFT_CUDA(
+        cublasLtMatmulPreferenceSetAttribute(&wishes, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &space, sizeof(space)));
+    cublasLtMatmulHeuristicResult_t first{};
+    int count = 0;
+    ENGRAFT_CUDA(cublasLtMatmulAlgoGetHeuristic(gpu.blas(), &operation, &stored, &stored, &summed, &summed, &wishes, 1,
+                                                &first, &count));
+    if (count == 0 || map.product.plain()) {
+        std::fprintf(stderr, "cuBLASLt has no algorithm for a large product, or none that passed the test\n");
         std::exit(1);
     }
-    auto const once = [&] {
-        b.launch().multiply(out.data(), x.weight.data(), n / eg::cuda_launch::panel_rows, as_matrix(map.weight),
-                            map.product);
+    auto const plain = [&] {
+        float const one = 1, zero = 0;
+        ENGRAFT_CUDA(cublasLtMatmul(gpu.blas(), &operation, &one, map.weight.data(), &stored, x.weight.data(), &stored,
+                                    &zero, out.data(), &summed, out.data(), &summed, &first.algo, gpu.blas_space(),
+                                    space, gpu.stream()));
     };
-    once();
-    return 2.0 * n * n * n / seconds_of<Backend>(10, once);
+    auto const in_panels = [&] {
+        constexpr auto rows = eg::cuda_launch::panel_rows * eg::cuda_launch::panels_together;
+        static_assert(n % rows == 0);
+        for (std::size_t r = 0; r < n; r += rows)
+            b.launch().multiply(out.data() + r * n, x.weight.data() + r * n, eg::cuda_launch::panels_together,
+                                as_matrix(map.weight), map.product);
+    };
+    plain(), in_panels(); // once before
+    double const flops = 2.0 * n * n * n;
+    return {flops / seconds_of<backend>(10, plain), flops / seconds_of<backend>(10, in_panels)};
 }
 
-/// The most that tensors have taken of the GPU's memory, in bytes.
-inline double most_memory() {
-    int device = 0;
-    cudaMemPool_t pool{};
-    unsigned long long most = 0;
-    ENGRAFT_CUDA(cudaGetDevice(&device));
-    ENGRAFT_CUDA(cudaDeviceGetDefaultMemPool(&pool, device));
-    ENGRAFT_CUDA(cudaMemPoolGetAttribute(pool, cudaMemPoolAttrUsedMemHigh, &most));
-    return static_cast<double>(most);
-}
+/// The most that tensors have taken of the GPU's memory, in bytes, since `forget`.
+struct most_memory {
+    static double bytes() {
+        std::uint64_t most = 0;
+        ENGRAFT_CUDA(cudaMemPoolGetAttribute(pool(), cudaMemPoolAttrUsedMemHigh, &most));
+        return static_cast<double>(most);
+    }
+    static void forget() {
+        std::uint64_t none = 0; // nothing else can be set
+        ENGRAFT_CUDA(cudaMemPoolSetAttribute(pool(), cudaMemPoolAttrUsedMemHigh, &none));
+    }
+
+private:
+    static cudaMemPool_t pool() {
+        int device = 0;
+        cudaMemPool_t the{};
+        ENGRAFT_CUDA(cudaGetDevice(&device));
+        ENGRAFT_CUDA(cudaDeviceGetDefaultMemPool(&the, device));
+        return the;
+    }
+};
 
 inline eg::batch random_prompts(std::uint64_t seed, int vocab, std::size_t count, std::size_t length) {
     eg::random r(seed);
@@ -75,15 +129,16 @@ template <eg::description D, class Backend>
 class measurement {
 public:
     measurement(std::size_t prompts, std::size_t length, double memory)
-        : model_(weights_on_device<D, Backend>(1)), speed_(product_speed(model_.backend())), prompts_(prompts),
+        : model_(weights_on_device<D, Backend>(1)), speed_(speed_of_products<numbers>()), prompts_(prompts),
           length_(length), memory_(memory) {
-        std::printf("%s in %s on %s, %zu prompts of %zu tokens; a product of 8192 x 8192 matrices: %.1f TFLOP/s\n",
-                    std::string(std::string_view(D.name)).c_str(), name_of_numbers(), Backend::device().c_str(),
-                    prompts, length, speed_ / 1e12);
+        std::printf("%s in %s on %s, %zu prompts of %zu tokens; a product of 8192 x 8192 matrices: %.1f TFLOP/s, in "
+                    "panels %.1f\n",
+                    std::string(std::string_view(D.name)).c_str(), numbers::name, Backend::device().c_str(), prompts,
+                    length, speed_.plain / 1e12, speed_.in_panels / 1e12);
         Backend::print_products(std::cout);
     }
 
-    void all(std::vector<eg::node> const& receivers) const {
+    void all(std::vector<search_sweep> const& search) const {
         auto const tokens = random_prompts(2, D.vocab, prompts_, length_),
                    others = random_prompts(3, D.vocab, prompts_, length_);
         std::vector<eg::token> const answers(prompts_, 123);
@@ -91,51 +146,52 @@ public:
 
         auto const plain = seconds_of<Backend>(3, [&] { probability(model_.run(tokens)); });
         print("clean run", plain, flops_of_runs());
-        gradient(tokens, others, answers);
-        auto const clean = model_.run(tokens, eg::capture_for_sweeps<D>() | eg::capture(eg::q));
-        auto const noise = model_.run(others, eg::capture(eg::z));
         auto const kept = seconds_of<Backend>(3, [&] { probability(model_.run(tokens, eg::capture(eg::z))); });
         std::printf("capture of z in all layers: %.4f times the clean run\n", kept / plain);
+        gradient(tokens, others, answers);
 
+        auto const clean = model_.run(tokens, eg::capture_for_sweeps<D>() | eg::capture(eg::q));
+        auto const noise = model_.run(others, eg::capture(eg::z));
+        double const of_runs = bytes_of_runs<D, numbers>(tokens);
         auto const heads = eg::each_head<D>();
         eg::role const last{"last", std::vector<long>(prompts_, -1), {}};
         auto const patched = [&](eg::node n) { return eg::patch(eg::z, eg::nodes({n}).at(last), noise); };
         eg::sweep_options const options{.memory = memory_};
         sweep(
-            "z of each head", heads.entries.size(),
+            "z of each head", of_runs,
             [&] { return eg::sweep(model_, clean, heads, patched, {eg::probability(answers)}, options); },
             [&](std::size_t i) { return probability(model_.run(tokens, patched(heads.entries[i]))); });
 
-        auto const sender = [&](eg::node n) {
-            auto const one = eg::nodes({n}).at(last);
-            return eg::freeze(eg::z, eg::at(last) - one, clean) | eg::patch(eg::z, one, noise);
-        };
-        sweep(
-            "paths from each head to q of the receivers", heads.entries.size(),
-            [&] {
-                return eg::sweep(model_, clean, heads, sender, eg::receivers(eg::q, receivers, last),
-                                 {eg::probability(answers)}, options);
-            },
-            [&](std::size_t i) {
-                auto const first = model_.run(tokens, sender(heads.entries[i]) | eg::capture(eg::q));
-                return probability(model_.run(tokens, eg::patch(eg::q, eg::nodes(receivers).at(last), first)));
-            });
-        std::printf("most memory of tensors: %.2f GB\n", most_memory() / 1e9);
+        double seconds = 0;
+        for (auto const& s : search)
+            seconds += sweep(
+                s.step.group.c_str(), of_runs,
+                [&] { return eg::patch_step(model_, clean, noise, answers, s.step, s.readers, options); },
+                [&](std::size_t i) {
+                    return eg::detail::sweep_of_step<D>(
+                        clean, noise, s.step, s.readers, [&](auto const& sender, auto const&... to) {
+                            return probability(path(tokens, sender(heads.entries[i]), to...));
+                        });
+                });
+        std::printf("the paper's four path patching sweeps: %.1f s\n", seconds);
     }
 
 private:
-    static char const* name_of_numbers() {
-        if constexpr (std::is_same_v<Backend, eg::cuda<eg::bf16>>)
-            return "bf16";
-        else if constexpr (std::is_same_v<Backend, eg::cuda<eg::tf32>>)
-            return "tf32";
-        else
-            return "fp32";
+    template <class Numbers>
+    static Numbers numbers_of(eg::cuda<Numbers> const&);
+    using numbers = decltype(numbers_of(std::declval<Backend>()));
+
+    /// Path patching of one sender as whole runs.
+    auto path(eg::batch const& tokens, auto const& sender) const { return model_.run(tokens, sender); }
+    template <eg::site S, class Where>
+    auto path(eg::batch const& tokens, auto const& sender, eg::receivers_of<S, Where> const& to) const {
+        auto const first = model_.run(tokens, sender | eg::capture(S{}));
+        return model_.run(tokens, eg::patch(S{}, to.where, first));
     }
 
     void print(char const* what, double seconds, double flops) const {
         std::printf("%s: %.3f s, %.3f TFLOP, %.1f TFLOP/s, %.1f %% of the product's\n", what, seconds, flops / 1e12,
-                    flops / seconds / 1e12, 100 * flops / seconds / speed_);
+                    flops / seconds / 1e12, 100 * flops / seconds / speed_.plain);
         std::fflush(stdout);
     }
 
@@ -172,9 +228,18 @@ private:
         return static_cast<double>(prompts_) * (D.layers * (n * of_row + attention) + 2 * d * D.vocab);
     }
 
+    /// Seconds. of_runs: bytes of weights and of what runs keep
     template <class Sweep, class ByRuns>
-    void sweep(char const* what, std::size_t entries, Sweep const& run, ByRuns const& by_runs) const {
-        eg::sweep_result found = run(); // once before, as it will be timed
+    double sweep(char const* what, double of_runs, Sweep const& run, ByRuns const& by_runs) const {
+        most_memory::forget();
+        std::optional<eg::sweep_result> result;
+        auto const once = [&] { result = run(); };
+        double seconds = seconds_of<Backend>(1, once);
+        if (seconds < 10) // what takes longer is no slower the first time
+            seconds = std::min(seconds, seconds_of<Backend>(2, once));
+        auto const& found = *result;
+        double const used = most_memory::bytes(), planned = of_runs + found.planned.memory;
+        std::size_t const entries = found.of().size() / prompts_;
         for (std::size_t const entry : {entries / 7, entries / 2}) {
             auto const expected = by_runs(entry);
             for (std::size_t e = 0; e < prompts_; ++e)
@@ -184,35 +249,37 @@ private:
                     std::exit(1);
                 }
         }
-        auto const seconds = seconds_of<Backend>(1, [&] { found = run(); });
         if (!(found.planned.flops == found.counted)) {
             std::fprintf(stderr, "%s: planned and counted FLOPs differ\n", what);
             std::exit(1);
         }
         print(what, seconds, found.counted.total());
-        std::printf("    %zu cases in %zu chunks; planned memory %.2f GB; whole runs would take %.0f s\n",
-                    found.planned.cases, found.planned.chunks, found.planned.memory / 1e9,
-                    found.planned.naive_flops / speed_);
+        std::printf("    %zu cases in %zu chunks; whole runs at the product's speed would take %.0f s\n",
+                    found.planned.cases, found.planned.chunks, found.planned.naive_flops / speed_.plain);
+        std::printf(
+            "    memory: %.2f GB, %+.1f %% of what was planned; of these %.2f GB of tables for %.2f GB planned\n",
+            used / 1e9, 100 * (used / planned - 1), (used - of_runs) / 1e9, found.planned.memory / 1e9);
+        std::fflush(stdout);
+        return seconds;
     }
 
     eg::model<D, Backend> model_;
-    double speed_;
+    product_speed speed_;
     std::size_t prompts_, length_;
     double memory_;
 };
 
-/// PROGRAM [PROMPTS [LENGTH [GIGABYTES]]]
-template <eg::description D, class Backend>
-int measure(int argc, char** argv, std::size_t prompts, std::size_t length,
-            std::vector<eg::node> const& receivers) try {
+/// PROGRAM [PROMPTS [GIGABYTES]]; search(prompts): path patching sweeps
+template <eg::description D, class Backend, class Search>
+int measure(int argc, char** argv, std::size_t prompts, double gigabytes, Search const& search) try {
     auto const number = [&](int i, double otherwise) { return argc > i ? std::strtod(argv[i], nullptr) : otherwise; };
     prompts = static_cast<std::size_t>(number(1, static_cast<double>(prompts)));
-    length = static_cast<std::size_t>(number(2, static_cast<double>(length)));
-    if (argc > 4 || prompts < 1 || length < 1) {
-        std::fprintf(stderr, "usage: %s [PROMPTS [LENGTH [GIGABYTES]]]\n", argv[0]);
+    double const memory = number(2, gigabytes) * 1e9;
+    if (argc > 3 || prompts < 1 || memory <= 0) {
+        std::fprintf(stderr, "usage: %s [PROMPTS [GIGABYTES]]\n", argv[0]);
         return 2;
     }
-    measurement<D, Backend>(prompts, length, number(3, 4) * 1e9).all(receivers);
+    measurement<D, Backend>(prompts, prompt_length, memory).all(search(prompts));
     return 0;
 } catch (eg::error const& e) {
     std::fprintf(stderr, "%s\n", e.what());
