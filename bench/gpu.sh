@@ -1,6 +1,6 @@
 #!/bin/sh
 # On a machine with a GPU and CUDA 13, without network: compiles the CUDA backend's tests and benchmarks, runs the tests, runs
-# them again under compute-sanitizer, and measures. What it prints is also in build/gpu/figures.txt. It needs nvcc, g++, and
+# them again under compute-sanitizer, and measures. What the GPU's steps print is also in build/gpu/figures.txt. It needs nvcc, g++, and
 # headers of Boost.Hana and Catch2, which `gpu.sh pack` copies into build/gpu/include on a machine that has them.
 # usage: gpu.sh [STEP...]  these steps, or all but pack; exit code 0 when everything passed, 77 where there is no GPU
 #   pack       the headers, to be taken along with the sources

@@ -1,5 +1,5 @@
 // What the host does for the paper's search on a GPU, in Llama-7B's shape: the CUDA backend plans, makes lists, uploads
-// and launches, and nothing is computed (idle_launch.hpp). A GPU waits for this where it is faster.
+// and launches, and nothing is computed (counting_launch.hpp). A GPU waits for this where it is faster.
 //
 //     bench_host_part [PROMPTS [GIGABYTES]]   (300 prompts of 54 tokens, 8 GB for a sweep's tables)
 
@@ -7,7 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "idle_launch.hpp"
+#include "counting_launch.hpp"
 #include "paper_search.hpp"
 
 namespace eg = engraft;
@@ -21,7 +21,7 @@ int main(int argc, char** argv) try {
         return 2;
     }
     constexpr auto D = bench::llama_7b;
-    using backend = bench::idle<eg::bf16>;
+    using backend = bench::counting<eg::bf16>;
     eg::model<D, backend> const model(eg::empty_weights<D, backend>());
     eg::batch const tokens = std::vector(prompts, std::vector<eg::token>(bench::prompt_length, 1));
     auto const clean = model.run(tokens, eg::capture_for_sweeps<D>() | eg::capture(eg::q));
@@ -30,7 +30,7 @@ int main(int argc, char** argv) try {
     std::printf("%zu prompts of %zu tokens; weights and what is kept of two runs: %.2f GB\n", prompts,
                 bench::prompt_length, static_cast<double>(eg::no_memory::held()) / 1e9);
     double all_seconds = 0, all_flops = 0;
-    bench::idle_launch::launches = bench::counted_memory::uploads = bench::counted_memory::uploaded_bytes = 0;
+    bench::counting_launch::launches = bench::counted_memory::uploads = bench::counted_memory::uploaded_bytes = 0;
     for (auto const& s : bench::llama_search(prompts)) {
         auto const begin = std::chrono::steady_clock::now();
         auto const found = eg::patch_step(model, clean, noise, answers, s.step, s.readers, {.memory = memory});
@@ -48,7 +48,7 @@ int main(int argc, char** argv) try {
         all_flops += found.counted.total();
     }
     std::printf("all four: %.2f s for %.1f TFLOP; %zu launches, %zu uploads of %.2f GB together\n", all_seconds,
-                all_flops / 1e12, bench::idle_launch::launches, bench::counted_memory::uploads,
+                all_flops / 1e12, bench::counting_launch::launches, bench::counted_memory::uploads,
                 static_cast<double>(bench::counted_memory::uploaded_bytes) / 1e9);
     return 0;
 } catch (eg::error const& e) {

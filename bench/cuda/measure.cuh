@@ -15,7 +15,7 @@
 #include <utility>
 #include <vector>
 
-#include "../idle_launch.hpp"
+#include "../counting_launch.hpp"
 #include "../paper_search.hpp"
 #include "random_on_device.cuh"
 
@@ -36,6 +36,10 @@ double seconds_of(int times, Work const& work) {
     }
     return least;
 }
+
+static_assert(counting_launch::panel_rows == eg::cuda_launch::panel_rows &&
+              counting_launch::panels_together == eg::cuda_launch::panels_together &&
+              counting_launch::lines_together == eg::cuda_launch::lines_together);
 
 /// FLOP/s of a product of two 8192 x 8192 matrices.
 struct product_speed {

@@ -64,6 +64,14 @@ TEST_CASE("a plan computes what is reached and read, and no more", "[plan]") {
     CHECK(drawn(of(stream(0, 2) | without(1, 2), 6), 6, 2) == lines{"..a...", "..a...", "..a..."});
     CHECK(drawn(of(stream(0, 2) | without(0, 2), 6), 6, 2) == lines{"..a...", "..m...", "..a..."});
     CHECK(drawn(of(stream(0, 2) | without(1, 3), 6), 6, 2) == lines{"..a...", "..m...", "..a..."});
+    auto const hash = [&](auto const& policy) {
+        eg::hasher h;
+        of(policy, 6).add_to(h);
+        return h.value();
+    };
+    CHECK(hash(without(1, 2)) == hash(without(1, 2)));
+    CHECK(hash(without(1, 2)) != hash(without(0, 2)));
+    CHECK(hash(without(1, 2)) != hash(without(1, 3)));
     auto const scaled = eg::scale(eg::z, eg::layer(1) & eg::at(2), 2);
     CHECK(drawn(of(stream(0, 2) | scaled, 6), 6, 2) == lines{"..a...", "..a...", "..a..."});
     CHECK(drawn(of(scaled, 6), 6, 2) == lines{"......", "..m...", "..a..."});

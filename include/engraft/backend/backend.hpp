@@ -59,9 +59,8 @@ namespace engraft {
 ///   mean_rows(out, in, rows, groups)   out[g] = mean over the group's part of the list `rows` of in[rows[i]]
 ///   argmax(in)                         on the host: the largest column of each row, the first of equals
 ///   log_sum_exp(in)                    on the host: log of the sum over each row's columns of exp
-///   map_entries(in, map, outputs)      on the host: of in[r] W^T + bias the entry outputs[r], with the bits that
-///   `linear`
-///                                      gives it; a backend may leave it out, and then all entries are computed
+///   map_entries(in, map, outputs)      on the host: of in[r] W^T + bias the entry outputs[r], with the bits of
+///                                      `linear`; may be left out: then all entries are computed
 ///   elements(in, columns)              on the host: in[r, columns[r]]
 template <class B>
 concept backend = memory<typename B::memory_type> && std::copyable<B> &&

@@ -336,7 +336,7 @@ private:
         for (auto const* chosen : one.chosen())
             for (std::size_t layer = 0; layer < std::min(chosen->heads.size(), static_cast<std::size_t>(layers));
                  ++layer)
-                if (chosen->count(layer) > 0)
+                if (chosen->chooses(layer))
                     return;
         if (!Policy::may_not_fire)
             throw bad_input({"engraft [policy.after_last_layer]: policy ", i, " (counted from 0) acts only behind the ",

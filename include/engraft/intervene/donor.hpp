@@ -19,7 +19,8 @@ concept same_shape = std::is_same_v<typename Target::shape, typename Source::sha
 ///   Donor::template check<D, Backend, S>()      static_asserts: does it fit a site of a model
 ///   donor.template bind<D, S>(rows, selection)  checked for a batch: what it returns has
 ///       bound.elements(layer)                   where the donor's elements of a layer begin
-///       bound.offset(place, head, width)        where a slice begins in them
+///       bound.offset(place, head, width)        where a slice begins in them; what it refuses, it refuses of all heads
+///                                               of a place
 template <class D>
 concept donor = std::move_constructible<D> && requires {
     typename D::is_donor;

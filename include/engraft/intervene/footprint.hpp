@@ -65,7 +65,7 @@ public:
     std::size_t slices(std::size_t example, There const& there) const {
         std::size_t sum = 0;
         for (auto const& r : records_)
-            r.each_place(example, [&](selection::place const& at) {
+            r.chosen.each_place(example, [&](selection::place const& at) {
                 for (std::size_t l = 0; l < r.chosen.heads.size(); ++l)
                     if (!r.chosen.heads[l].empty() && there(r.site, l, at.position))
                         sum += r.chosen.count_heads(l, at);
@@ -144,15 +144,6 @@ private:
         std::size_t heads; ///< of the site
         selection chosen;
 
-        /// f(place) for those of one example.
-        template <class F>
-        void each_place(std::size_t example, F const& f) const {
-            auto at = std::lower_bound(chosen.places.begin(), chosen.places.end(), example,
-                                       [](selection::place const& p, std::size_t e) { return p.example < e; });
-            for (; at != chosen.places.end() && at->example == example; ++at)
-                f(*at);
-        }
-
         /// f(layer, position, heads) for the rows of one example that have any heads.
         template <class F>
         void each_row(std::size_t example, F const& f) const {
@@ -162,7 +153,7 @@ private:
                 head_set all;
                 for (auto head : chosen.heads[l])
                     all.set(head % most_heads);
-                each_place(example, [&](selection::place const& at) {
+                chosen.each_place(example, [&](selection::place const& at) {
                     if (chosen.count_heads(l, at) == chosen.heads[l].size()) {
                         f(l, at.position, all);
                         return;

@@ -78,6 +78,22 @@ struct binding {
     }
 };
 
+/// A run that policies are bound to only for what that refuses. Lists of slices are made for patterns alone: they tell
+/// whether a knockout leaves each query a key.
+template <description D, class Backend, class Cache>
+struct checked_binding : binding<D, Backend, Cache> {
+    template <site S>
+    struct checked_layout : activation_layout<D, S> {
+        using activation_layout<D, S>::activation_layout;
+        static constexpr bool only_checked = S::kind != site_kind::pattern;
+    };
+
+    template <site S>
+    checked_layout<S> layout() const {
+        return checked_layout<S>(this->rows);
+    }
+};
+
 /// A finished run that activations can be taken from.
 /// satisfied by run_output
 template <class R>

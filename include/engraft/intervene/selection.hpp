@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <engraft/backend/slice.hpp>
+#include <engraft/core/hash.hpp>
 #include <engraft/core/linkage.hpp>
 #include <engraft/core/ragged.hpp>
 #include <engraft/intervene/where.hpp>
@@ -32,8 +33,9 @@ public:
         return ((rows_->begin(example) + position) * heads + head) * width;
     }
 
-    /// Here every row has a place, in every layer.
+    /// Whether policies are bound only for what that refuses, so that no lists are made.
     static constexpr bool only_checked = false;
+    /// Here every row has a place, in every layer.
     static constexpr bool has(std::size_t) { return true; }
     static constexpr bool has(std::size_t, std::size_t, std::size_t) { return true; }
     std::size_t place(std::size_t, std::size_t example, std::size_t position, std::size_t head) const {
@@ -136,8 +138,19 @@ struct selection {
         return true;
     }
 
+    /// Calls f(place) for the chosen places of one example.
+    template <class F>
+    void each_place(std::size_t example, F const& f) const {
+        auto at = std::lower_bound(places.begin(), places.end(), example,
+                                   [](place const& p, std::size_t e) { return p.example < e; });
+        for (; at != places.end() && at->example == example; ++at)
+            f(*at);
+    }
+
     /// Appends all that is said of one example's positions, so that examples with the same are acted on alike.
     void add_positions(std::size_t example, std::vector<std::uint32_t>& to) const;
+
+    void add_to(hasher& h) const;
 
     /// Of memory.
     std::size_t bytes() const {

@@ -65,8 +65,10 @@ private:
         for (auto const& at : chosen.places) {
             ignored.clear();
             for (std::size_t layer = 0; layer < chosen.heads.size() && ignored.empty(); ++layer)
-                if (chosen.count_heads(layer, at) > 0)
-                    add(ignored, layer, at, chosen.heads[layer].front());
+                chosen.each_head(layer, at, [&](std::size_t head) {
+                    if (ignored.empty())
+                        add(ignored, layer, at, head);
+                });
         }
     }
 
@@ -154,7 +156,8 @@ private:
 ///   Operation::replaces                          whether the new value never depends on the old one
 ///   operation.template bind<S>(binding, where, selection)
 ///                                                made ready for a batch: what it returns has
-///       bound.from(place, head, width)           where a slice's counterpart begins in another activation; 0 for none
+///       bound.from(place, head, width)           where a slice's counterpart begins in another activation; 0 for none;
+///                                                what it refuses, it refuses of all heads of a place
 ///       bound(backend, elements, layer, slices)  does it, in the backend's memory
 /// and, where gradients can be taken through it,
 ///

@@ -3,8 +3,6 @@
 #include <cstddef>
 #include <vector>
 
-#include <engraft/intervene/policy.hpp>
-#include <engraft/intervene/selection.hpp>
 #include <engraft/run/chunk.hpp>
 
 namespace engraft::detail {
@@ -20,8 +18,7 @@ public:
     compact_layout(chunk_rows const& chunk, std::vector<std::size_t> const& owners, ragged const& rows)
         : chunk_(&chunk), owners_(&owners), rows_(&rows) {}
 
-    static constexpr bool only_checked = false;
-
+    static constexpr bool only_checked = false; ///< see slice_layout
     /// Whether there are any rows in a layer.
     bool has(std::size_t layer) const { return list(layer).size() > 0; }
     bool has(std::size_t layer, std::size_t example, std::size_t position) const {
@@ -50,22 +47,6 @@ private:
     chunk_rows const* chunk_;
     std::vector<std::size_t> const* owners_;
     ragged const* rows_;
-};
-
-/// A run that policies are bound to for what binding refuses: lists of slices are made of patterns only, where what
-/// queries are left with is judged by them.
-template <description D, class Backend, class Cache>
-struct checked_binding : binding<D, Backend, Cache> {
-    template <site S>
-    struct checked_layout : activation_layout<D, S> {
-        using activation_layout<D, S>::activation_layout;
-        static constexpr bool only_checked = S::kind != site_kind::pattern;
-    };
-
-    template <site S>
-    checked_layout<S> layout() const {
-        return checked_layout<S>(this->rows);
-    }
 };
 
 /// What a policy learns of a chunk of a sweep.

@@ -22,7 +22,7 @@ struct metric {
     std::vector<token> others{};
     std::function<double(std::span<double const>, std::size_t)> f{};
 
-    /// Whether a few entries of the logits are enough, so that the others are never computed.
+    /// Whether a few entries of the logits are enough.
     bool few() const { return of == kind::logit || of == kind::logit_difference; }
 };
 

@@ -211,22 +211,22 @@ private:
         };
         plan.live = 0;
         for (auto const& c : cases) {
-            auto const& planned = pass.planned(c);
-            auto const& todo = planned.todo;
+            auto const& of_case = pass.planned(c);
+            auto const& todo = of_case.todo;
             if (todo.empty()) {
                 for (std::size_t m = 0; m < metrics_.size(); ++m)
                     result_.set(m, c.entry, c.example, result_.clean(m)[c.example]);
                 continue;
             }
             ++plan.live;
-            plan.flops += planned.flops;
-            plan.rows += planned.rows;
+            plan.flops += of_case.flops;
+            plan.rows += of_case.rows;
             if (reads_logits)
                 plan.flops.readings += reader_.flops_per_row(Pass::edits_logits);
             auto larger = size;
             larger.add(todo);
             double const in_chunk = chunks.empty() ? 0 : static_cast<double>(chunks.back().size());
-            double const slices = planned.slice_bytes, first = slices + pass.place_bytes(c.entry);
+            double const slices = of_case.slice_bytes, first = slices + pass.place_bytes(c.entry);
             double const more = !chunks.empty() && chunks.back().back().entry == c.entry ? slices : first;
             if (chunks.empty() || bytes(larger, in_chunk + 1, policies + more) > room) {
                 auto alone = pass.empty_size();

@@ -135,7 +135,8 @@ public:
 private:
     static constexpr std::size_t part_bytes = std::size_t(4) << 20, parts = 8;
 
-    /// Pinned memory that copies go through, one behind the other. Only who comes round to the first part again waits.
+    /// Pinned memory that copies go through, one behind the other. Who comes round to a part again waits for its
+    /// copies.
     struct part {
         std::byte* data = nullptr;
         cudaEvent_t done{}; ///< recorded behind its last copy

@@ -36,11 +36,13 @@ public:
             return;
         }
         auto const whole = in.rows / Launch::panel_rows * Launch::panel_rows;
-        for (std::size_t first = 0, count; first < in.rows; first += count) {
-            count =
-                first < whole ? std::min(whole - first, Launch::panels_together * Launch::panel_rows) : in.rows - whole;
+        constexpr auto together = Launch::panels_together * Launch::panel_rows;
+        for (std::size_t first = 0; first < whole; first += together) {
+            auto const count = std::min(whole - first, together);
             panels(out.row_range(first, count), in.row_range(first, count), weight, how);
         }
+        if (whole < in.rows)
+            panels(out.row_range(whole, in.rows - whole), in.row_range(whole, in.rows - whole), weight, how);
     }
 
     /// By engraft's own kernels, of inputs that are staged.

@@ -4,7 +4,6 @@
 #error "engraft/backend/cuda/product.cuh needs nvcc: a program for GPUs is a .cu file"
 #endif
 
-#include <algorithm>
 #include <compare>
 #include <cstdint>
 #include <cstring>
@@ -109,9 +108,8 @@ private:
 struct blas_plan {
     bool by_library = false; ///< otherwise by engraft's kernel
     cublasLtMatmulAlgo_t algorithm{};
-    int offered = 0;     ///< algorithms that cuBLASLt named
-    int refused = 0;     ///< of these, those before the chosen one
-    bool settled = true; ///< for all weights of the shape
+    int offered = 0; ///< algorithms that cuBLASLt named
+    int refused = 0; ///< of these, those before the chosen one
 };
 
 /// What cuBLASLt offers for a shape, best first; none that divides a dot product into parts.
@@ -142,6 +140,19 @@ std::vector<cublasLtMatmulAlgo_t> offered_algorithms(blas_shape const& shape) {
     return offered;
 }
 
+/// Numbers between -1 and 1 that have nothing to do with each other.
+template <class Storage>
+struct arbitrary_elements {
+    Storage* to;
+
+    ENGRAFT_DEVICE void operator()(std::size_t i) const {
+        auto x = static_cast<std::uint32_t>(i) * 0x9e3779b1u; // the golden ratio, then the last steps of MurmurHash3
+        x = (x ^ (x >> 16)) * 0x85ebca6bu;
+        x = (x ^ (x >> 13)) * 0xc2b2ae35u;
+        to[i] = kernels::stored<Storage>(static_cast<float>(static_cast<std::int32_t>(x ^ (x >> 16))) * 0x1p-31f);
+    }
+};
+
 /// Multiplies a few rows with a weight at many places of one panel, of three and of as many as a call has: whether each
 /// has the same bits everywhere.
 template <numeric_policy Numbers>
@@ -149,9 +160,10 @@ class placement_test {
 public:
     using storage = typename Numbers::storage;
 
-    placement_test(matrix<storage const> weight, blas_shape const& shape)
-        : weight_(weight), shape_(shape),
+    explicit placement_test(blas_shape const& shape)
+        : shape_(shape), weight_(extents<dynamic, dynamic>(shape.out, shape.in)),
           out_(extents<dynamic, dynamic>(cuda_tiles::panels * tall, shape.width_out())) {
+        cuda_launches::each(weight_.size(), arbitrary_elements<storage>{weight_.data()});
         for (auto const& [panels, turn] : {std::pair<std::size_t, std::size_t>{1, 5}, {3, 3}, {cuda_tiles::panels, 7}})
             inputs_.push_back({panels, turn, arranged(panels, turn)});
     }
@@ -164,12 +176,8 @@ public:
         for (auto const& in : inputs_)
             if (!same(in, algorithm, found))
                 return false;
-        tells_ = tells_ || std::set(found.begin(), found.end()).size() == kinds;
-        return true;
+        return std::set(found.begin(), found.end()).size() == kinds; // or nothing was multiplied
     }
-
-    /// Whether rows that went in different came out different. Of a weight that is 0 nothing can be learned.
-    bool tells() const { return tells_; }
 
 private:
     static constexpr std::size_t tall = cuda_tiles::panel_rows, kinds = 4;
@@ -200,7 +208,7 @@ private:
     bool same(input const& in, cublasLtMatmulAlgo_t const& algorithm, std::vector<std::vector<float>>& found) {
         auto const width = shape_.width_out();
         blas_call<Numbers> call(shape_, in.panels);
-        if (call.run(out_.data(), in.rows.data(), weight_.data, algorithm) != CUBLAS_STATUS_SUCCESS)
+        if (call.run(out_.data(), in.rows.data(), weight_.data(), algorithm) != CUBLAS_STATUS_SUCCESS)
             return false;
         std::vector<float> row(width);
         for (std::size_t i = 0; i < in.panels * tall; ++i) {
@@ -214,11 +222,10 @@ private:
         return true;
     }
 
-    matrix<storage const> weight_;
     blas_shape shape_;
+    table weight_;
     std::vector<input> inputs_;
     matrix_tensor<float, cuda_memory> out_;
-    bool tells_ = false;
 };
 
 /// Plans of all shapes that were met.
@@ -232,16 +239,12 @@ public:
     }
 
     template <numeric_policy Numbers>
-    std::shared_ptr<blas_plan const> of(matrix<typename Numbers::storage const> weight, bool back) {
+    std::shared_ptr<blas_plan const> of(blas_shape const& shape) {
         std::lock_guard const lock(mutex_);
-        blas_shape const shape{weight.rows, weight.columns, back};
         auto& plan = plans_[{Numbers::name, shape}];
-        if (plan)
-            return plan;
-        auto const made = std::make_shared<blas_plan const>(choose<Numbers>(weight, shape));
-        if (made->settled)
-            plan = made;
-        return made;
+        if (!plan)
+            plan = std::make_shared<blas_plan const>(choose<Numbers>(shape));
+        return plan;
     }
 
     /// One line per shape, for a person to read.
@@ -257,16 +260,16 @@ public:
 
 private:
     template <numeric_policy Numbers>
-    static blas_plan choose(matrix<typename Numbers::storage const> weight, blas_shape const& shape) {
+    static blas_plan choose(blas_shape const& shape) {
         blas_plan plan;
         auto const offered = offered_algorithms<Numbers>(shape);
         plan.offered = static_cast<int>(offered.size());
         if (offered.empty())
             return plan;
-        placement_test<Numbers> test(weight, shape);
+        placement_test<Numbers> test(shape);
         for (auto const& algorithm : offered) {
             if (test.passes(algorithm)) {
-                plan.by_library = plan.settled = test.tells();
+                plan.by_library = true;
                 plan.algorithm = algorithm;
                 return plan;
             }
@@ -305,7 +308,7 @@ struct cuda_launch : cuda_launches {
         if (by == products::own || weight.rows == 0 || reinterpret_cast<std::uintptr_t>(weight.data) % 16 != 0 ||
             (back ? weight.rows : weight.columns) > cuda_tiles::widest)
             return {{}, back};
-        return {detail::blas_plans::all().template of<Numbers>(weight, back), back};
+        return {detail::blas_plans::all().template of<Numbers>({weight.rows, weight.columns, back}), back};
     }
 
     template <numeric_policy Numbers>

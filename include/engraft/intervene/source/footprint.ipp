@@ -14,9 +14,8 @@ namespace engraft {
 ENGRAFT_BODY void footprint::add_to(hasher& h) const {
     h.add(records_.size());
     for (auto const& r : records_) {
-        h.add(r.site).add(r.how).add(r.replaces).add(r.heads).add(r.chosen.heads);
-        for (auto const& p : r.chosen.places)
-            h.add(p.example).add(p.position).add(p.source_position);
+        h.add(r.site).add(r.how).add(r.replaces).add(r.heads);
+        r.chosen.add_to(h);
     }
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <engraft/backend/slice.hpp>
+#include <engraft/core/hash.hpp>
 #include <engraft/core/linkage.hpp>
 #include <engraft/core/ragged.hpp>
 #include <engraft/intervene/selection.hpp>
@@ -22,12 +23,21 @@ ENGRAFT_BODY bool selection::has_place(place const& at) const {
 ENGRAFT_BODY void selection::add_positions(std::size_t example, std::vector<std::uint32_t>& to) const {
     auto const count = to.size();
     to.push_back(0); // how many there are
-    auto at = std::lower_bound(places.begin(), places.end(), example,
-                               [](place const& p, std::size_t e) { return p.example < e; });
-    for (; at != places.end() && at->example == example; ++at, ++to[count])
-        to.push_back(static_cast<std::uint32_t>(at->position));
+    each_place(example, [&](place const& at) {
+        to.push_back(static_cast<std::uint32_t>(at.position));
+        ++to[count];
+    });
     for (auto const& e : except)
         e.add_positions(example, to);
+}
+
+ENGRAFT_BODY void selection::add_to(hasher& h) const {
+    h.add(heads).add(places.size());
+    for (auto const& p : places)
+        h.add(p.example).add(p.position).add(p.source_position);
+    h.add(except.size());
+    for (auto const& e : except)
+        e.add_to(h);
 }
 
 namespace detail {

@@ -21,7 +21,7 @@ struct counted_memory : engraft::no_memory {
     }
 };
 
-struct idle_launch {
+struct counting_launch {
     using memory_type = counted_memory;
     static constexpr std::size_t panel_rows = 256, panels_together = 16, lines_together = std::size_t(1) << 23;
 
@@ -58,13 +58,13 @@ struct idle_launch {
 };
 
 template <engraft::numeric_policy Numbers>
-using idle = engraft::launched<Numbers, idle_launch>;
+using counting = engraft::launched<Numbers, counting_launch>;
 
 /// Bytes of tensors that a model of this shape, its clean run for sweeps with q, and a run with z take.
 template <engraft::description D, engraft::numeric_policy Numbers>
 double bytes_of_runs(engraft::batch const& tokens) {
     auto const before = engraft::no_memory::held();
-    engraft::model<D, idle<Numbers>> const model(engraft::empty_weights<D, idle<Numbers>>());
+    engraft::model<D, counting<Numbers>> const model(engraft::empty_weights<D, counting<Numbers>>());
     auto const clean = model.run(tokens, engraft::capture_for_sweeps<D>() | engraft::capture(engraft::q));
     auto const noise = model.run(tokens, engraft::capture(engraft::z));
     return static_cast<double>(engraft::no_memory::held() - before);
