@@ -52,6 +52,24 @@ private:
     std::vector<std::uint64_t> keys_;
 };
 
+/// Which rows of one table go to which of another.
+struct row_pairs {
+    std::vector<std::int32_t> to, from;
+    void add(std::size_t t, std::size_t f) {
+        to.push_back(static_cast<std::int32_t>(t));
+        from.push_back(static_cast<std::int32_t>(f));
+    }
+};
+
+/// Each row of `part`, from where it stands in `of`.
+inline row_pairs places_in(row_list const& of, row_list const& part) {
+    row_pairs p;
+    row_list::finder find(of);
+    for (std::size_t i = 0; i < part.size(); ++i)
+        p.add(i, find(part.owner(i), part.position(i)));
+    return p;
+}
+
 /// One thing for each step of a layer: the list of the rows that take part in it, or their number.
 template <class T>
 struct each_step {

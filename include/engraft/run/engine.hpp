@@ -51,19 +51,11 @@ public:
 private:
     using layer_rows = chunk_rows::layer;
 
-    std::int32_t clean_row(std::uint32_t owner, std::uint32_t position) const {
-        return static_cast<std::int32_t>(rows_.begin(chunk_->cases[owner].example) + position);
+    std::size_t clean_row(std::uint32_t owner, std::uint32_t position) const {
+        return rows_.begin(chunk_->cases[owner].example) + position;
     }
 
-    /// Pairs of rows (to, from) of a copy.
-    struct pairs {
-        std::vector<std::int32_t> to, from;
-        void add(std::size_t t, std::int64_t f) {
-            to.push_back(static_cast<std::int32_t>(t));
-            from.push_back(static_cast<std::int32_t>(f));
-        }
-    };
-    void copy(matrix<T> out, matrix<T const> in, pairs const& which) const {
+    void copy(matrix<T> out, matrix<T const> in, row_pairs const& which) const {
         if (!which.to.empty())
             b_.copy_rows(out, upload<memory>(which.to), in, upload<memory>(which.from));
     }
@@ -72,12 +64,8 @@ private:
     matrix<T> part_of(matrix<T> in, row_list const& of, row_list const& part, table& space) {
         if (of.size() == part.size())
             return in;
-        pairs p;
-        row_list::finder find(of);
-        for (std::size_t i = 0; i < part.size(); ++i)
-            p.add(i, static_cast<std::int64_t>(find(part.owner(i), part.position(i))));
         auto const out = space.shaped(part.size(), in.columns);
-        copy(out, in, p);
+        copy(out, in, places_in(of, part));
         return out;
     }
 
@@ -85,11 +73,11 @@ private:
     /// clean run's.
     void fill(matrix<T> out, row_list const& all, matrix<T const> in, row_list const& computed,
               matrix<T const> clean_rows) const {
-        pairs made, kept;
+        row_pairs made, kept;
         row_list::finder find(computed);
         for (std::size_t i = 0; i < all.size(); ++i)
             if (auto const from = find(all.owner(i), all.position(i)); from != row_list::missing)
-                made.add(i, static_cast<std::int64_t>(from));
+                made.add(i, from);
             else
                 kept.add(i, clean_row(all.owner(i), all.position(i)));
         copy(out, in, made);
@@ -139,7 +127,7 @@ private:
     matrix<T> first_stream() {
         auto const& list = chunk_->layers[0].all;
         auto const out = t_.streams[1].shaped(list.size(), D.d_model);
-        pairs p;
+        row_pairs p;
         for (std::size_t i = 0; i < list.size(); ++i)
             p.add(i, clean_row(list.owner(i), list.position(i)));
         if constexpr (Hooks::template touched<sites::embed> || Hooks::template touched<sites::pos_embed>) {
@@ -193,12 +181,12 @@ private:
 
     /// The stream as it enters a layer: carried on, or the clean run's.
     matrix<T> incoming(int layer, layer_rows const& rows, matrix<T> before, row_list const& carried) {
-        pairs on, joined;
+        row_pairs on, joined;
         row_list::finder find(carried);
         for (std::size_t i = 0; i < rows.rows.size(); ++i) {
             auto const& r = rows.rows[i];
             if (has(r.todo, work::carried) || layer == 0)
-                on.add(i, static_cast<std::int64_t>(find(r.owner, r.position)));
+                on.add(i, find(r.owner, r.position));
             else
                 joined.add(i, clean_row(r.owner, r.position));
         }
@@ -280,7 +268,7 @@ private:
         std::vector<std::uint32_t> own;
         for (std::size_t i = 0; i < rows.keys.size(); ++i)
             own.push_back(rows.keys.position(i));
-        pairs kept;
+        row_pairs kept;
         std::size_t first = 0, end = 0; // the owner's rows among the keys
         std::size_t row = 0;
         row_list::finder find_query(rows.query);
@@ -340,11 +328,8 @@ private:
         b_.add_difference(made, each, before, D.heads);
         if (made.data == all_out.data)
             return;
-        pairs back;
-        row_list::finder find(rows.z);
-        for (std::size_t i = 0; i < rows.results.size(); ++i)
-            back.add(find(rows.results.owner(i), rows.results.position(i)), static_cast<std::int64_t>(i));
-        copy(all_out, made, back);
+        auto const taken = places_in(rows.z, rows.results);
+        copy(all_out, made, {taken.from, taken.to}); // back to where they were
     }
 
     /// added: the MLP's output at the rows that leave the layer; stream: what it reads there.

@@ -67,11 +67,6 @@ idle_layers not_reached(description const& d, case_work const& todo, wanted_rows
     return idle;
 }
 
-/// Which rows of an activation go to which of a table.
-struct received_rows {
-    std::vector<std::int32_t> from, to;
-};
-
 /// Also keeps what receivers read: whole rows of one site at the layers of the receivers.
 template <class Hooks, description D, class B, site Read>
 class collecting_hooks : public Hooks {
@@ -81,7 +76,7 @@ public:
     template <site S>
     static constexpr bool touched = Hooks::template touched<S> || std::is_same_v<S, Read>;
 
-    collecting_hooks(Hooks hooks, B const& backend, std::vector<matrix<T>> tables, std::vector<received_rows> places)
+    collecting_hooks(Hooks hooks, B const& backend, std::vector<matrix<T>> tables, std::vector<row_pairs> places)
         : Hooks(std::move(hooks)), b_(backend), tables_(std::move(tables)), places_(std::move(places)) {}
 
     template <site S>
@@ -99,7 +94,7 @@ public:
 private:
     B const& b_;
     std::vector<matrix<T>> tables_;
-    std::vector<received_rows> places_;
+    std::vector<row_pairs> places_;
 };
 
 } // namespace detail

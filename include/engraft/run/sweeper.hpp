@@ -184,11 +184,8 @@ private:
                                               std::size_t more_elements = 0) {
         auto chunks = cut(pass, cases, reads_logits, more_elements, result_.planned);
         result_.planned.cases = cases.size();
-        std::vector<double> naive;
         for (std::size_t e = 0; e < clean_.rows().examples(); ++e)
-            naive.push_back(passes_ * naive_flops(e));
-        for (auto const& c : cases)
-            result_.planned.naive_flops += naive[c.example];
+            result_.planned.naive_flops += passes_ * static_cast<double>(policies_.size()) * naive_flops(e);
         for (auto const& chunk : chunks)
             total_ += static_cast<double>(chunk.size());
         return chunks;
@@ -212,8 +209,7 @@ private:
         plan.live = 0;
         for (auto const& c : cases) {
             auto const& of_case = pass.planned(c);
-            auto const& todo = of_case.todo;
-            if (todo.empty()) {
+            if (of_case.todo.empty()) {
                 for (std::size_t m = 0; m < metrics_.size(); ++m)
                     result_.set(m, c.entry, c.example, result_.clean(m)[c.example]);
                 continue;
@@ -224,13 +220,13 @@ private:
             if (reads_logits)
                 plan.flops.readings += reader_.flops_per_row(Pass::edits_logits);
             auto larger = size;
-            larger.add(todo);
+            larger.add(of_case.todo);
             double const in_chunk = chunks.empty() ? 0 : static_cast<double>(chunks.back().size());
             double const slices = of_case.slice_bytes, first = slices + pass.place_bytes(c.entry);
             double const more = !chunks.empty() && chunks.back().back().entry == c.entry ? slices : first;
             if (chunks.empty() || bytes(larger, in_chunk + 1, policies + more) > room) {
                 auto alone = pass.empty_size();
-                alone.add(todo);
+                alone.add(of_case.todo);
                 double const least = bytes(alone, 1, first);
                 if (least > room)
                     throw bad_input({"engraft [sweep.memory]: one case needs ", std::int64_t(least * passes_),
@@ -259,24 +255,21 @@ private:
                          std::vector<matrix<T>>& tables) const {
         static_assert(Clean::template holds<S>,
                       "engraft [cache.site]: the clean run did not keep the receivers' site; add capture(site) to it");
-        std::vector<received_rows> places(static_cast<std::size_t>(D.layers));
+        std::vector<row_pairs> places(static_cast<std::size_t>(D.layers));
         for (int layer : layers) {
             auto const l = static_cast<std::size_t>(layer);
             tables[l] = spaces[l].shaped(chunk.cases.size(), site_heads<D, S> * site_width<D, S>);
-            std::vector<std::int32_t> all, clean_rows;
+            row_pairs all;
             auto const& list = rows_at<S>(chunk.layers[l]);
             for (std::size_t i = 0; i < chunk.cases.size(); ++i) {
                 auto const e = chunk.cases[i].example;
                 auto const p = wanted[e].sites.front().position;
-                all.push_back(static_cast<std::int32_t>(i));
-                clean_rows.push_back(static_cast<std::int32_t>(clean_.rows().begin(e) + p));
-                if (auto const row = list.find(i, p); row != row_list::missing) {
-                    places[l].to.push_back(static_cast<std::int32_t>(i));
-                    places[l].from.push_back(static_cast<std::int32_t>(row));
-                }
+                all.add(i, clean_.rows().begin(e) + p);
+                if (auto const row = list.find(i, p); row != row_list::missing)
+                    places[l].add(i, row);
             }
-            model_.backend().copy_rows(tables[l], upload<memory>(all), as_matrix(clean_[S{}].whole(layer)),
-                                       upload<memory>(clean_rows));
+            model_.backend().copy_rows(tables[l], upload<memory>(all.to), as_matrix(clean_[S{}].whole(layer)),
+                                       upload<memory>(all.from));
         }
         return places;
     }
