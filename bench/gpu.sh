@@ -94,7 +94,7 @@ run_steps() {
             program=$work/${GPU_SANITIZE:-test_cuda_short}
             must memcheck compute-sanitizer --tool memcheck --error-exitcode 9 "$program"
             # Of engraft's kernels these have shared memory; cuBLASLt's are not ours to judge.
-            must racecheck compute-sanitizer --tool racecheck --kernel-regex kns=run_each_block --error-exitcode 9 "$program"
+            must racecheck compute-sanitizer --tool racecheck --kernel-name kns=run_each_block --error-exitcode 9 "$program"
             must initcheck compute-sanitizer --tool initcheck --error-exitcode 9 "$program"
             ;;
         esac
