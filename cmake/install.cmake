@@ -25,5 +25,5 @@ install(
           ${PROJECT_SOURCE_DIR}/cmake/dependencies.cmake ${PROJECT_SOURCE_DIR}/cmake/describe.cmake
           ${PROJECT_SOURCE_DIR}/cmake/cuda.cmake
           ${PROJECT_SOURCE_DIR}/examples/describe.cpp ${PROJECT_SOURCE_DIR}/examples/program.cpp
-          ${PROJECT_SOURCE_DIR}/examples/program.hpp
+          ${PROJECT_SOURCE_DIR}/examples/program.hpp ${PROJECT_SOURCE_DIR}/examples/json.hpp
     DESTINATION ${engraft_package_folder})

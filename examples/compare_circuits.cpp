@@ -32,7 +32,7 @@ int main(int argc, char** argv) {
         auto lines = eg::overlap_by_group(first, second);
         lines.push_back(eg::overlap_of(first, second));
 
-        nlohmann::ordered_json numbers{{"first", files[0]}, {"second", files[1]}};
+        example::json numbers{{"first", files[0]}, {"second", files[1]}};
         auto const share = [](double x) {
             std::ostringstream text;
             if (std::isnan(x))
@@ -41,7 +41,6 @@ int main(int argc, char** argv) {
                 text << std::fixed << std::setprecision(2) << x;
             return text.str();
         };
-        auto const json_share = [](double x) { return std::isnan(x) ? nlohmann::json(nullptr) : nlohmann::json(x); };
         std::cout << "group                     first  second  intersection  precision  recall  Jaccard\n";
         for (auto const& line : lines) {
             std::cout << std::left << std::setw(24) << line.name << std::right << std::setw(7) << line.first
@@ -52,9 +51,9 @@ int main(int argc, char** argv) {
                                          {"first", line.first},
                                          {"second", line.second},
                                          {"intersection", line.common},
-                                         {"precision", json_share(line.precision())},
-                                         {"recall", json_share(line.recall())},
-                                         {"jaccard", json_share(line.jaccard())}});
+                                         {"precision", line.precision()},
+                                         {"recall", line.recall()},
+                                         {"jaccard", line.jaccard()}});
         }
         return numbers;
     });

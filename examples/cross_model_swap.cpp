@@ -42,8 +42,7 @@ int main(int argc, char** argv) {
         auto const circuit = eg::read_circuit(folder + "/circuit.json");
         auto const prompts = eg::boxes::sample(base.tokenizer(), task);
 
-        nlohmann::ordered_json numbers{
-            {"from", from}, {"examples", task.examples}, {"seed", task.seed}, {"boxes", task.boxes}};
+        example::json numbers{{"from", from}, {"examples", task.examples}, {"seed", task.seed}, {"boxes", task.boxes}};
         std::cout << task.examples << " prompts of " << task.boxes << " boxes, seed " << task.seed;
         if (!prompts.left_out.empty())
             std::cout << " (" << prompts.left_out.size() << " objects left out: not one token here)";

@@ -63,8 +63,8 @@ void print(std::vector<eg::dcm_result> const& found, eg::circuit const& circuit)
     std::cout << std::endl;
 }
 
-nlohmann::ordered_json json_of(eg::dcm_result const& one) {
-    nlohmann::ordered_json heads = nlohmann::ordered_json::array();
+example::json json_of(eg::dcm_result const& one) {
+    example::json heads = example::json::array();
     for (auto const& n : one.chosen)
         heads.push_back({n.layer, n.head});
     return {{"group", one.group},
@@ -118,9 +118,8 @@ int main(int argc, char** argv) {
         auto const steps = s.dcm.batch == 0 ? 0 : (s.train + s.dcm.batch - 1) / s.dcm.batch * s.dcm.epochs;
         example::progress bar(static_cast<int>(steps * s.models.size()));
 
-        nlohmann::ordered_json numbers{{"seed", s.task.seed}, {"boxes", s.task.boxes},
-                                       {"train", s.train},    {"evaluate", s.evaluate},
-                                       {"test", s.test},      {"models", nlohmann::ordered_json::object()}};
+        example::json numbers{{"seed", s.task.seed},    {"boxes", s.task.boxes}, {"train", s.train},
+                              {"evaluate", s.evaluate}, {"test", s.test},        {"models", example::json::object()}};
         for (auto const& name : s.models) {
             example::stopwatch watch;
             auto const model = load(s, name);

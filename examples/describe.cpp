@@ -37,7 +37,7 @@ std::string megabytes(double bytes) {
 }
 
 /// Reads all weights as load<D> does, into the memory of the cpu backend, and says what that takes.
-nlohmann::ordered_json load(std::string const& folder, eg::description const& d) {
+example::json load(std::string const& folder, eg::description const& d) {
     using backend = eg::cpu<eg::fp32>;
     static constexpr eg::description any{}; // what is read is decided by `d`; the type is the same for all
     using weights = eg::weights<any, backend>;
@@ -97,7 +97,7 @@ int main(int argc, char** argv) {
                 throw eg::bad_input("cannot write " + header + "; is the folder there, and is there space?");
         }
 
-        nlohmann::ordered_json numbers{{"name", std::string_view(d.name)}};
+        example::json numbers{{"name", std::string_view(d.name)}};
         eg::for_each_field([&](char const* field, auto eg::description::*member) {
             if constexpr (std::is_enum_v<std::remove_cvref_t<decltype(d.*member)>>)
                 numbers[field] = eg::name_of(d.*member);

@@ -72,7 +72,7 @@ int main(int argc, char** argv) {
         }
 
         example::progress bar(repetitions * static_cast<int>(models.size()));
-        nlohmann::ordered_json numbers{{"examples", task.examples}, {"seed", task.seed}, {"boxes", task.boxes}};
+        example::json numbers{{"examples", task.examples}, {"seed", task.seed}, {"boxes", task.boxes}};
         std::cout << repetitions << " x " << task.examples << " prompts of " << task.boxes << " boxes, seeds from "
                   << task.seed << " on; share that follows the target, and its standard deviation\n";
         for (auto const& name : models) {

@@ -104,7 +104,7 @@ void make_folder(std::string const& folder) {
         throw eg::bad_input("the folder " + folder + "/path_patching can't be made: " + failed.message());
 }
 
-nlohmann::ordered_json json_of(eg::sweep_plan const& p) {
+example::json json_of(eg::sweep_plan const& p) {
     return {{"cases", p.cases},
             {"live", p.live},
             {"chunks", p.chunks},
@@ -236,7 +236,7 @@ int main(int argc, char** argv) {
         double const speed = flops / forward_seconds;
 
         eg::sweep_options options{.memory = memory * 1e6};
-        nlohmann::ordered_json numbers{{"examples", task.examples}, {"seed", task.seed}, {"boxes", task.boxes}};
+        example::json numbers{{"examples", task.examples}, {"seed", task.seed}, {"boxes", task.boxes}};
         if (plan_only) {
             eg::circuit known;
             if (!out.empty() && std::filesystem::exists(out + "/circuit.json"))
@@ -282,7 +282,7 @@ int main(int argc, char** argv) {
             auto const& group = found.found.groups[i];
             plans.push_back(step.patched.planned);
             std::cout << group.name << " at " << group.role << ":";
-            nlohmann::ordered_json heads;
+            example::json heads;
             for (auto const& head : group.heads) {
                 double const score = step.change[static_cast<std::size_t>(head.layer * described.heads + head.head)];
                 std::cout << " " << head.layer << "." << head.head << " " << std::fixed << std::setprecision(3)

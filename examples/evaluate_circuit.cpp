@@ -25,7 +25,7 @@ namespace eg = engraft;
 
 namespace {
 
-using json = nlohmann::ordered_json;
+using example::json;
 
 json heads_of(eg::circuit_group const& group) {
     json heads = json::array();

@@ -1,11 +1,74 @@
 #include "program.hpp"
 
+#include <cassert>
 #include <exception>
 #include <fstream>
 
 #include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
 
 namespace example {
+
+json::json(std::initializer_list<json> all) {
+    auto const has_key = [](json const& part) {
+        return part.kind_ == kind::array && part.parts_.size() == 2 && part.parts_[0].kind_ == kind::text;
+    };
+    if (!std::all_of(all.begin(), all.end(), has_key)) {
+        kind_ = kind::array;
+        parts_ = all;
+        return;
+    }
+    kind_ = kind::object;
+    for (auto const& part : all)
+        (*this)[part.parts_[0].text_] = part.parts_[1];
+}
+
+json& json::operator[](std::string_view key) {
+    if (kind_ == kind::nothing)
+        kind_ = kind::object;
+    assert(kind_ == kind::object);
+    if (auto const there = std::find(keys_.begin(), keys_.end(), key); there != keys_.end())
+        return parts_[static_cast<std::size_t>(there - keys_.begin())];
+    keys_.emplace_back(key);
+    return parts_.emplace_back();
+}
+
+void json::push_back(json part) {
+    if (kind_ == kind::nothing)
+        kind_ = kind::array;
+    assert(kind_ == kind::array);
+    parts_.push_back(std::move(part));
+}
+
+template <class Json>
+Json json::as() const {
+    switch (kind_) {
+    case kind::nothing:
+        return nullptr;
+    case kind::truth:
+        return whole_ != 0;
+    case kind::whole:
+        return static_cast<std::int64_t>(whole_);
+    case kind::natural:
+        return whole_;
+    case kind::real:
+        return real_;
+    case kind::text:
+        return text_;
+    case kind::array:
+    case kind::object:
+        break;
+    }
+    Json made = kind_ == kind::array ? Json::array() : Json::object();
+    for (std::size_t i = 0; i < parts_.size(); ++i)
+        if (kind_ == kind::array)
+            made.push_back(parts_[i].as<Json>());
+        else
+            made[keys_[i]] = parts_[i].as<Json>();
+    return made;
+}
+
+std::string json::text() const { return as<nlohmann::ordered_json>().dump(2); }
 
 option option::with_default() {
     option_->capture_default_str();
@@ -84,11 +147,11 @@ std::vector<std::string> words_of(std::string const& file) {
     return words;
 }
 
-void write_json(std::string const& file, nlohmann::ordered_json const& numbers) {
+void write_json(std::string const& file, json const& found) {
     auto const unfinished = file + ".part";
     {
         std::ofstream out(unfinished);
-        out << numbers.dump(2) << '\n';
+        out << found.text() << '\n';
         out.flush();
         if (!out)
             throw engraft::bad_input("cannot write " + unfinished + "; is the folder there, and is there space?");
@@ -99,7 +162,7 @@ void write_json(std::string const& file, nlohmann::ordered_json const& numbers) 
         throw engraft::bad_input("cannot rename " + unfinished + " to " + file + ": " + failed.message());
 }
 
-int run(options& all, int argc, char** argv, std::function<nlohmann::ordered_json()> const& work) {
+int run(options& all, int argc, char** argv, std::function<json()> const& work) {
     auto& app = *all.app_;
     std::string json_file;
     app.add_option("--json", json_file, "Write the numbers to this file as JSON");
@@ -111,9 +174,9 @@ int run(options& all, int argc, char** argv, std::function<nlohmann::ordered_jso
         return app.exit(e) == 0 ? 0 : 2;
     }
     try {
-        nlohmann::ordered_json const numbers = work();
+        json const found = work();
         if (!json_file.empty())
-            write_json(json_file, numbers);
+            write_json(json_file, found);
         return 0;
     } catch (engraft::error const& e) {
         std::cerr << app.get_name() << ": " << e.what() << '\n';

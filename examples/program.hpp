@@ -1,8 +1,8 @@
 #pragma once
 
 // What every example program has: options with --help, one clear sentence and exit code 2 for bad input, a progress
-// line on a terminal, and its numbers as JSON. The bodies are in program.cpp, which alone reads CLI11: that takes
-// longer to compile than most programs do.
+// line on a terminal, and its numbers as JSON. The bodies are in program.cpp, which alone reads CLI11 and the JSON
+// library: those take longer to compile than most programs do.
 
 #include <algorithm>
 #include <chrono>
@@ -16,9 +16,9 @@
 
 #include <unistd.h>
 
-#include <nlohmann/json.hpp>
-
 #include <engraft/core/error.hpp>
+
+#include "json.hpp"
 
 namespace CLI {
 class App;
@@ -116,7 +116,7 @@ public:
     option flag(std::string const& name, bool& to, std::string const& about);
 
 private:
-    friend int run(options&, int, char**, std::function<nlohmann::ordered_json()> const&);
+    friend int run(options&, int, char**, std::function<json()> const&);
     std::unique_ptr<CLI::App> app_;
 };
 
@@ -124,10 +124,10 @@ private:
 std::vector<std::string> words_of(std::string const& file);
 
 /// Writes all of the numbers or none: a program that is stopped leaves an older file as it was.
-void write_json(std::string const& file, nlohmann::ordered_json const& numbers);
+void write_json(std::string const& file, json const& found);
 
 /// Parses the options and runs `work`, which returns the program's numbers; returns the program's exit code:
 /// 0, or 2 for options, files and values that can't be used.
-int run(options& all, int argc, char** argv, std::function<nlohmann::ordered_json()> const& work);
+int run(options& all, int argc, char** argv, std::function<json()> const& work);
 
 } // namespace example

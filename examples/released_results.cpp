@@ -32,7 +32,7 @@ namespace eg = engraft;
 
 namespace {
 
-using json = nlohmann::ordered_json;
+using example::json;
 
 struct options {
     double threshold = 0.01, fraction = 0.3, chance = 1.0 / 7;
@@ -181,9 +181,6 @@ std::string number(double value, int digits) {
     return text.str();
 }
 
-/// JSON has no infinity; what is not finite is null.
-json json_number(double value) { return std::isfinite(value) ? json(value) : json(nullptr); }
-
 json json_heads(std::vector<eg::node> const& heads) {
     json list = json::array();
     for (auto const n : heads)
@@ -306,7 +303,7 @@ json discover(released const& r, options const& o, std::ostream& out) {
                              {"K", k},
                              {"without_K", judged[i].without_k},
                              {"without_K_and_v", judged[i].without_k_and_v},
-                             {"contribution", json_number(judged[i].contribution())},
+                             {"contribution", judged[i].contribution()},
                              {"kept", judged[i].contribution() >= o.threshold}});
         }
         lines.push_back({{"group", letter(g)},
@@ -320,8 +317,8 @@ json discover(released const& r, options const& o, std::ostream& out) {
                          {"after_minimality", json_heads(minimal)},
                          {"circuit_json", json_heads(groups[g].heads)},
                          {"agrees", agrees && same},
-                         {"thresholds_above", reachable ? json_number(range.above) : json(nullptr)},
-                         {"thresholds_up_to", reachable ? json_number(range.upto) : json(nullptr)}});
+                         {"thresholds_above", reachable ? range.above : json(nullptr)},
+                         {"thresholds_up_to", reachable ? range.upto : json(nullptr)}});
     }
     out << "From scores to circuit (threshold " << o.threshold << ")\n" << table << remarks;
     out << (all_agree ? "Every head is that of circuit.json.\n" : "Not every step agrees with the released files.\n");
@@ -451,9 +448,9 @@ json compare(released const& a, released const& b, std::ostream& out) {
                            {"first", line.first},
                            {"second", line.second},
                            {"intersection", line.common},
-                           {"precision", json_number(line.precision())},
-                           {"recall", json_number(line.recall())},
-                           {"jaccard", json_number(line.jaccard())}});
+                           {"precision", line.precision()},
+                           {"recall", line.recall()},
+                           {"jaccard", line.jaccard()}});
     }
     out << "\nThe two released circuits (Table A6 for Llama and Goat, A10 for Llama and FLoat)\n" << table;
     return numbers;

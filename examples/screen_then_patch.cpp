@@ -129,15 +129,15 @@ int main(int argc, char** argv) {
                   << " steps: " << screening << " s\npatching all of them: " << all_seconds
                   << " s; correlation of ranks " << correlation << "\n\nof the " << best.size()
                   << " edges that matter most\n  patched    share  precision     recall    seconds\n";
-        nlohmann::ordered_json numbers{{"model", name},
-                                       {"examples", task.examples},
-                                       {"seed", task.seed},
-                                       {"steps", steps},
-                                       {"edges", every.size()},
-                                       {"top", best.size()},
-                                       {"screening_seconds", screening},
-                                       {"patching_all_seconds", all_seconds},
-                                       {"rank_correlation", correlation}};
+        example::json numbers{{"model", name},
+                              {"examples", task.examples},
+                              {"seed", task.seed},
+                              {"steps", steps},
+                              {"edges", every.size()},
+                              {"top", best.size()},
+                              {"screening_seconds", screening},
+                              {"patching_all_seconds", all_seconds},
+                              {"rank_correlation", correlation}};
         for (double share : shares) {
             auto const count = std::min(every.size(), std::size_t(std::ceil(share * double(every.size()))));
             std::vector<std::size_t> const first(ranking.begin(), ranking.begin() + std::ptrdiff_t(count));

@@ -2,14 +2,13 @@
 
 #include <chrono>
 
+#include "../backend.hpp"
 #include "../described.hpp"
 
 namespace paper {
 
-std::unique_ptr<lab> load_lab(settings const& chosen) { return std::make_unique<lab_of<described>>(chosen); }
-
-std::unique_ptr<lab> plan_lab(settings const& chosen) {
-    return std::make_unique<lab_of<described, eg::planning>>(chosen);
+std::unique_ptr<lab> load_lab(settings const& chosen) {
+    return std::make_unique<lab_of<described, example::backend>>(chosen);
 }
 
 double speed_of_products() {

@@ -11,7 +11,6 @@
 
 #include <engraft/engraft.hpp>
 
-#include "../backend.hpp"
 #include "lab.hpp"
 #include "words.hpp"
 
@@ -23,10 +22,9 @@ struct part_of_prompts {
     double times;
 };
 
-/// Its members stand in several sources, so that a program is compiled in pieces: lab.cpp, lab_discovery.cpp,
-/// lab_sweeps.cpp, lab_circuits.cpp, lab_masks.cpp. With the backend `planning` nothing is loaded or computed, but what
-/// would be is planned.
-template <eg::description D, class B = example::backend>
+/// The larger members stand in lab_discovery.hpp, lab_sweeps.hpp, lab_circuits.hpp and lab_masks.hpp, so that a program
+/// is compiled in pieces. With the backend `planning` nothing is loaded or computed, but what would be is planned.
+template <eg::description D, class B>
 class lab_of : public lab {
 public:
     static constexpr bool computes = eg::computes<B>;

@@ -188,7 +188,7 @@ int main(int argc, char** argv) {
         auto const inputs = hash_of_inputs(s);
         context c{*lab, s, kept, numbers};
 
-        nlohmann::ordered_json told;
+        example::json told;
         example::progress bar(static_cast<int>(1000 * experiments.size()));
         double done = 0;
         for (auto const* e : experiments) {

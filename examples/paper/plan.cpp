@@ -41,8 +41,8 @@ std::string time_of(double seconds) {
 
 } // namespace
 
-nlohmann::ordered_json plan(settings const& chosen, published const& numbers,
-                            std::vector<experiment const*> const& experiments, double flops_per_second) {
+example::json plan(settings const& chosen, published const& numbers, std::vector<experiment const*> const& experiments,
+                   double flops_per_second) {
     auto const models = plan_lab(chosen);
     auto const weights = static_cast<double>(eg::no_memory::held());
     passing_folder const folder;
@@ -54,7 +54,7 @@ nlohmann::ordered_json plan(settings const& chosen, published const& numbers,
               << weights / 1e9 / static_cast<double>(chosen.models.size()) << " GB each; prompts of "
               << models->prompts(1, chosen.seed).tokens.rows().longest() << " tokens\n\n"
               << "experiment      TFLOP of sweeps  of gradients  GB kept  of tables      time\n";
-    nlohmann::ordered_json told{{"weights", weights}, {"flops_per_second", flops_per_second}};
+    example::json told{{"weights", weights}, {"flops_per_second", flops_per_second}};
     example::progress bar(static_cast<int>(experiments.size()));
     cost all;
     auto const line = [&](std::string const& name, cost const& one) {
