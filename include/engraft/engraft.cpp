@@ -20,6 +20,7 @@
 #include <engraft/circuit/source/path_patching.ipp>
 #include <engraft/circuit/source/trained_mask.ipp>
 #include <engraft/core/source/summary.ipp>
+#include <engraft/intervene/source/bound_checks.ipp>
 #include <engraft/intervene/source/footprint.ipp>
 #include <engraft/intervene/source/selection.ipp>
 #include <engraft/model/source/description_text.ipp>

@@ -1,14 +1,13 @@
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
-#include <engraft/backend/attention_shape.hpp>
 #include <engraft/core/pack.hpp>
+#include <engraft/intervene/bound_checks.hpp>
 #include <engraft/intervene/policy.hpp>
 #include <engraft/intervene/selection.hpp>
 
@@ -225,7 +224,7 @@ public:
             for (int layer = 0; layer < D.layers; ++layer) {
                 std::vector<row_slice> blocked;
                 bound_.apply([&](auto const&... one) { (append_blocked<P>(blocked, one, layer), ...); });
-                require_key<D>(std::move(blocked), layer);
+                require_key(std::move(blocked), shape_of_attention<D>(layer), layer);
             }
     }
 
@@ -239,21 +238,23 @@ public:
         std::vector<std::size_t> counts;
         bound_.apply([&](auto const&... one) { (counts.push_back(one.fired()), ...); });
         [[maybe_unused]] std::size_t i = 0;
-        (require_fired(P::may_not_fire, i, counts), ...);
+        ((P::may_not_fire ? void() : require_fired(i, counts), ++i), ...);
         return counts;
     }
 
     /// The first block that a policy acts on a site of; as many as there are for none.
     int first_layer(int layers) const {
         int first = layers;
-        bound_.apply([&](auto const&... one) { (lower(first, one.chosen(), layers), ...); });
+        bound_.apply([&](auto const&... one) { ((first = first_chosen(one.chosen(), first, layers)), ...); });
         return first;
     }
 
     /// throws bad_input when a policy acts only behind the first `layers` blocks
     void require_reached(int layers) const {
-        std::size_t i = 0;
-        bound_.apply([&](auto const&... one) { (require_one_reached<P>(one, i++, layers), ...); });
+        [[maybe_unused]] std::size_t i = 0;
+        bound_.apply([&](auto const&... one) {
+            ((P::may_not_fire ? void() : require_chosen(one.chosen(), layers, i), ++i), ...);
+        });
     }
 
 private:
@@ -271,26 +272,6 @@ private:
         }
     }
 
-    template <description D>
-    static void require_key(std::vector<row_slice> blocked, int layer) {
-        // Sorted by where they lie, the blocked keys of a query stand together; two policies may block the same.
-        std::sort(blocked.begin(), blocked.end(), [](auto const& a, auto const& b) { return a.to < b.to; });
-        auto const same = [](auto const& a, auto const& b) { return a.to == b.to; };
-        blocked.erase(std::unique(blocked.begin(), blocked.end(), same), blocked.end());
-        auto const shape = shape_of_attention<D>(layer);
-        std::size_t count = 0;
-        for (std::size_t i = 0; i < blocked.size(); ++i) {
-            auto const &s = blocked[i], &before = blocked[i > 0 ? i - 1 : 0];
-            bool const same_query =
-                i > 0 && s.example == before.example && s.position == before.position && s.head == before.head;
-            count = same_query ? count + 1 : 1;
-            if (count == s.position + 1 - shape.first_visible(s.position))
-                throw bad_input({"engraft [knockout.everything]: position ", s.position, " of example ", s.example,
-                                 " would see no position at all in layer ", layer, ", head ", s.head,
-                                 "; leave it one, such as its own"});
-        }
-    }
-
     template <class Holder>
     void require_unwritten(auto const& holder) const {
         if constexpr (Holder::holds::size > 0)
@@ -299,48 +280,8 @@ private:
 
     template <class Holder, class Writer>
     static void require_apart(auto const& holder, auto const& writer) {
-        if constexpr (alters_any<typename Holder::holds, Writer>) {
-            for (auto const* held : holder.chosen())
-                for (auto const* written : writer.chosen())
-                    for (std::size_t layer = 0; layer < held->heads.size(); ++layer)
-                        require_apart(*held, *written, layer);
-        }
-    }
-
-    static void require_apart(selection const& held, selection const& written, std::size_t layer) {
-        written.each(layer, [&](selection::place const& at, std::size_t head) {
-            if (held.contains(layer, at, head))
-                throw bad_input({"engraft [freeze.overlap]: position ", at.position, " of example ", at.example,
-                                 ", layer ", layer, ", head ", head,
-                                 " is both held and written to; take it out of freeze's where with a minus"});
-        });
-    }
-
-    static void require_fired(bool may_not, std::size_t& i, std::vector<std::size_t> const& counts) {
-        if (counts[i] == 0 && !may_not)
-            throw bad_input({"engraft [policy.never_fired]: policy ", i, " of ", counts.size(),
-                             " (counted from 0, left to right) acted on nothing: its condition held nowhere, or all it "
-                             "names has no effect; wrap it in may_not_fire if that is meant"});
-        ++i;
-    }
-
-    static void lower(int& first, std::vector<selection const*> const& all, int layers) {
-        for (auto const* chosen : all)
-            for (int layer = 0; layer < first && chosen->heads.size() == static_cast<std::size_t>(layers); ++layer)
-                if (chosen->chooses(static_cast<std::size_t>(layer)))
-                    first = layer;
-    }
-
-    template <class Policy>
-    static void require_one_reached(auto const& one, std::size_t i, int layers) {
-        for (auto const* chosen : one.chosen())
-            for (std::size_t layer = 0; layer < std::min(chosen->heads.size(), static_cast<std::size_t>(layers));
-                 ++layer)
-                if (chosen->chooses(layer))
-                    return;
-        if (!Policy::may_not_fire)
-            throw bad_input({"engraft [policy.after_last_layer]: policy ", i, " (counted from 0) acts only behind the ",
-                             layers, " layers that are run"});
+        if constexpr (alters_any<typename Holder::holds, Writer>)
+            detail::require_apart(holder.chosen(), writer.chosen());
     }
 
     pack<Bound...> bound_;
