@@ -140,6 +140,13 @@ public:
                     std::string(std::string_view(D.name)).c_str(), numbers::name, Backend::device().c_str(), prompts,
                     length, speed_.plain / 1e12, speed_.in_panels / 1e12);
         Backend::print_products(std::cout);
+        std::cout.flush();
+        if (!Backend::products_by_library()) {
+            std::fprintf(stderr,
+                         "some products have no algorithm of cuBLASLt that passed the test, so that they would be "
+                         "done by engraft's own kernel; its speed is no figure to give\n");
+            std::exit(1);
+        }
     }
 
     void all(std::vector<search_sweep> const& search) const {

@@ -30,6 +30,8 @@ public:
     static std::string const& device() { return detail::gpu::one().name(); }
     /// Waits until all that was asked for is done: for who measures.
     static void wait() { detail::gpu::one().wait(); }
+    /// Whether cuBLASLt does the products of all shapes that were met, and engraft's kernel none.
+    static bool products_by_library() { return detail::blas_plans::all().by_library(); }
     /// Prints who does the products of each shape that was met.
     static void print_products(std::ostream& out) { detail::blas_plans::all().print(out); }
 };

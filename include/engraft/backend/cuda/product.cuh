@@ -4,6 +4,7 @@
 #error "engraft/backend/cuda/product.cuh needs nvcc: a program for GPUs is a .cu file"
 #endif
 
+#include <algorithm>
 #include <compare>
 #include <cstdint>
 #include <cstring>
@@ -12,6 +13,7 @@
 #include <mutex>
 #include <ostream>
 #include <set>
+#include <span>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -196,12 +198,16 @@ private:
         random r(20240101);
         for (auto& x : rows)
             x = static_cast<float>(r.normal());
-        matrix_tensor<float, cuda_memory> all(extents<dynamic, dynamic>(panels * tall, in));
+        auto const of_kinds = matrix_tensor<float, cuda_memory>::from_host(rows, extents<dynamic, dynamic>(kinds, in));
+        table stored(of_kinds.shape()), made(extents<dynamic, dynamic>(panels * tall, in));
+        cuda_launches::each(stored.size(),
+                            kernels::staged_rows<storage, float>{as_matrix(stored), as_matrix(of_kinds)});
+        std::vector<std::int32_t> which;
         for (std::size_t i = 0; i < panels * tall; ++i)
-            cuda_memory::from_host(all.data() + i * in, rows.data() + kind(i, turn) * in, in * sizeof(float));
-        table made(all.shape());
-        cuda_launches::each(made.size(),
-                            kernels::staged_rows<storage, float>{as_matrix(made), as_matrix(std::as_const(all))});
+            which.push_back(static_cast<std::int32_t>(kind(i, turn)));
+        auto const index = upload<cuda_memory>(which);
+        cuda_launches::each(made.size(), kernels::gathered_rows<storage>{
+                                             as_matrix(made), as_matrix(std::as_const(stored)), index.data()});
         return made;
     }
 
@@ -210,14 +216,19 @@ private:
         blas_call<Numbers> call(shape_, in.panels);
         if (call.run(out_.data(), in.rows.data(), weight_.data(), algorithm) != CUBLAS_STATUS_SUCCESS)
             return false;
-        std::vector<float> row(width);
-        for (std::size_t i = 0; i < in.panels * tall; ++i) {
-            cuda_memory::to_host(row.data(), out_.data() + i * width, width * sizeof(float));
-            auto& first = found[kind(i, in.turn)];
-            if (first.empty())
-                first = row;
-            if (std::memcmp(first.data(), row.data(), width * sizeof(float)) != 0)
-                return false;
+        std::size_t const all = in.panels * tall, at_once = std::max<std::size_t>(1, (std::size_t(1) << 20) / width);
+        std::vector<float> rows(std::min(all, at_once) * width);
+        for (std::size_t begin = 0; begin < all; begin += at_once) {
+            auto const count = std::min(at_once, all - begin);
+            cuda_memory::to_host(rows.data(), out_.data() + begin * width, count * width * sizeof(float));
+            for (std::size_t i = 0; i < count; ++i) {
+                std::span<float const> const row(rows.data() + i * width, width);
+                auto& first = found[kind(begin + i, in.turn)];
+                if (first.empty())
+                    first.assign(row.begin(), row.end());
+                if (std::memcmp(first.data(), row.data(), row.size_bytes()) != 0)
+                    return false;
+            }
         }
         return true;
     }
@@ -245,6 +256,12 @@ public:
         if (!plan)
             plan = std::make_shared<blas_plan const>(choose<Numbers>(shape));
         return plan;
+    }
+
+    /// Whether cuBLASLt does the products of all shapes that were met.
+    bool by_library() const {
+        std::lock_guard const lock(mutex_);
+        return std::ranges::all_of(plans_, [](auto const& met) { return !met.second || met.second->by_library; });
     }
 
     /// One line per shape, for a person to read.
