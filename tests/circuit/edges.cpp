@@ -3,6 +3,7 @@
 
 #include "catch.hpp"
 #include "plain_model.hpp"
+#include "remembered.hpp"
 
 #include <engraft/circuit/acdc.hpp>
 #include <engraft/circuit/edge_patching.hpp>
@@ -104,11 +105,31 @@ void check_each_edge() {
     CHECK(found.planned.flops == found.counted);
     CHECK(found.planned.naive_flops > found.counted.total());
 
-    // In groups of senders, and in chunks, to the bit.
+    // In chunks, to the bit.
     auto const small = eg::edge_patching(s.model, clean, noise, table, metrics, {.memory = found.planned.memory});
     CHECK(small.planned.chunks > found.planned.chunks);
     CHECK(small.of() == found.of());
     CHECK(small.of("kl_to_clean") == found.of("kl_to_clean"));
+
+    // And in groups of senders, which are parts of a journal of their own though their receiver is the same.
+    eg::table<eg::edge> to_logits;
+    for (auto const& e : table.entries)
+        if (e.to.input == eg::edge_input::unembedding)
+            to_logits.entries.push_back(e);
+    to_logits.axes = {{"edge", to_logits.entries.size()}};
+    auto const patch = [&](eg::sweep_options const& options) {
+        return eg::edge_patching(s.model, clean, noise, to_logits, metrics, options);
+    };
+    auto const at_once = patch({});
+    std::size_t groups = 1;
+    for (double memory = at_once.planned.memory; groups < 3; memory /= 1.2) {
+        remembered kept;
+        REQUIRE(patch({.memory = memory, .journal = &kept}).of() == at_once.of());
+        groups = kept.records.size();
+        auto const records = kept.size();
+        REQUIRE(patch({.memory = memory, .journal = &kept}).of() == at_once.of());
+        CHECK(kept.size() == records);
+    }
 }
 
 template <eg::description D, class B>

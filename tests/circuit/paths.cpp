@@ -3,36 +3,15 @@
 
 #include <cmath>
 #include <cstring>
-#include <map>
 #include <stdexcept>
 
 #include "catch.hpp"
 #include "random_models.hpp"
+#include "remembered.hpp"
 
 namespace {
 
 using cpu = eg::cpu<eg::fp32>;
-
-/// Keeps records as long as the test runs.
-struct remembered : eg::journal {
-    std::map<std::uint64_t, std::vector<std::vector<std::byte>>> records;
-
-    std::vector<std::span<std::byte const>> finished(std::uint64_t work) const override {
-        std::vector<std::span<std::byte const>> all;
-        if (auto const at = records.find(work); at != records.end())
-            all.assign(at->second.begin(), at->second.end());
-        return all;
-    }
-    void add(std::uint64_t work, std::span<std::byte const> record) override {
-        records[work].emplace_back(record.begin(), record.end());
-    }
-    std::size_t size() const {
-        std::size_t n = 0;
-        for (auto const& [work, list] : records)
-            n += list.size();
-        return n;
-    }
-};
 
 struct stopped : std::runtime_error {
     using std::runtime_error::runtime_error;
@@ -176,6 +155,20 @@ TEST_CASE("a journal keeps sweeps apart, and is not believed where it can't be r
     s.last.positions[2] = -1;
     s.heads({.read_at = {-1, -1, -2}, .journal = &kept});
     CHECK(kept.records.size() == 5);
+
+    // So are a policy's own values, and the weights even where no metric shows them.
+    auto const scaled = [&](double factor, auto const& model, auto const& clean) {
+        eg::sweep(model, clean, eg::table<double>{{{"factor", 1}}, {factor}},
+                  [](double f) { return eg::scale(eg::z, eg::layer(1) & eg::at(-1), f); }, {eg::accuracy({1, 2, 3})},
+                  {.journal = &kept});
+        return kept.records.size();
+    };
+    CHECK(scaled(2, s.model, s.clean) == 6);
+    CHECK(scaled(3, s.model, s.clean) == 7);
+    CHECK(scaled(2, s.model, s.clean) == 7);
+    auto const other = random_model<cpu>(8);
+    auto const of_other = other.run(s.prompts, eg::capture_for_sweeps<grouped>() | eg::capture(eg::q));
+    CHECK(scaled(2, other, of_other) == 8);
 
     // The values of another run can't be seen beforehand: some cases are computed again, and differ.
     auto const refusal = [&](remembered& j) -> std::string {

@@ -17,6 +17,9 @@ struct clamped : eg::operation_in_place { // needs nothing from another activati
 
     clamped(double l, double h) : low(l), high(h) {}
 
+    /// What a sweep's journal knows it by.
+    void add_to(eg::hasher& h) const { h.add(low).add(high); }
+
     /// What types can tell: static_asserts about the site, before anything is compiled for it.
     template <eg::description D, class Backend, eg::site S>
     static constexpr void check() {

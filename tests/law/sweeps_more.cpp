@@ -149,6 +149,43 @@ TEST_CASE("what a policy puts into attention may show keys that are hidden", "[s
     }
 }
 
+TEST_CASE("what is held under a condition, and heads' held contributions, are what whole runs make of them",
+          "[sweeps]") {
+    pair_of_runs<cpu> const s;
+    auto const kept = pair_of_runs<cpu>::kept() | eg::capture(eg::result);
+    auto const clean = s.model.run(s.prompts, kept);
+    auto const check = [&](auto const& policy_of) {
+        auto const found =
+            eg::sweep(s.model, clean, eg::each_layer<grouped>(), policy_of, {eg::probability(s.answers)});
+        sweeps::check_plan(found);
+        std::vector<double> whole;
+        for (int layer = 0; layer < grouped.layers; ++layer) {
+            auto const p = s.model.run(s.prompts, policy_of(layer)).logits_at(-1).probability(s.answers);
+            whole.insert(whole.end(), p.begin(), p.end());
+        }
+        CHECK(same_bits(found.of(), whole));
+        return found.of();
+    };
+    auto const noise_in = [&](int layer) {
+        return eg::patch(eg::resid_pre, eg::layer(layer) & eg::at({0, 2}), s.noise);
+    };
+    auto const free = check(noise_in);
+    auto const held = check([&](int layer) {
+        return noise_in(layer) | eg::freeze(eg::mlp_out, eg::everywhere & eg::when(sweeps::first_is_positive), clean);
+    });
+    CHECK(held != free);
+    auto const contributions = check([&](int layer) {
+        return noise_in(layer) | eg::freeze(eg::result, eg::layers(0, 3) & eg::heads({0, 3}), clean);
+    });
+    CHECK(contributions != free);
+    auto const both = check([&](int layer) {
+        return noise_in(layer) | eg::freeze(eg::z, eg::layers(1, 3) & eg::head(1), clean) |
+               eg::freeze(eg::result, eg::layers(1, 3) & eg::heads({0, 2}) & eg::when(sweeps::first_is_positive),
+                          clean);
+    });
+    CHECK((both != free && both != contributions));
+}
+
 TEST_CASE("order, company and threads change no bit of a sweep, and its costs are the least", "[sweeps]") {
     pair_of_runs<cpu> const s;
     auto const table = eg::each_layer_position<grouped>(3);
@@ -265,5 +302,27 @@ TEST_CASE("sweeps refuse what they can't do, before they compute", "[sweeps]") {
     CHECK(refusal([&] { two_passes({{3, 1}}, s.middle); }) == "where.layer");
     CHECK(refusal([&] { two_passes({{1, 4}}, s.middle); }) == "where.head");
     CHECK(refusal([&] { two_passes({}, s.middle); }) == "where.nothing");
+
+    // Attention that is blocked nowhere, as a whole run refuses it.
+    auto const block = [&](auto const& policy) {
+        eg::sweep(
+            s.model, s.clean, eg::table<int>{{{"entry", 1}}, {0}}, [&](int) { return policy; }, one());
+    };
+    auto const hidden = eg::knockout(eg::layer(1), eg::at(0), eg::at(2));
+    CHECK(refusal([&] { s.model.run(s.prompts, hidden); }) == "policy.never_fired");
+    CHECK(refusal([&] { block(hidden); }) == "policy.never_fired");
+    CHECK(refusal([&] { block(eg::may_not_fire(hidden)); }) == "nothing");
+    CHECK(refusal([&] { block(eg::knockout(eg::layer(1), eg::at(2), eg::at(0))); }) == "nothing");
+
+    // Receivers' values that the clean run kept of some layers only: the plan has no numbers of them.
+    auto const few =
+        s.model.run(s.prompts, eg::capture_for_sweeps<grouped>() | eg::capture(eg::rot_q, eg::layers(0, 2)));
+    auto const receiving = [&](int layer) {
+        eg::plan_sweep(s.model, few, eg::each_head<grouped>(),
+                       eg::path_from_sender(few, s.noise, s.middle.from(s.there)),
+                       eg::receivers(eg::rot_q, {{1, 1}, {layer, 1}}, s.middle), one());
+    };
+    CHECK_THROWS_AS(receiving(2), eg::missing_activation);
+    CHECK(refusal([&] { receiving(0); }) == "nothing");
     CHECK(refusal([] { eg::all_of(std::vector<decltype(eg::scale(eg::z, eg::layer(0), 2))>{}); }) == "all_of.none");
 }

@@ -1,4 +1,10 @@
-// Which rows of one case a plan computes, by hand. No weights, no backend.
+// Which rows of one case a plan computes, by hand. No weights, no backend, but for what takes values from a run.
+
+#include <algorithm>
+#include <cstdint>
+#include <set>
+#include <utility>
+#include <vector>
 
 #include "catch.hpp"
 
@@ -40,6 +46,103 @@ eg::footprint of(auto const& policy, std::size_t length) {
 }
 
 } // namespace
+
+TEST_CASE("a footprint has a slice for each head, and for each key that is blocked", "[plan]") {
+    auto const slices = [](eg::footprint const& touched) {
+        return touched.slices(0, [](int, std::size_t layer, std::size_t) { return layer > 0; });
+    };
+    CHECK(slices(of(eg::scale(eg::z, eg::at({1, 4}), 2), 6)) == 2 * 2 * 2);
+    CHECK(slices(of(eg::knockout(eg::everywhere, eg::at({1, 4}), eg::at(0)), 6)) == 2 * 2 * 2);
+    CHECK(slices(of(eg::knockout(eg::head(1), eg::at(4), eg::at({0, 2, 3})), 6)) == 2 * 3);
+}
+
+TEST_CASE("footprints know a policy's own values apart", "[plan]") {
+    eg::model<windowed, eg::reference> const model(eg::random_weights<windowed, eg::reference>(1));
+    auto const run = model.run(eg::batch({{1, 2, 3}, {4, 5, 6}}), eg::capture(eg::z, eg::resid_pre, eg::resid_post));
+    std::set<std::uint64_t> met;
+    auto const is_new = [&](auto const& policy) {
+        auto const value = [&] {
+            eg::hasher h;
+            eg::footprint_of<windowed>(policy, run.rows()).add_to(h);
+            return h.value();
+        };
+        CHECK(value() == value());
+        CHECK(met.insert(value()).second);
+    };
+    auto const last = eg::layer(1) & eg::at(-1);
+    std::vector<double> const one{1, 0, 0, 0}, other{0, 1, 0, 0};
+    for (double const x : {0.25, 0.75}) {
+        is_new(eg::scale(eg::z, last, x));
+        is_new(eg::ablate(eg::z, last, x));
+        is_new(eg::mask(eg::z, last, {x}, run));
+        is_new(eg::mask(eg::z, last, {x}, eg::picked(eg::z, run, {0, 1})));
+        is_new(eg::mask(eg::z, last, {x}, eg::picked(eg::z, run, {1, 0})));
+        is_new(eg::mask_directions(eg::z, last, {one}, {x}, run));
+        is_new(eg::mask_directions(eg::z, last, {other}, {x}, run));
+        is_new(eg::steer(eg::z, last, one, x));
+        is_new(eg::steer(eg::z, last, other, x));
+    }
+    is_new(eg::subspace(eg::z, last, {one}, run));
+    is_new(eg::subspace(eg::z, last, {other}, run));
+    is_new(eg::ablate(eg::z, last, eg::resample{run, 1}));
+    is_new(eg::ablate(eg::z, last, eg::resample{run, 2}));
+    is_new(eg::patch(eg::resid_post, last, run));
+    is_new(eg::patch(eg::resid_post, last, run, eg::resid_pre));
+    is_new(eg::knockout(eg::layer(1), eg::at(-1), eg::at(0)));
+    is_new(eg::knockout(eg::layer(1), eg::at(-1), eg::at(1)));
+}
+
+TEST_CASE("chunks that are unlike take no more memory than the larger one", "[plan]") {
+    using eg::work;
+    auto const chunk_of = [](std::vector<std::pair<work, std::uint32_t>> const& rows) {
+        eg::case_work todo;
+        std::uint32_t length = 0;
+        for (auto const& [all, count] : rows)
+            length += count;
+        todo.start(windowed.layers, 0, length);
+        std::size_t p = 0;
+        for (auto const& [all, count] : rows)
+            for (std::uint32_t i = 0; i < count; ++i)
+                todo(1, p++) = all;
+        return todo;
+    };
+    auto const attends = work::stream | work::keys | work::query | work::attention | work::onward | work::results;
+    auto const only_keys = work::stream | work::keys;
+    auto const thinks = work::stream | work::onward | work::neurons;
+    eg::detail::engine_tables<float, eg::host_memory> tables;
+    double most = 0;
+    auto const use = [&](eg::case_work const& todo) {
+        eg::detail::chunk_rows chunk;
+        chunk.layers.resize(windowed.layers);
+        chunk.add({0, 0}, todo, {0});
+        eg::detail::chunk_size size(windowed, 9, true, true);
+        size.add(todo);
+        most = std::max(most, size.bytes(sizeof(float)) - size.bytes(0)); // without the lists of rows
+        tables.expect(chunk, windowed.heads);
+        for (auto const& l : chunk.layers) { // as the engine uses them
+            tables.streams[1].shaped(l.all.size(), 8), tables.streams[0].shaped(l.all.size(), 8);
+            tables.normalized.shaped(l.first_norm.size(), 8), tables.q.shaped(l.query.size(), 8);
+            tables.k.shaped(l.keys.size(), 8), tables.v.shaped(l.keys.size(), 8);
+            if (l.query.size() != l.first_norm.size())
+                tables.gathered.shaped(l.query.size(), 8);
+            tables.lines.shaped(l.attention.size() * 2, 9);
+            tables.z.shaped(l.z.size(), 8), tables.out.shaped(l.z.size(), 8);
+            tables.results.shaped(l.results.size(), 16), tables.before.shaped(l.results.size(), 16);
+            tables.mlp.shaped(l.onward.size(), 8), tables.normalized.shaped(l.neurons.size(), 8);
+            tables.gate.shaped(l.neurons.size(), 8), tables.up.shaped(l.neurons.size(), 8);
+        }
+        tables.last.shaped(1, 8);
+        CHECK(double(tables.bytes()) <= 1.04 * most);
+        CHECK(double(tables.bytes()) > 0.3 * most);
+    };
+    use(chunk_of({{attends, 60}}));
+    auto const first = tables.bytes();
+    use(chunk_of({{attends, 50}}));
+    CHECK(tables.bytes() == first); // what fits stays
+    use(chunk_of({{thinks, 300}}));
+    use(chunk_of({{only_keys, 200}, {attends, 2}}));
+    use(chunk_of({{thinks, 250}}));
+}
 
 TEST_CASE("a plan computes what is reached and read, and no more", "[plan]") {
     using lines = std::vector<std::string>;

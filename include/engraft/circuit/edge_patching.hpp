@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include <engraft/circuit/edges.hpp>
+#include <engraft/core/hash.hpp>
+#include <engraft/core/journal.hpp>
 #include <engraft/intervene/freeze.hpp>
 #include <engraft/intervene/patch.hpp>
 #include <engraft/run/sweep.hpp>
@@ -124,6 +127,15 @@ sweep_result edge_patching(model<D, B> const& m, Clean const& clean, Noise const
                     options.progress((static_cast<double>(done) + share * static_cast<double>(size)) /
                                      static_cast<double>(edges.entries.size()));
                 };
+            std::optional<journal_part> kept; // parts with the same receivers differ only in what these get
+            if (options.journal) {
+                hasher h;
+                for (auto const i : part.entries) {
+                    auto const& [sender, receiver] = edges.entries[i];
+                    h.add(sender.layer).add(sender.head).add(receiver.layer).add(receiver.head).add(receiver.input);
+                }
+                part_options.journal = &kept.emplace(*options.journal, h.value());
+            }
             auto const found = sweep(
                 m, clean, part,
                 [&](std::size_t i) {

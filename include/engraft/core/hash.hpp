@@ -43,6 +43,14 @@ public:
         return *this;
     }
 
+    /// What something says of itself by add_to(hasher); nothing where it has no such function.
+    template <class T>
+    hasher& add_known(T const& t) {
+        if constexpr (requires { t.add_to(*this); })
+            t.add_to(*this);
+        return *this;
+    }
+
     /// The last step is that of SplitMix64. source Steele et al. 2014
     std::uint64_t value() const {
         auto h = state_;

@@ -5,6 +5,8 @@
 #include <span>
 #include <vector>
 
+#include <engraft/core/hash.hpp>
+
 namespace engraft {
 
 /// Where long work keeps what it has finished, piece by piece, so that a program which is stopped goes on where it was.
@@ -20,6 +22,23 @@ public:
 
     /// Adds a record. When this returns, the record is kept even if the program is killed.
     virtual void add(std::uint64_t work, std::span<std::byte const> record) = 0;
+};
+
+/// What a journal keeps of one part of larger work, whose other parts would have the same numbers.
+class journal_part : public journal {
+public:
+    journal_part(journal& all, std::uint64_t part) : all_(all), part_(part) {}
+
+    std::vector<std::span<std::byte const>> finished(std::uint64_t work) const override {
+        return all_.finished(number(work));
+    }
+    void add(std::uint64_t work, std::span<std::byte const> record) override { all_.add(number(work), record); }
+
+private:
+    std::uint64_t number(std::uint64_t work) const { return hasher().add(work).add(part_).value(); }
+
+    journal& all_;
+    std::uint64_t part_;
 };
 
 } // namespace engraft

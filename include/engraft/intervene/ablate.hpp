@@ -11,6 +11,8 @@ struct filled : operation_in_place, without_parameters {
 
     explicit filled(double number) : value(number) {}
 
+    void add_to(hasher& h) const { h.add(value); }
+
     template <site S, class Binding, class Where>
     filled bind(Binding const&, Where const&, selection const&) const {
         return *this;

@@ -228,6 +228,17 @@ public:
             }
     }
 
+    /// Attention is blocked somewhere in these layers by each policy that is to block it.
+    /// throws bad_input when one blocks none and must not
+    void require_blocking(int layers) const {
+        if constexpr (((P::blocks::size > 0) || ...)) {
+            std::vector<std::size_t> counts;
+            bound_.apply([&](auto const&... one) { (counts.push_back(count_blocked<P>(one, layers)), ...); });
+            std::size_t i = 0;
+            ((P::may_not_fire || P::blocks::size == 0 ? void() : require_fired(i, counts), ++i), ...);
+        }
+    }
+
     template <description D, site S>
     void apply(hook_point<D, S> const& point, auto view) {
         bound_.apply([&](auto&... one) { (apply_one<P>(one, point, view), ...); });
@@ -270,6 +281,15 @@ private:
             auto const more = one.slices_of(static_cast<std::size_t>(layer));
             blocked.insert(blocked.end(), more.begin(), more.end());
         }
+    }
+
+    template <class Policy>
+    static std::size_t count_blocked(auto const& one, int layers) {
+        std::size_t count = 0;
+        if constexpr (Policy::blocks::size > 0)
+            for (int layer = 0; layer < layers; ++layer)
+                count += one.slices_of(static_cast<std::size_t>(layer)).size();
+        return count;
     }
 
     template <class Holder>

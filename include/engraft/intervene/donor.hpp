@@ -21,6 +21,7 @@ concept same_shape = std::is_same_v<typename Target::shape, typename Source::sha
 ///       bound.elements(layer)                   where the donor's elements of a layer begin
 ///       bound.offset(place, head, width)        where a slice begins in them; what it refuses, it refuses of all heads
 ///                                               of a place
+/// and, where a sweep's journal is to know its numbers, such as a seed: donor.add_to(hasher)
 template <class D>
 concept donor = std::move_constructible<D> && requires {
     typename D::is_donor;
@@ -88,6 +89,8 @@ struct from_run {
     using is_donor = void;
     Run run;
 
+    void add_to(hasher& h) const { h.add(From::name); }
+
     template <description D, class Backend, site S>
     static constexpr void check() {
         detail::run_donor_check<S, From, Run>::template check<D, Backend>();
@@ -117,6 +120,8 @@ struct resampled_run {
     Run run;
     std::uint64_t seed;
     std::vector<std::size_t> drawn{}; ///< the source's example of each example, once bound
+
+    void add_to(hasher& h) const { h.add(From::name).add(seed); }
 
     template <description D, class Backend, site S>
     static constexpr void check() {
@@ -182,6 +187,8 @@ struct copied : replaced_value {
     Rule rule{};
 
     copied(Donor d, Rule r = {}) : donor(std::move(d)), rule(std::move(r)) {}
+
+    void add_to(hasher& h) const { h.add_known(donor); }
 
     template <description D, class Backend, site S>
     static constexpr void check() {

@@ -30,10 +30,17 @@ inline constexpr int site_index = detail::index_in<S>(known_sites{});
 
 /// What is done to one row at one site.
 struct site_effect {
+    bool touched = false; ///< something is done to it
     bool written = false; ///< some of it may change
     bool freely = false;  ///< by more than blocking attention: what was hidden may be seen
     bool held = false;    ///< all of it is at the clean value, whatever comes before
     bool covered = false; ///< its value is replaced or held whole, whatever comes before
+};
+
+/// What is known of a policy beside where it acts and how.
+struct policy_details {
+    std::uint64_t values = 0;        ///< a hash of its own, such as a factor
+    std::size_t slices_per_head = 1; ///< of each row, at most
 };
 
 /// What a policy with its values does where: all that the plan knows of it. Made by `footprint_of`.
@@ -43,12 +50,12 @@ class footprint {
 
 public:
     /// replaces: the new value does not depend on the old one.
-    void add(int site, touch how, bool replaces, int heads, selection chosen) {
+    void add(int site, touch how, bool replaces, int heads, selection chosen, policy_details more = {}) {
         if (how != touch::reads)
-            records_.push_back({site, how, replaces, static_cast<std::size_t>(heads), std::move(chosen)});
+            records_.push_back({site, how, replaces, static_cast<std::size_t>(heads), std::move(chosen), more});
     }
 
-    /// Where, and how; not which values.
+    /// Where, how, and the policies' own values; not the values that are taken from runs.
     void add_to(hasher& h) const;
 
     /// Of memory, of all places and heads that are listed.
@@ -68,7 +75,7 @@ public:
             r.chosen.each_place(example, [&](selection::place const& at) {
                 for (std::size_t l = 0; l < r.chosen.heads.size(); ++l)
                     if (!r.chosen.heads[l].empty() && there(r.site, l, at.position))
-                        sum += r.chosen.count_heads(l, at);
+                        sum += r.more.slices_per_head * r.chosen.count_heads(l, at);
             });
         return sum;
     }
@@ -120,6 +127,7 @@ public:
                 cells.resize(layers * positions_);
                 auto& c = cells[layer * positions_ + position - first_];
                 c.heads = record.heads;
+                c.effect.touched = true;
                 if (record.how == touch::holds) {
                     c.held |= heads;
                 } else {
@@ -143,6 +151,7 @@ private:
         bool replaces;
         std::size_t heads; ///< of the site
         selection chosen;
+        policy_details more;
 
         /// f(layer, position, heads) for the rows of one example that have any heads.
         template <class F>

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <limits>
 #include <utility>
 #include <vector>
@@ -47,7 +49,14 @@ struct knockout_policy : touches_nothing {
 
     template <description D>
     void leave_footprint(footprint& all, ragged const& rows, bool may_do_nothing) const {
-        all.add(site_index<S>, touch::blocks, false, D.heads, resolve<D, S>(where & queries, rows, may_do_nothing));
+        hasher h;
+        std::size_t most = 0; // a slice for each key
+        for (auto const& of_example : keys_of(rows)) {
+            h.add(of_example);
+            most = std::max(most, of_example.size());
+        }
+        all.add(site_index<S>, touch::blocks, false, D.heads, resolve<D, S>(where & queries, rows, may_do_nothing),
+                {.values = h.value(), .slices_per_head = most});
     }
 
     /// That something is left for each query to attend to is checked when all policies are known.
@@ -56,10 +65,7 @@ struct knockout_policy : touches_nothing {
         constexpr auto D = Binding::model;
         using backend = typename Binding::backend_type;
         auto chosen = resolve<D, S>(where & queries, run.rows, run.may_not_fire);
-        auto const seen = detail::places_of(keys.positions, run.rows);
-        std::vector<std::vector<std::size_t>> keys_of(run.rows.examples());
-        for (auto const& at : seen)
-            keys_of[at.example].push_back(at.position);
+        auto const seen = keys_of(run.rows);
         auto const layout = run.template layout<S>();
         auto const window = [&](std::size_t layer) { // [&] for clang 14
             return shape_of_attention<D>(static_cast<int>(layer)).window;
@@ -70,7 +76,7 @@ struct knockout_policy : touches_nothing {
             [&](std::vector<row_slice>& slices, std::size_t layer, selection::place const& at, std::size_t head) {
                 auto const line = layout.place(layer, at.example, at.position, head);
                 auto const first = shape_of_attention<D>(static_cast<int>(layer)).first_visible(at.position);
-                for (auto key : keys_of[at.example])
+                for (auto key : seen[at.example])
                     if (key >= first && key <= at.position)
                         slices.push_back({.to = line + key,
                                           .width = 1,
@@ -83,6 +89,14 @@ struct knockout_policy : touches_nothing {
     }
 
 private:
+    /// Positions that are no longer seen, of each example.
+    std::vector<std::vector<std::size_t>> keys_of(ragged const& rows) const {
+        std::vector<std::vector<std::size_t>> all(rows.examples());
+        for (auto const& at : detail::places_of(keys.positions, rows))
+            all[at.example].push_back(at.position);
+        return all;
+    }
+
     template <class W>
     static constexpr bool positions_only =
         detail::is_product<W>&& std::is_same_v<typename W::layers_type, axes::every>&& std::is_same_v<

@@ -18,6 +18,8 @@ struct blended {
     Donor donor;
     std::vector<double> weights;
 
+    void add_to(hasher& h) const { h.add_known(donor).add(weights); }
+
     template <description D, class Backend, site S>
     static constexpr void check() {
         Donor::template check<D, Backend, S>();

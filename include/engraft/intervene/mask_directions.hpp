@@ -18,6 +18,8 @@ struct blended_directions {
     projected<Donor> whole;
     std::vector<double> weights;
 
+    void add_to(hasher& h) const { h.add_known(whole).add(weights); }
+
     template <description D, class Backend, site S>
     static constexpr void check() {
         projected<Donor>::template check<D, Backend, S>();

@@ -17,6 +17,8 @@ struct picked_run {
     Run run;
     std::vector<std::size_t> examples; ///< of the run, one for each example of the batch
 
+    void add_to(hasher& h) const { h.add(From::name).add(examples); }
+
     template <description D, class Backend, site S>
     static constexpr void check() {
         detail::run_donor_check<S, From, Run>::template check<D, Backend>();

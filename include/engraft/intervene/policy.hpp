@@ -15,7 +15,7 @@ namespace engraft {
 /// engine goes by that alone; its value says where.
 ///
 ///   P::reads, writes, captures, holds, blocks  site_lists: sites whose values it looks at, replaces, keeps in the
-///                                              cache, holds at another run's values, blocks attention at
+///                                              cache, holds at the unedited run's values, blocks attention at
 ///   P::may_not_fire                            whether it may turn out to do nothing
 ///   P::acts_everywhere                         whether its type says that it acts on every place of its sites
 ///   P::template differentiable<Backend>        whether gradients can be taken through what it does
@@ -41,7 +41,7 @@ concept policy = std::move_constructible<P> && requires {
     { P::acts_everywhere } -> std::convertible_to<bool>;
 };
 
-/// How a policy treats a site that it acts on.
+/// How a policy treats a site that it acts on. What it holds is what the unedited run has: sweeps go by that.
 enum class touch { reads, writes, holds, blocks };
 
 /// What a policy declares unless it says otherwise.

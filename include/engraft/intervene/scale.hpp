@@ -10,6 +10,8 @@ struct scaled : operation_in_place, without_parameters {
 
     explicit scaled(double f) : factor(f) {}
 
+    void add_to(hasher& h) const { h.add(factor); }
+
     template <site S, class Binding, class Where>
     scaled bind(Binding const&, Where const&, selection const&) const {
         return *this;

@@ -159,6 +159,10 @@ private:
 ///       bound.from(place, head, width)           where a slice's counterpart begins in another activation; 0 for none;
 ///                                                what it refuses, it refuses of all heads of a place
 ///       bound(backend, elements, layer, slices)  does it, in the backend's memory
+/// and, where a sweep's journal is to know its numbers, such as a factor,
+///
+///   operation.add_to(hasher)
+///
 /// and, where gradients can be taken through it,
 ///
 ///   Operation::template differentiable<Backend>  true
@@ -196,8 +200,9 @@ struct slice_policy : touches_nothing {
     template <description D>
     void leave_footprint(footprint& all, ragged const& rows, bool may_do_nothing) const {
         constexpr bool always = detail::is_place_set<Where>;
-        all.add(site_index<S>, How, always && Operation::replaces, site_heads<D, S>,
-                resolve<D, S>(where, rows, may_do_nothing));
+        constexpr touch how = How == touch::holds && !always ? touch::writes : How; // held in some rows only
+        all.add(site_index<S>, how, always && Operation::replaces, site_heads<D, S>,
+                resolve<D, S>(where, rows, may_do_nothing), {.values = hasher().add_known(operation).value()});
     }
 
     template <class Binding>

@@ -18,6 +18,8 @@ struct steered {
     std::vector<double> direction;
     double coefficient = 1;
 
+    void add_to(hasher& h) const { h.add(direction).add(coefficient); }
+
     template <description D, class Backend, site S>
     static constexpr void check() {
         static_assert(

@@ -18,6 +18,8 @@ struct projected {
     Donor donor;
     std::vector<std::vector<double>> basis;
 
+    void add_to(hasher& h) const { h.add_known(donor).add(basis); }
+
     template <description D, class Backend, site S>
     static constexpr void check() {
         static_assert(S::kind != site_kind::pattern,

@@ -1,10 +1,11 @@
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 #include <engraft/run/chunk.hpp>
+#include <engraft/run/table_rows.hpp>
 
 namespace engraft::detail {
 
@@ -25,29 +26,19 @@ public:
     /// Bytes of all tables, each as large as its largest layer needs, and of the lists of rows.
     double bytes(std::size_t of_element) const {
         double const d = d_.d_model, wide = d_.heads * d_.d_head, narrow = d_.kv_heads * d_.d_head;
-        each_step<double> most;
-        double gathered = 0, attn = 0, made = 0, listed = 0;
-        for (auto const& l : layers_) {
-            most.raise_to(l);
-            if (l.first_norm != l.all)
-                gathered = std::max(gathered, l.first_norm);
-            if (l.keys != l.first_norm)
-                gathered = std::max(gathered, l.keys);
-            if (l.query != l.first_norm)
-                gathered = std::max(gathered, l.query);
-            if (l.neurons != l.onward)
-                gathered = std::max(gathered, l.neurons), made = std::max(made, l.neurons);
-            if (l.onward != l.z)
-                attn = std::max(attn, l.onward);
+        table_rows most;
+        double listed = 0;
+        for (std::size_t i = 0; i < layers_.size(); ++i) {
+            auto const& l = layers_[i];
+            most.raise_to(l, i + 1 == layers_.size());
             listed += l.all * double(sizeof(planned_row));
             for (auto const& [step, any] : each_step<double>::parts())
                 listed += l.*step * double(sizeof(std::uint64_t));
             listed += l.all * double(sizeof(std::uint64_t));
         }
-        double const normalized = std::max(most.first_norm, most.neurons);
-        double const streams = 2 * most.all * d + (gathered + normalized) * d;
-        double const attention = most.query * wide + 2 * most.keys * narrow + most.z * (wide + d) + attn * d;
-        double const neurons = most.neurons * d_.d_mlp * (is_gated(d_.mlp) ? 2 : 1) + (made + most.onward) * d;
+        double const streams = (2 * most.stream + most.gathered + most.normalized) * d;
+        double const attention = most.query * wide + 2 * most.keys * narrow + most.z * (wide + d) + most.attn * d;
+        double const neurons = most.neurons * d_.d_mlp * (is_gated(d_.mlp) ? 2 : 1) + (most.made + most.onward) * d;
         double const extra = (lines_ ? most.attention * d_.heads * double(longest_) : 0) +
                              (results_ ? 2 * most.results * d_.heads * d + most.results * wide : 0);
         return (streams + attention + neurons + extra + last_ * d) * double(of_element) +

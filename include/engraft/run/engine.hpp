@@ -33,7 +33,7 @@ public:
         if constexpr (computes<B>) {
             chunk_ = &chunk;
             hooks_ = &hooks;
-            t_.expect(chunk);
+            t_.expect(chunk, D.heads);
             matrix<T> stream = first_stream();
             row_list const* carried = &chunk.layers[0].all;
             for (int l = 0; l < D.layers; ++l) {

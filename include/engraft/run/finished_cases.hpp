@@ -35,7 +35,7 @@ public:
 
     std::vector<sweep_case> missing(std::vector<sweep_case> const& cases) const;
 
-    /// Some cases of a chunk, of different examples, to be computed again: a few of those that are there.
+    /// One of 16 of a chunk's cases that are there, of different examples and entries, to be computed again.
     std::vector<sweep_case> to_be_checked(std::vector<sweep_case> const& chunk) const;
 
     /// throws bad_input unless these cases have the journal's numbers, to the bit

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -71,6 +72,8 @@ public:
     /// Two passes: what the receivers get in the first is patched into the second.
     template <site S, class Where>
     sweep_result run(receivers_of<S, Where> const& to) {
+        static_assert(Clean::template holds<S>,
+                      "engraft [cache.site]: the clean run did not keep the receivers' site; add capture(site) to it");
         passes_ = 2; // both have tables at the same time
         auto const layers = layers_of(to);
         auto const wanted = wanted_of(to, layers);
@@ -88,6 +91,8 @@ public:
         sweep_pass<D, B, Clean, second_policy> second(model_, clean_, second_policies, logits_wanted_.data());
         engine<D, B, Clean, decltype(second.bind(chunk_rows{}))> second_engine(model_.backend(),
                                                                                *model_.shared_weights(), clean_);
+        for (int layer : layers)
+            clean_[S{}].whole(layer);
         auto const receive = [&](std::vector<sweep_case> const& cases, std::vector<workspace<T, memory>>& spaces) {
             auto const chunk = first.rows_of(cases, false);
             auto places = received_places<S>(chunk, layers, wanted, spaces, tables);
@@ -168,7 +173,7 @@ private:
         checked_binding<D, B, decltype(nothing)> const run{
             {model_.backend(), clean_.rows(), clean_.tokens(), nothing, clean_.weights_identity()}};
         for (auto const& p : policies_)
-            bind_all(p, run);
+            bind_all(p, run).require_blocking(D.layers);
     }
 
     std::vector<sweep_case> live_cases() const {
@@ -253,8 +258,6 @@ private:
     auto received_places(chunk_rows const& chunk, std::vector<int> const& layers,
                          std::vector<wanted_rows> const& wanted, std::vector<workspace<T, memory>>& spaces,
                          std::vector<matrix<T>>& tables) const {
-        static_assert(Clean::template holds<S>,
-                      "engraft [cache.site]: the clean run did not keep the receivers' site; add capture(site) to it");
         std::vector<row_pairs> places(static_cast<std::size_t>(D.layers));
         for (int layer : layers) {
             auto const l = static_cast<std::size_t>(layer);
@@ -355,7 +358,9 @@ private:
             return 0;
         hasher h;
         for_each_field([&](char const*, auto description::*field) { h.add(D.*field); });
-        h.add(B::name()).add(clean_.tokens()).add(more).add(policies_.size());
+        std::vector<T> read(clean_rows_.rows * clean_rows_.columns);
+        memory::to_host(read.data(), clean_rows_.data, read.size() * sizeof(T));
+        h.add(std::as_bytes(std::span(read))).add(B::name()).add(clean_.tokens()).add(more).add(policies_.size());
         for (std::size_t e = 0; e < clean_.rows().examples(); ++e)
             h.add(clean_.rows().begin(e)).add(read_at_[e]);
         pass.add_to(h);

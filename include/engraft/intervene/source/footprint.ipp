@@ -14,7 +14,7 @@ namespace engraft {
 ENGRAFT_BODY void footprint::add_to(hasher& h) const {
     h.add(records_.size());
     for (auto const& r : records_) {
-        h.add(r.site).add(r.how).add(r.replaces).add(r.heads);
+        h.add(r.site).add(r.how).add(r.replaces).add(r.heads).add(r.more.values);
         r.chosen.add_to(h);
     }
 }

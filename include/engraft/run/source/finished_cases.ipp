@@ -25,20 +25,11 @@ ENGRAFT_BODY std::vector<sweep_case> finished_cases::missing(std::vector<sweep_c
 }
 
 ENGRAFT_BODY std::vector<sweep_case> finished_cases::to_be_checked(std::vector<sweep_case> const& chunk) const {
-    std::vector<sweep_case> known;
-    std::vector<bool> seen(examples_);
-    std::size_t there = 0;
-    for (auto const& c : chunk)
-        if (has(c)) {
-            ++there;
-            if (!seen[c.example])
-                known.push_back(c);
-            seen[c.example] = true;
-        }
-    auto const most = std::max<std::size_t>(there / 16, 1), step = known.size() / most + 1;
-    std::vector<sweep_case> few;
-    for (std::size_t i = 0; i < known.size(); i += step)
-        few.push_back(known[i]);
+    std::vector<sweep_case> known, few;
+    std::ranges::copy_if(chunk, std::back_inserter(known), [&](sweep_case const& c) { return has(c); });
+    constexpr std::size_t of = 16;
+    for (std::size_t i = 0; i * of < known.size(); ++i) // of each 16 another one, since a chunk goes example by example
+        few.push_back(known[std::min(i * of + i % of, known.size() - 1)]);
     return few;
 }
 

@@ -107,7 +107,9 @@ ENGRAFT_BODY void case_planner::forward(footprint::of_example const& touched, id
             // What attention makes is replaced where z or attn_out is covered.
             f.of_z = asks && !z.covered ? work::attention | work::query : z.written ? work::clean_z : work::none;
             f.attention = has(f.of_z, work::attention) && !out.covered;
-            f.results = touch(site_index<sites::result>, p).written && !out.covered;
+            auto const result = touch(site_index<sites::result>, p);
+            bool const of_other_z = result.touched && (f.attention || z.written); // held ones take the change away
+            f.results = (result.written || of_other_z) && !out.covered;
             f.clean_z = !f.attention && (z.written || f.results) && !out.covered;
             bool const attn = after(f.attention || f.clean_z, out);
             f.attn_out = attn;
