@@ -61,6 +61,11 @@ public:
     }
 
     edge_circuit run(std::vector<edge> const& candidates) {
+        hasher h;
+        h.add(work_).add(candidates.size());
+        for (auto const& e : candidates)
+            h.add(e.from.layer).add(e.from.head).add(e.to.layer).add(e.to.head).add(static_cast<int>(e.to.input));
+        work_ = h.value();
         replay();
         edge_circuit found;
         auto receivers = edge_receivers(D);

@@ -5,7 +5,9 @@
 #include <cstdint>
 #include <cstring>
 #include <iterator>
+#include <map>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include <engraft/core/journal.hpp>
@@ -28,8 +30,14 @@ ENGRAFT_BODY std::vector<sweep_case> finished_cases::to_be_checked(std::vector<s
     std::vector<sweep_case> known, few;
     std::ranges::copy_if(chunk, std::back_inserter(known), [&](sweep_case const& c) { return has(c); });
     constexpr std::size_t of = 16;
-    for (std::size_t i = 0; i * of < known.size(); ++i) // of each 16 another one, since a chunk goes example by example
-        few.push_back(known[std::min(i * of + i % of, known.size() - 1)]);
+    std::map<std::size_t, std::size_t> of_example, of_entry; // how often each was taken
+    for (std::size_t i = 0; i < known.size(); i += of) {
+        auto const window = std::span(known).subspan(i, std::min(of, known.size() - i));
+        auto const rarest = *std::ranges::min_element(
+            window, {}, [&](sweep_case const& c) { return std::pair(of_example[c.example], of_entry[c.entry]); });
+        ++of_example[rarest.example], ++of_entry[rarest.entry];
+        few.push_back(rarest);
+    }
     return few;
 }
 
