@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include <engraft/core/hash.hpp>
 #include <engraft/core/tensor.hpp>
 #include <engraft/intervene/donor.hpp>
 
@@ -37,6 +38,12 @@ public:
     std::vector<std::string> const& roles() const { return role_names_; }
 
     auto view(int layer) const { return (*layers_)[static_cast<std::size_t>(hook_point<D, S>(layer).layer())].view(); }
+
+    /// Where roles have means of their own.
+    void add_to(hasher& h) const {
+        for (auto const& r : places_)
+            h.add(r.name).add(r.positions);
+    }
 
     /// The same means, with the roles' own means at their positions in a batch; where several stand, the first one's.
     /// throws bad_input when the positions of a role that has means are not given

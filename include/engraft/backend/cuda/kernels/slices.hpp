@@ -123,6 +123,15 @@ struct moved_along {
     }
 };
 
+/// f(row) or f(row, place); on the GPU only, so that nvcc refuses a functor that is not marked for it.
+template <class F, class T>
+ENGRAFT_DEVICE decltype(auto) called(F const& f, activation_row<T> row, row_place const& place) {
+    if constexpr (std::is_invocable_v<F const&, activation_row<T>, row_place>)
+        return f(row, place);
+    else
+        return f(row);
+}
+
 /// f(row) or f(row, place) of slice i.
 template <class T, class F>
 struct edited_slices {
@@ -133,7 +142,7 @@ struct edited_slices {
 
     ENGRAFT_DEVICE void operator()(std::size_t i) const {
         row_slice const s = list[i];
-        engraft::detail::call_with_row(f, activation_row<T>(x + s.to, s.width), engraft::detail::place_of(s, layer));
+        called(f, activation_row<T>(x + s.to, s.width), engraft::detail::place_of(s, layer));
     }
 };
 
@@ -148,10 +157,8 @@ struct tested_slices {
 
     ENGRAFT_DEVICE void operator()(std::size_t i) const {
         row_slice const s = list[i];
-        chosen[i] = engraft::detail::call_with_row(condition, activation_row<T const>(x + s.to, s.width),
-                                                   engraft::detail::place_of(s, layer))
-                        ? 1
-                        : 0;
+        chosen[i] =
+            called(condition, activation_row<T const>(x + s.to, s.width), engraft::detail::place_of(s, layer)) ? 1 : 0;
     }
 };
 
