@@ -152,7 +152,7 @@ TEST_CASE("what a policy puts into attention may show keys that are hidden", "[s
 TEST_CASE("what is held under a condition, and heads' held contributions, are what whole runs make of them",
           "[sweeps]") {
     pair_of_runs<cpu> const s;
-    auto const kept = pair_of_runs<cpu>::kept() | eg::capture(eg::result);
+    auto const kept = pair_of_runs<cpu>::kept() | eg::capture(eg::result) | eg::capture(eg::pattern);
     auto const clean = s.model.run(s.prompts, kept);
     auto const check = [&](auto const& policy_of) {
         auto const found =
@@ -164,7 +164,7 @@ TEST_CASE("what is held under a condition, and heads' held contributions, are wh
             whole.insert(whole.end(), p.begin(), p.end());
         }
         CHECK(same_bits(found.of(), whole));
-        return found.of();
+        return found;
     };
     auto const noise_in = [&](int layer) {
         return eg::patch(eg::resid_pre, eg::layer(layer) & eg::at({0, 2}), s.noise);
@@ -173,17 +173,23 @@ TEST_CASE("what is held under a condition, and heads' held contributions, are wh
     auto const held = check([&](int layer) {
         return noise_in(layer) | eg::freeze(eg::mlp_out, eg::everywhere & eg::when(sweeps::first_is_positive), clean);
     });
-    CHECK(held != free);
+    CHECK(held.of() != free.of());
+    CHECK(held.planned.rows == free.planned.rows); // what does not differ without it needs no look at the condition
+    auto const attention = check([&](int layer) {
+        return noise_in(layer) | eg::freeze(eg::pattern, eg::everywhere & eg::when(sweeps::first_is_positive), clean) |
+               eg::knockout(eg::layers(0, 3) & eg::head(1), eg::at(-1), eg::at(0));
+    });
+    CHECK(attention.of() != free.of());
     auto const contributions = check([&](int layer) {
         return noise_in(layer) | eg::freeze(eg::result, eg::layers(0, 3) & eg::heads({0, 3}), clean);
     });
-    CHECK(contributions != free);
+    CHECK(contributions.of() != free.of());
     auto const both = check([&](int layer) {
         return noise_in(layer) | eg::freeze(eg::z, eg::layers(1, 3) & eg::head(1), clean) |
                eg::freeze(eg::result, eg::layers(1, 3) & eg::heads({0, 2}) & eg::when(sweeps::first_is_positive),
                           clean);
     });
-    CHECK((both != free && both != contributions));
+    CHECK((both.of() != free.of() && both.of() != contributions.of()));
 }
 
 TEST_CASE("order, company and threads change no bit of a sweep, and its costs are the least", "[sweeps]") {

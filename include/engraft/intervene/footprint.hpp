@@ -49,7 +49,8 @@ class footprint {
     using head_set = std::bitset<most_heads>;
 
 public:
-    /// replaces: the new value does not depend on the old one.
+    /// replaces: the new value does not depend on the old one. What is held without that, as under a condition, may
+    /// still differ from the clean value.
     void add(int site, touch how, bool replaces, int heads, selection chosen, policy_details more = {}) {
         if (how != touch::reads)
             records_.push_back({site, how, replaces, static_cast<std::size_t>(heads), std::move(chosen), more});
@@ -128,13 +129,13 @@ public:
                 auto& c = cells[layer * positions_ + position - first_];
                 c.heads = record.heads;
                 c.effect.touched = true;
-                if (record.how == touch::holds) {
-                    c.held |= heads;
-                } else {
+                if (record.how != touch::holds) {
                     c.effect.written = true;
                     c.effect.freely = c.effect.freely || record.how != touch::blocks;
+                } else if (record.replaces) {
+                    c.held |= heads;
                 }
-                if ((record.how == touch::holds || record.replaces) && record.heads <= most_heads)
+                if (record.replaces && record.heads <= most_heads)
                     c.covered |= heads;
             });
         }

@@ -200,8 +200,7 @@ struct slice_policy : touches_nothing {
     template <description D>
     void leave_footprint(footprint& all, ragged const& rows, bool may_do_nothing) const {
         constexpr bool always = detail::is_place_set<Where>;
-        constexpr touch how = How == touch::holds && !always ? touch::writes : How; // held in some rows only
-        all.add(site_index<S>, how, always && Operation::replaces, site_heads<D, S>,
+        all.add(site_index<S>, How, always && Operation::replaces, site_heads<D, S>,
                 resolve<D, S>(where, rows, may_do_nothing), {.values = hasher().add_known(operation).value()});
     }
 
