@@ -180,6 +180,11 @@ TEST_CASE("what is held under a condition, and heads' held contributions, are wh
                eg::knockout(eg::layers(0, 3) & eg::head(1), eg::at(-1), eg::at(0));
     });
     CHECK(attention.of() != free.of());
+    auto const streams = check([&](int layer) {
+        return eg::patch(eg::z, eg::layer(layer) & eg::at({0, 2}), s.noise) |
+               eg::freeze(eg::resid_pre, eg::everywhere & eg::when(sweeps::first_is_positive), clean);
+    });
+    CHECK(streams.of() != free.of());
     auto const contributions = check([&](int layer) {
         return noise_in(layer) | eg::freeze(eg::result, eg::layers(0, 3) & eg::heads({0, 3}), clean);
     });

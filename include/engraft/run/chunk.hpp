@@ -91,11 +91,6 @@ struct each_step {
             use(this->*parts()[i].first, b.*each_step<U>::parts()[i].first);
     }
 
-    /// Of each step the larger one.
-    void raise_to(each_step const& b) {
-        each(b, [](T& mine, T const& other) { mine = std::max(mine, other); });
-    }
-
     using part = std::pair<T each_step::*, work>;
     static auto const& parts() {
         static constexpr std::array list{part{&each_step::first_norm, work::keys | work::query},

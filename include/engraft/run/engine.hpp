@@ -142,7 +142,7 @@ private:
                     b_.scale(out, std::sqrt(static_cast<double>(D.d_model)));
                 at<sites::embed>(0, out);
                 if constexpr (D.position == position::learned) {
-                    auto const positional = t_.gathered.shaped(list.size(), D.d_model);
+                    auto const positional = t_.streams[0].shaped(list.size(), D.d_model);
                     b_.gather_rows(positional, as_matrix(w_.position_embedding), upload<memory>(positions));
                     at<sites::pos_embed>(0, positional);
                     b_.add(out, positional);
