@@ -21,7 +21,9 @@ target_compile_options(engraft_program INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:${EN
 
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # GCC looks through all that it has read, precompiled headers too, whenever it has grown by some: a tenth of its time.
-    target_compile_options(engraft_program INTERFACE $<$<COMPILE_LANGUAGE:CXX>:--param=ggc-min-heapsize=1000000>)
+    set(rarely --param=ggc-min-heapsize=1000000)
+    target_compile_options(engraft_program INTERFACE $<$<COMPILE_LANGUAGE:CXX>:${rarely}>
+                                                     $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=${rarely}>)
 endif()
 
 if(ENGRAFT_NATIVE)

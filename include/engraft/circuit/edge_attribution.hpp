@@ -142,7 +142,8 @@ private:
     /// The next reader's gradient, from the one behind the norm that it reads the stream through.
     void fill(readers& to, matrix<T const> stream, norm_weights const& norm, matrix<T const> gradient) {
         auto const first = as_matrix(to.gradients).row_range(to.filled++, 1).data;
-        matrix<T> const by_row{first, rows_.rows(), D.d_model, D.d_model};
+        constexpr std::size_t width = D.d_model; // nvcc would warn of a narrowing
+        matrix<T> const by_row{first, rows_.rows(), width, width};
         if constexpr (D.norm == engraft::norm::rms)
             a_.rms_norm(by_row, gradient, stream, norm.gain, D.norm_eps, false);
         else
