@@ -2,7 +2,7 @@
 
 #include <engraft/backend/attention_row.hpp>
 #include <engraft/backend/attention_shape.hpp>
-#include <engraft/backend/cuda/kernels/block.hpp>
+#include <engraft/backend/cuda/kernels/warp.hpp>
 
 /// Attention in three kernels: scores, softmax, mix. All forms of attention are these three, over single rows: a whole
 /// batch is a list of rows without own keys. So a row that is computed again from the same numbers has the same bits,
@@ -144,6 +144,32 @@ struct tile_of_positions {
     }
 };
 
+/// Four elements beside each other, which a GPU reads at once.
+template <class T>
+struct alignas(4 * sizeof(T)) four {
+    T of[4];
+
+    /// Whether those of all rows and heads, every fourth one the first of four, stand so.
+    static bool fit(matrix<T const> const& rows, std::size_t width) {
+        return reinterpret_cast<std::uintptr_t>(rows.data) % sizeof(four) == 0 && rows.stride % 4 == 0 &&
+               width % 4 == 0;
+    }
+    /// From p; `count`: as many as there are, if not four. aligned: they stand as `fit` says
+    ENGRAFT_DEVICE static four at(T const* p, std::size_t count, bool aligned) {
+        if (aligned)
+            return *reinterpret_cast<four const*>(p);
+        return at_every(p, 1, count);
+    }
+    /// From p, p + step, ...
+    ENGRAFT_DEVICE static four at_every(T const* p, std::size_t step, std::size_t count) {
+        four found{};
+        for (std::size_t k = 0; k < 4; ++k)
+            if (k < count)
+                found.of[k] = p[k * step];
+        return found;
+    }
+};
+
 /// line[t] = query . key[t], scaled and capped; `hidden` where the row does not see the position. A lane has a position
 /// and goes through its key by itself, so that the sum is the same whatever else is computed. See tile_of_positions.
 template <class T>
@@ -161,6 +187,7 @@ struct scored_rows {
     T scale, softcap;
     T hidden = static_cast<T>(-INFINITY);
     bool visible_only = true; ///< otherwise the row sees all positions of its example
+    bool aligned_queries = four<T>::fit(queries, width), aligned_own = four<T>::fit(keys.own, width);
 
     template <class Block>
     ENGRAFT_DEVICE void operator()(Block const& block, std::size_t task) const {
@@ -219,13 +246,16 @@ private:
             }
             auto const own = keys.own_from(r, position);
             bool const is_own = keys.is_own(r, own, position);
-            T const* const key = is_own ? keys.own.data + own * keys.own.stride + kv_head * width : shared + t;
-            std::size_t const step = is_own ? 1 : stride;
+            T const* const own_key = is_own ? keys.own.data + own * keys.own.stride + kv_head * width : nullptr;
             T sums[4] = {};
-            for (std::size_t c = 0; c < width; c += 4)
+            for (std::size_t c = 0; c < width; c += 4) {
+                auto const x = four<T>::at(query + c, width - c, aligned_queries);
+                auto const y = is_own ? four<T>::at(own_key + c, width - c, aligned_own)
+                                      : four<T>::at_every(shared + c * stride + t, stride, width - c);
                 for (std::size_t k = 0; k < 4; ++k)
                     if (c + k < width)
-                        sums[k] = fused(query[c + k], key[(c + k) * step], sums[k]);
+                        sums[k] = fused(x.of[k], y.of[k], sums[k]);
+            }
             line.data[position] = capped(((sums[0] + sums[1]) + (sums[2] + sums[3])) * scale, softcap);
         });
     }
