@@ -1,5 +1,6 @@
 // What the host does for the paper's search on a GPU, in Llama-7B's shape: the CUDA backend plans, makes lists, uploads
-// and launches, and nothing is computed (counting_launch.hpp). A GPU waits for this where it is faster.
+// and launches, and nothing is computed (counting_launch.hpp). A GPU waits for this where it is faster. Memory is that
+// of all tensors, which a GPU would have.
 //
 //     bench_host_part [PROMPTS [GIGABYTES]]   (300 prompts of 54 tokens, 8 GB for a sweep's tables)
 
@@ -32,6 +33,8 @@ int main(int argc, char** argv) try {
     double all_seconds = 0, all_flops = 0;
     bench::counting_launch::launches = bench::counted_memory::uploads = bench::counted_memory::uploaded_bytes = 0;
     for (auto const& s : bench::llama_search(prompts)) {
+        eg::no_memory::forget_most();
+        auto const held = static_cast<double>(eg::no_memory::held());
         auto const begin = std::chrono::steady_clock::now();
         auto const found = eg::patch_step(model, clean, noise, answers, s.step, s.readers, {.memory = memory});
         double const seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
@@ -39,10 +42,12 @@ int main(int argc, char** argv) try {
             std::fprintf(stderr, "%s: planned and counted FLOPs differ\n", s.step.group.c_str());
             return 1;
         }
-        std::printf("%-21s %6.2f s for %7.1f TFLOP: %6zu of %zu cases live, %.3g rows in %zu chunks of at most %.2f "
-                    "GB\n",
+        double const used = static_cast<double>(eg::no_memory::most_held()), planned = held + found.planned.memory;
+        std::printf("%-21s %6.2f s for %7.1f TFLOP: %6zu of %zu cases live, %.3g rows in %zu chunks; at most %.2f GB, "
+                    "%+.2f %% of what was planned, %.2f GB of them for %.2f GB of tables\n",
                     s.step.group.c_str(), seconds, found.counted.total() / 1e12, found.planned.live,
-                    found.planned.cases, found.planned.rows, found.planned.chunks, found.planned.memory / 1e9);
+                    found.planned.cases, found.planned.rows, found.planned.chunks, used / 1e9,
+                    100 * (used / planned - 1), (used - held) / 1e9, found.planned.memory / 1e9);
         std::fflush(stdout);
         all_seconds += seconds;
         all_flops += found.counted.total();

@@ -29,6 +29,7 @@ public:
         void* const p = ::operator new(1); // an address of its own
         one().pieces[p].bytes = bytes;
         one().held += bytes;
+        one().most_held = std::max(one().most_held, one().held);
         return p;
     }
     static void deallocate(void* p) noexcept {
@@ -58,6 +59,9 @@ public:
 
     /// Bytes of all tensors that are there.
     static std::size_t held() { return one().held; }
+    /// The most that they have been since `forget_most`.
+    static std::size_t most_held() { return one().most_held; }
+    static void forget_most() { one().most_held = one().held; }
 
 private:
     struct piece {
@@ -67,7 +71,7 @@ private:
     struct all_pieces {
         std::mutex mutex;
         std::map<void const*, piece> pieces;
-        std::size_t held = 0;
+        std::size_t held = 0, most_held = 0;
     };
     static all_pieces& one() {
         static all_pieces all;
