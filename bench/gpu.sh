@@ -9,10 +9,10 @@
 #   smollm2    measures in SmolLM2's shape
 #   llama      measures in Llama-7B's
 #   memcheck, racecheck, initcheck   the tests under compute-sanitizer
-# A machine that is lent for minutes at a time takes them one by one: what is built stays, and figures.txt grows.
+# Where there is a GPU for minutes only, take them one by one: what is built stays, and figures.txt grows.
 # GPU_ARCHITECTURE: what is compiled for (sm_90: H100, H200). GPU_JOBS: how many sources at a time. GPU_PROMPTS: how many prompts
 # the benchmarks take, if not as many as they would. GPU_SANITIZE: the program that compute-sanitizer runs, test_cuda_short, which
-# leaves out the laws of many compositions, or test_cuda.
+# leaves out the laws of many compositions, or test_cuda; GPU_SECONDS: how long it may at most, each time (124: it was not done).
 set -eu
 cd "$(dirname "$0")/.."
 work=build/gpu
@@ -83,8 +83,8 @@ must() { # must NAME COMMAND...: runs it, and remembers where it failed
     "$@" || failed="$failed, $name ($?)"
 }
 sanitize() { # sanitize TOOL [OPTION...]: the tests, or those that $cases names
-    must "$1" compute-sanitizer --tool "$@" --error-exitcode 9 "$work/${GPU_SANITIZE:-test_cuda_short}" \
-        ${cases:+"$cases"}
+    must "$1" timeout "${GPU_SECONDS:-1800}" compute-sanitizer --tool "$@" --error-exitcode 9 \
+        "$work/${GPU_SANITIZE:-test_cuda_short}" ${cases:+"$cases"}
 }
 run_steps() {
     date -u

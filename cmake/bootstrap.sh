@@ -34,6 +34,7 @@ gnuplot-nox         gnuplot: draws the figures of the report
 '
 for_test='
 catch2              Catch2: runs the tests
+libboost-context-dev  Boost.Context: the threads of what stands in for a GPU
 clang               compiles the tests, in two thirds of the time that g++ takes, and checks headers and error messages as g++ does
 libclang-rt-dev     sanitizers for clang: loaders are attacked with them
 libomp-dev          OpenMP for clang

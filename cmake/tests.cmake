@@ -25,12 +25,12 @@ function(engraft_together FILE)
     file(CONFIGURE OUTPUT ${FILE} CONTENT "${headers}\n${all}" @ONLY)
 endfunction()
 
-# engraft_test(NAME [OPTIMISED] [ALONE] FOLDER_OR_SOURCE...): one Catch2 program, and one test of that name, of all *.cpp in the
+# engraft_test(NAME [OPTIMISED] FOLDER_OR_SOURCE...): one Catch2 program, and one test of that name, of all *.cpp in the
 # folders.
-# OPTIMISED: where running takes longer than compiling, or the optimiser could break what is tested. ALONE: sources that
-# define macros for what they include, and so can't be compiled together. A folder without sources is skipped.
+# OPTIMISED: where running takes longer than compiling, or the optimiser could break what is tested. A folder without
+# sources is skipped.
 function(engraft_test NAME)
-    cmake_parse_arguments(PARSE_ARGV 1 test "OPTIMISED;ALONE" "" "")
+    cmake_parse_arguments(PARSE_ARGV 1 test "OPTIMISED" "" "")
     set(sources)
     foreach(folder IN LISTS test_UNPARSED_ARGUMENTS)
         if(folder MATCHES "\\.cpp$")
@@ -44,7 +44,7 @@ function(engraft_test NAME)
     if(NOT sources)
         return()
     endif()
-    if(ENGRAFT_QUICK_BUILD AND NOT test_OPTIMISED AND NOT test_ALONE)
+    if(ENGRAFT_QUICK_BUILD AND NOT test_OPTIMISED)
         # What sources share is then compiled once for eight of them.
         set(part 0)
         set(parts)

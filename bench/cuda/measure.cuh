@@ -139,14 +139,7 @@ public:
                     "panels %.1f\n",
                     std::string(std::string_view(D.name)).c_str(), numbers::name, Backend::device().c_str(), prompts,
                     length, speed_.plain / 1e12, speed_.in_panels / 1e12);
-        Backend::print_products(std::cout);
-        std::cout.flush();
-        if (!Backend::products_by_library()) {
-            std::fprintf(stderr,
-                         "some products have no algorithm of cuBLASLt that passed the test, so that they would be "
-                         "done by engraft's own kernel; its speed is no figure to give\n");
-            std::exit(1);
-        }
+        require_library();
     }
 
     void all(std::vector<search_sweep> const& search) const {
@@ -200,6 +193,16 @@ private:
         return model_.run(tokens, eg::patch(S{}, to.where, first));
     }
 
+    static void require_library() {
+        Backend::print_products(std::cout);
+        std::cout.flush();
+        if (Backend::products_by_library())
+            return;
+        std::fprintf(stderr, "some products have no algorithm of cuBLASLt that passed the test, so that they would be "
+                             "done by engraft's own kernel; its speed is no figure to give\n");
+        std::exit(1);
+    }
+
     void print(char const* what, double seconds, double flops) const {
         std::printf("%s: %.3f s, %.3f TFLOP, %.1f TFLOP/s, %.1f %% of the product's\n", what, seconds, flops / 1e12,
                     flops / seconds / 1e12, 100 * flops / seconds / speed_.plain);
@@ -219,6 +222,7 @@ private:
             return eg::gradient(model_, tokens, mask, eg::identity, eg::logit(answers)).template parameters<0>();
         };
         auto const found = slopes();
+        require_library(); // of products with weights as they lie, too
         bool moved = false;
         for (double const x : found)
             moved = moved || x != 0;

@@ -1,26 +1,18 @@
-// The kernels of the CUDA backend, launched on the host, and laws of models and sweeps by them.
+// The kernels of the CUDA backend in double and in bfloat16.
 
-#include "cuda/host_launch.hpp"
+#include "cuda/small_panels.hpp"
 
-template <engraft::numeric_policy Numbers>
-using on_host = engraft::launched<Numbers, host_launch>;
-
-#define ENGRAFT_TEST_OTHER_BACKENDS on_host<engraft::fp32>
-#include "backend/rows.cpp"
-#include "cuda/numbers.hpp"
 #include "cuda/operations.hpp"
-#include "law/forward.cpp"
 
-static_assert(eg::backend<on_host<eg::fp32>> && eg::backend<on_host<eg::bf16>>);
-static_assert(!eg::computes_entries<on_host<eg::fp32>>); // cuBLASLt's products add up in an order of their own
-static_assert(eg::computes_entries<eg::cpu<eg::fp32>> && eg::computes_entries<eg::adapted<eg::cpu<eg::fp32>>>);
+static_assert(eg::backend<in_small_panels<eg::fp32>> && eg::backend<in_small_panels<eg::bf16>>);
+static_assert(!eg::computes_entries<eg::cuda<eg::fp32>>); // cuBLASLt's products add up in an order of their own
 
-TEMPLATE_TEST_CASE("kernels on the host do what the reference does", "[cuda]", eg::fp64, eg::fp32, eg::bf16) {
-    using B = on_host<TestType>;
-    double const rounding = std::is_same_v<TestType, eg::fp64> ? 1e-13 : 3e-6;
-    double const of_products = std::is_same_v<TestType, eg::bf16> ? 8e-3 : rounding;
+TEMPLATE_TEST_CASE("kernels do what the reference does", "[cuda]", eg::fp64, eg::bf16) {
+    using B = in_small_panels<TestType>;
+    bool const exact = std::is_same_v<TestType, eg::fp64>;
+    double const rounding = exact ? 1e-13 : 3e-6;
     operations::rows<B>(rounding);
-    operations::products<B>(of_products, rounding);
+    operations::products<B>(exact ? rounding : 8e-3, rounding);
     operations::attention<B>(rounding);
     operations::slices<B>(rounding);
     operations::company<B>();
@@ -29,7 +21,7 @@ TEMPLATE_TEST_CASE("kernels on the host do what the reference does", "[cuda]", e
 TEST_CASE("plain products do what the reference does", "[cuda]") {
     using operations::on;
     for (std::size_t count : {1u, 6u, 131u}) {
-        on<on_host<eg::fp64>> const m{on_host<eg::fp64>(host_launch{true})};
+        on<in_small_panels<eg::fp64>> const m{in_small_panels<eg::fp64>(small_panels{{}, true})};
         operations::require_close(operations::product(m, 97, 66, true, 3, count, true),
                                   operations::product(on<eg::reference>{}, 97, 66, true, 3, count, true), 1e-13);
     }
@@ -45,9 +37,4 @@ TEST_CASE("numbers become bfloat16 by rounding to the nearest, ties to even", "[
     CHECK(rounded(3.4e38f) == std::numeric_limits<float>::infinity());
     CHECK(std::isnan(rounded(std::numeric_limits<float>::quiet_NaN())));
     CHECK(std::isnan(rounded(__builtin_bit_cast(float, 0x7f800001u)))); // its upper half alone is infinity
-}
-
-TEST_CASE("each site differs from the reference by what its numbers round, and by nothing under a no-op", "[cuda]") {
-    numbers::check<on_host<eg::fp32>>("fp32", 1e-5, 1e-9);
-    numbers::check<on_host<eg::bf16>>("bf16", 3e-2, 1e-4);
 }

@@ -1,9 +1,9 @@
 #include <memory>
 
-#include "cuda/host_launch.hpp"
+#include "../../bench/counting_launch.hpp"
 #include "models.hpp"
 
-using cuda_model = eg::model<small, eg::launched<eg::fp32, host_launch>>;
+using cuda_model = eg::model<small, bench::counting<eg::fp32>>;
 
 // A functor goes to the GPU as it is, byte by byte.
 #ifdef ENGRAFT_CONTROL

@@ -28,7 +28,7 @@ public:
 
     /// As it calls itself.
     static std::string const& device() { return detail::gpu::one().name(); }
-    /// Waits until all that was asked for is done: for who measures.
+    /// Waits until everything that was asked for is done, for measurements.
     static void wait() { detail::gpu::one().wait(); }
     /// Whether cuBLASLt does the products of all shapes that were met, and engraft's kernel none.
     static bool products_by_library() { return detail::blas_plans::all().by_library(); }

@@ -10,7 +10,7 @@
 #include <typeinfo>
 
 #include <engraft/backend/cuda/gpu.cuh>
-#include <engraft/backend/cuda/kernels/block.hpp>
+#include <engraft/backend/cuda/kernels/warp.hpp>
 
 namespace engraft {
 
@@ -87,7 +87,7 @@ private:
     static constexpr unsigned all = 0xffffffffu;
 };
 
-/// A block of a GPU; what it has is said in kernels/block.hpp.
+/// A block of a GPU; what it has is said in kernels/warp.hpp.
 template <class T>
 struct gpu_block {
     T* shared;
@@ -138,33 +138,28 @@ __global__ void __launch_bounds__(cuda_tiles::threads)
 struct cuda_launches {
     template <class F>
     static void each(std::size_t n, F const& f) {
-        if (n == 0)
-            return;
-        kernels::run_each<<<blocks(n, cuda_tiles::threads), cuda_tiles::threads, 0, detail::gpu::one().stream()>>>(f,
-                                                                                                                   n);
-        detail::require_cuda(cudaGetLastError(), typeid(F).name(), __FILE__, __LINE__);
+        launch(kernels::run_each<F>, n, cuda_tiles::threads, f);
     }
-
     template <class F>
     static void each_warp(std::size_t n, F const& f) {
-        if (n == 0)
-            return;
-        kernels::run_each_warp<<<blocks(n, cuda_tiles::threads / kernels::warp_lanes), cuda_tiles::threads, 0,
-                                 detail::gpu::one().stream()>>>(f, n);
-        detail::require_cuda(cudaGetLastError(), typeid(F).name(), __FILE__, __LINE__);
+        launch(kernels::run_each_warp<F>, n, cuda_tiles::threads / kernels::warp_lanes, f);
     }
-
     template <class F>
     static void each_block(std::size_t n, F const& f) {
-        if (n == 0)
-            return;
-        kernels::run_each_block<<<blocks(n, 1), cuda_tiles::threads, 0, detail::gpu::one().stream()>>>(f, n);
-        detail::require_cuda(cudaGetLastError(), typeid(F).name(), __FILE__, __LINE__);
+        launch(kernels::run_each_block<F>, n, 1, f);
     }
 
 private:
-    static unsigned blocks(std::size_t n, std::size_t in_block) {
-        return static_cast<unsigned>(std::min((n + in_block - 1) / in_block, cuda_tiles::blocks));
+    /// in_block: of n, those that a block does at a time
+    template <class F>
+    static void launch(void (*kernel)(F const, std::size_t const), std::size_t n, std::size_t in_block, F const& f) {
+        if (n == 0)
+            return;
+        cudaLaunchConfig_t how{};
+        how.gridDim = {static_cast<unsigned>(std::min((n + in_block - 1) / in_block, cuda_tiles::blocks)), 1, 1};
+        how.blockDim = {cuda_tiles::threads, 1, 1};
+        how.stream = detail::gpu::one().stream();
+        detail::require_cuda(cudaLaunchKernelEx(&how, kernel, f, n), typeid(F).name(), __FILE__, __LINE__);
     }
 };
 

@@ -23,7 +23,7 @@ namespace engraft {
 ///   Launch::memory_type, Launch::name()
 ///   launch.each(n, f)          f(i) for every i < n, in any order and at the same time
 ///   launch.each_warp(n, f)     f(warp, i) likewise: see kernels/warp.hpp
-///   launch.each_block(n, f)    f(block, i) likewise: see kernels/block.hpp
+///   launch.each_block(n, f)    f(block, i) likewise: see kernels/warp.hpp
 ///   Launch::panel_rows         rows of one matrix product
 ///   Launch::panels_together    such products that one call does, at most
 ///   Launch::lines_together     elements of attention's lines that exist at one time

@@ -47,6 +47,14 @@ struct blas_types {
         std::is_same_v<Numbers, tf32> ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
 };
 
+/// Whether cuBLASLt has what it was asked for; throws what fails otherwise.
+inline bool is_supported(cublasStatus_t status, char const* call, int line) {
+    if (status == CUBLAS_STATUS_NOT_SUPPORTED || status == CUBLAS_STATUS_INVALID_VALUE)
+        return false;
+    require_cuda(status, call, __FILE__, line);
+    return true;
+}
+
 /// What is multiplied: rows with W^T or, back, with W, of [out, in]. Those of one shape are done alike.
 struct blas_shape {
     std::size_t out, in; ///< of the weight
@@ -80,8 +88,9 @@ public:
     /// Whether the algorithm can do this call.
     bool fits(cublasLtMatmulAlgo_t const& algorithm) {
         cublasLtMatmulHeuristicResult_t result{};
-        return cublasLtMatmulAlgoCheck(gpu::one().blas(), &operation, &weight, &input, &output, &output, &algorithm,
-                                       &result) == CUBLAS_STATUS_SUCCESS &&
+        auto const status = cublasLtMatmulAlgoCheck(gpu::one().blas(), &operation, &weight, &input, &output, &output,
+                                                    &algorithm, &result);
+        return is_supported(status, "cublasLtMatmulAlgoCheck", __LINE__) &&
                result.workspaceSize <= gpu::blas_space_bytes;
     }
 
@@ -133,9 +142,8 @@ std::vector<cublasLtMatmulAlgo_t> offered_algorithms(blas_shape const& shape) {
     auto const status = cublasLtMatmulAlgoGetHeuristic(gpu::one().blas(), &call.operation, &call.weight, &call.input,
                                                        &call.output, &call.output, &wishes, 32, results, &count);
     std::vector<cublasLtMatmulAlgo_t> offered;
-    if (status == CUBLAS_STATUS_NOT_SUPPORTED)
+    if (!is_supported(status, "cublasLtMatmulAlgoGetHeuristic", __LINE__))
         return offered;
-    require_cuda(status, "cublasLtMatmulAlgoGetHeuristic", __FILE__, __LINE__);
     for (int i = 0; i < count; ++i)
         if (results[i].state == CUBLAS_STATUS_SUCCESS)
             offered.push_back(results[i].algo);
@@ -196,8 +204,8 @@ private:
         auto const in = shape_.width_in();
         std::vector<float> rows(kinds * in);
         random r(20240101);
-        for (auto& x : rows)
-            x = static_cast<float>(r.normal());
+        for (auto& x : rows) // of sizes so different that a few of them, too, have other sums in another order
+            x = static_cast<float>(std::ldexp(r.normal(), static_cast<int>(r.below(25)) - 12));
         auto const of_kinds = matrix_tensor<float, cuda_memory>::from_host(rows, extents<dynamic, dynamic>(kinds, in));
         table stored(of_kinds.shape()), made(extents<dynamic, dynamic>(panels * tall, in));
         cuda_launches::each(stored.size(),
@@ -214,7 +222,8 @@ private:
     bool same(input const& in, cublasLtMatmulAlgo_t const& algorithm, std::vector<std::vector<float>>& found) {
         auto const width = shape_.width_out();
         blas_call<Numbers> call(shape_, in.panels);
-        if (call.run(out_.data(), in.rows.data(), weight_.data(), algorithm) != CUBLAS_STATUS_SUCCESS)
+        auto const status = call.run(out_.data(), in.rows.data(), weight_.data(), algorithm);
+        if (!is_supported(status, "cublasLtMatmul", __LINE__))
             return false;
         std::size_t const all = in.panels * tall, at_once = std::max<std::size_t>(1, (std::size_t(1) << 20) / width);
         std::vector<float> rows(std::min(all, at_once) * width);

@@ -11,8 +11,7 @@
 #include <engraft/core/view.hpp>
 #include <engraft/model/description.hpp>
 
-/// Bodies of kernels: functors of plain pointers and sizes, called once for each index or by a warp for each row. What
-/// launches them is given from outside, so that the same source runs on a GPU and, in the tests, on the host.
+/// Bodies of kernels: functors of plain pointers and sizes, called once for each index, or by a warp for each row.
 namespace engraft::kernels {
 
 /// a b + c, rounded once: written out, since a compiler may contract a product and a sum in one kernel and not in
