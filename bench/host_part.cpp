@@ -1,6 +1,6 @@
 // What the host does for the paper's search on a GPU, in Llama-7B's shape: the CUDA backend plans, makes lists, uploads
-// and launches, and nothing is computed (counting_launch.hpp). A GPU waits for this where it is faster. Memory is that
-// of all tensors, which a GPU would have.
+// and launches, and nothing is computed (counting_launch.hpp). A GPU waits for this where it is faster. The memory is
+// what all tensors would take there.
 //
 //     bench_host_part [PROMPTS [GIGABYTES]]   (300 prompts of 54 tokens, 8 GB for a sweep's tables)
 

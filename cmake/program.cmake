@@ -21,9 +21,10 @@ target_compile_options(engraft_program INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:${EN
 
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # GCC looks through all that it has read, precompiled headers too, whenever it has grown by some: a tenth of its time.
-    set(rarely --param=ggc-min-heapsize=1000000)
-    target_compile_options(engraft_program INTERFACE $<$<COMPILE_LANGUAGE:CXX>:${rarely}>
-                                                     $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=${rarely}>)
+    target_compile_options(engraft_program INTERFACE $<$<COMPILE_LANGUAGE:CXX>:--param=ggc-min-heapsize=1000000>)
+endif()
+if(NOT CMAKE_CUDA_HOST_COMPILER AND NOT DEFINED ENV{CUDAHOSTCXX} AND NOT DEFINED ENV{NVCC_CCBIN}) # nvcc takes GCC then
+    target_compile_options(engraft_program INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=--param=ggc-min-heapsize=1000000>)
 endif()
 
 if(ENGRAFT_NATIVE)

@@ -3,12 +3,15 @@
 #include <cmath>
 #include <cstdlib>
 
+#include <engraft/backend/adapted.hpp>
 #include <engraft/backend/cpu/adjoint.hpp>
 #include <engraft/backend/cpu/source/tile.ipp>
 #include <engraft/backend/reference/reference.hpp>
 #include <engraft/core/random.hpp>
 
 namespace eg = engraft;
+
+static_assert(eg::computes_entries<eg::cpu<eg::fp32>> && eg::computes_entries<eg::adapted<eg::cpu<eg::fp32>>>);
 
 namespace {
 

@@ -1,7 +1,6 @@
 #pragma once
 
-// Each operation of a backend's adjoints beside the reference's, typed over backends: the same source for kernels on
-// the host and on a GPU.
+// Each operation of a backend's adjoints beside the reference's, typed over backends.
 
 #include "cuda/operations.hpp"
 

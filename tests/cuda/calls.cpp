@@ -50,10 +50,25 @@ TEMPLATE_TEST_CASE("an algorithm by which a row's bits depend on its place is re
             INFO(in << " -> " << out << (back ? ", back" : ""));
             auto const chosen = plan<TestType>(out, in, back);
             CHECK(chosen->by_library);
-            // The four are: by its place, by the number of panels, not for every number of panels, nothing at all.
-            CHECK(chosen->refused == 4);
-            CHECK(chosen->offered == 6); // none that splits its sums
+            // Those are: not for every number of panels, with too much space for many, by its place, nothing at all,
+            // and by the number of panels.
+            CHECK(chosen->refused == 5);
+            CHECK(chosen->offered == 7); // none that splits its sums or needs too much space for few
         }
+}
+
+TEMPLATE_TEST_CASE("cuBLASLt does the products of whole runs and of gradients", "[cuda]", eg::fp32, eg::tf32,
+                   eg::bf16) {
+    auto const model = random_model<eg::cuda<TestType>>(1);
+    eg::gradient(model, random_prompts(2, {5, 9}), eg::identity, eg::capture(eg::resid_pre), eg::logit({3, 4}));
+    std::ostringstream out;
+    eg::cuda<TestType>::print_products(out);
+    std::istringstream lines(out.str());
+    int count = 0;
+    for (std::string line; std::getline(lines, line); ++count)
+        if (line.find("37 -> 31") == std::string::npos) // which is the next test's
+            CHECK(line.find(": cuBLASLt, 5 of 7 algorithms refused") != std::string::npos);
+    CHECK(count > 8);
 }
 
 TEST_CASE("a shape that cuBLASLt has nothing for is done by engraft's kernel", "[cuda]") {
@@ -68,11 +83,13 @@ TEST_CASE("a shape that cuBLASLt has nothing for is done by engraft's kernel", "
 TEST_CASE("what fails while an algorithm is chosen is reported, and the choice is made again", "[cuda]") {
     stand_in::let_fail("cublasLtMatmulAlgoGetHeuristic", CUBLAS_STATUS_ALLOC_FAILED);
     CHECK(said([] { plan<eg::fp32>(33, 37, false); }).find("CUBLAS_STATUS_ALLOC_FAILED") != std::string::npos);
+    stand_in::let_fail("cublasLtMatmulAlgoGetHeuristic", CUBLAS_STATUS_INVALID_VALUE); // of all, not of an algorithm
+    CHECK(said([] { plan<eg::fp32>(33, 37, false); }).find("CUBLAS_STATUS_INVALID_VALUE") != std::string::npos);
     stand_in::let_fail("cublasLtMatmulAlgoCheck", CUBLAS_STATUS_ALLOC_FAILED);
     CHECK(said([] { plan<eg::fp32>(33, 37, false); }).find("CUBLAS_STATUS_ALLOC_FAILED") != std::string::npos);
     stand_in::let_fail("cublasLtMatmul", CUBLAS_STATUS_EXECUTION_FAILED);
     CHECK(said([] { plan<eg::fp32>(33, 37, false); }).find("CUBLAS_STATUS_EXECUTION_FAILED") != std::string::npos);
-    CHECK(plan<eg::fp32>(33, 37, false)->refused == 4);
+    CHECK(plan<eg::fp32>(33, 37, false)->refused == 5);
 }
 
 TEST_CASE("a call that fails is named", "[cuda]") {
@@ -91,7 +108,8 @@ TEST_CASE("a call that fails is named", "[cuda]") {
     auto const kernel = said([&] { eg::cuda<eg::fp32>().scale({x.data(), 1, 10, 10}, 2); });
     CHECK(kernel.find("scaled_rows") != std::string::npos);
     CHECK(kernel.find("cudaErrorInvalidConfiguration") != std::string::npos);
-    up(); // an error that was reported is not that of the next call
+    CHECK(cudaGetLastError() == cudaSuccess); // what was reported is not for whom asks next
+    up();
     down();
     CHECK(host == std::vector<float>(10, 1));
 }
@@ -108,8 +126,39 @@ TEST_CASE("memory that is only kept is given back before any is refused", "[cuda
     eg::cuda<eg::fp32>().scale({x.data(), 1, 10, 10}, 2);
 }
 
+namespace {
+/// out[i] = the sum of i, i + 1, ..., i + 99, by way of shared memory
+struct sums_of_blocks {
+    using shared_type = float;
+    static constexpr std::size_t shared_elements = 100;
+    float* out;
+
+    template <class Block>
+    ENGRAFT_DEVICE void operator()(Block const& block, std::size_t task) const {
+        block.each(100, [&](std::size_t i) { block.shared[i] = static_cast<float>(task + i); });
+        block.each_warp(1, [&](auto const& warp, std::size_t) {
+            float const sum =
+                warp.template sum<float>(100, [&](float s, std::size_t i) { return s + block.shared[i]; });
+            warp.once([&] { out[task] = sum; });
+        });
+    }
+};
+} // namespace
+
+TEST_CASE("blocks go on to the tasks that are left", "[cuda]") {
+    constexpr std::size_t tasks = 7;
+    auto out = floats(tasks);
+    cudaLaunchConfig_t how{};
+    how.gridDim = {2, 1, 1};
+    how.blockDim = {eg::cuda_tiles::threads, 1, 1};
+    how.stream = eg::detail::gpu::one().stream();
+    ENGRAFT_CUDA(
+        cudaLaunchKernelEx(&how, eg::kernels::run_each_block<sums_of_blocks>, sums_of_blocks{out.data()}, tasks));
+    CHECK(out.to_host() == std::vector<float>{4950, 5050, 5150, 5250, 5350, 5450, 5550});
+}
+
 TEST_CASE("uploads in pieces, and more of them than pinned memory holds", "[cuda]") {
-    constexpr std::size_t n = (std::size_t(9) << 20) + 3; // of three pieces, and 36 MB of 32
+    constexpr std::size_t n = (std::size_t(9) << 20) + 3; // 36 MB in pieces of 4 MB; 32 MB are pinned
     std::vector<gpu_floats> all;
     std::vector<float> host(n);
     for (int turn = 0; turn < 3; ++turn) {

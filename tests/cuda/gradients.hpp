@@ -1,7 +1,7 @@
 #pragma once
 
-// Gradients of whole runs, and masks that are trained, beside the reference's: the same source for kernels on the host
-// and on a GPU. The description has softcaps, windows, grouped heads and norms behind each branch.
+// Gradients of whole runs, and masks that are trained, beside the reference's, typed over backends. The description has
+// softcaps, windows, grouped heads and norms behind each branch.
 
 #include "gradient/checks.hpp"
 

@@ -1,7 +1,9 @@
-// The kernels of the CUDA backend in double and in bfloat16.
+// The kernels of the CUDA backend in double and in bfloat16, and whole runs by so small panels that each has several.
 
 #include "cuda/small_panels.hpp"
 
+#define ENGRAFT_TEST_OTHER_BACKENDS in_small_panels<engraft::fp32>
+#include "backend/rows.cpp"
 #include "cuda/operations.hpp"
 
 static_assert(eg::backend<in_small_panels<eg::fp32>> && eg::backend<in_small_panels<eg::bf16>>);

@@ -1,5 +1,5 @@
-// Models and gradients on a GPU, as tests/cuda/host.cpp and gradients.cpp check them by kernels on the host, and a program
-// as docs/how_to/cuda.md shows it. One source, since nvcc takes longer to read the headers than for most of what is here.
+// Models and gradients on a GPU or on its stand-in, and a program as docs/how_to/cuda.md shows it. One source, since nvcc
+// takes longer to read the headers than for most of what is here.
 
 #define ENGRAFT_TEST_OTHER_BACKENDS engraft::cuda<engraft::fp32>
 #include "backend/rows.cpp"

@@ -1,7 +1,6 @@
 #pragma once
 
-// What a numeric policy rounds, site by site, and that a policy which changes nothing changes no bit in it: the same
-// source for kernels on the host and on a GPU.
+// What a numeric policy rounds, site by site, and that a policy which changes nothing changes no bit in it.
 
 #include <algorithm>
 #include <cmath>

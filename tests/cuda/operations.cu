@@ -1,5 +1,4 @@
-// The operations of the CUDA backend on a GPU, as tests/cuda/host.cpp checks its kernels on the host. Compiled without
-// a GPU too, and then not run: see run.sh.
+// The operations of the CUDA backend, on a GPU or on its stand-in.
 
 #include <iostream>
 

@@ -4,6 +4,7 @@
 // and the next is begun.
 
 #include <cstddef>
+#include <cstdint>
 #include <stdexcept>
 #include <utility>
 

@@ -16,17 +16,19 @@ namespace {
 /// What it offers, in its order.
 enum class algorithm : std::uint64_t {
     split,     ///< adds up each dot product in two parts, unless that is not wished
+    large,     ///< needs more space than was wished
     refused,   ///< the heuristic itself says that it is not supported
+    straight0, ///< in the order of the elements, but not for every number of matrices
+    growing,   ///< the same, but for many matrices it needs more space
     by_place,  ///< adds up odd columns of the output the other way round
+    idle,      ///< writes nothing
     by_batch,  ///< adds up the other way round where there are more matrices than one
-    picky,     ///< not for every number of matrices
-    idle,      ///< writes zeros
     straight,  ///< in the order of the elements
     straight2, ///< the same
     count
 };
 
-bool splits(std::uint64_t a) { return a == std::uint64_t(algorithm::split); }
+constexpr std::size_t little_space = std::size_t(1) << 20, much_space = std::size_t(64) << 20;
 
 struct bfloat16_bits {
     std::uint16_t bits;
@@ -61,6 +63,8 @@ struct product {
 
     template <class T>
     void run() const {
+        if (by == algorithm::idle)
+            return;
         bool const tf32 = operation.compute == CUBLAS_COMPUTE_32F_FAST_TF32;
         auto const n = depth();
         std::vector<float> left(d.rows * n), right(n), other(n);
@@ -82,11 +86,16 @@ struct product {
                 for (std::size_t r = 0; r < d.rows; ++r) {
                     float sum = 0;
                     float const* const x = left.data() + r * n;
-                    if (by != algorithm::idle)
-                        for (std::size_t k = 0; k < n; ++k) {
-                            auto const i = turned ? n - 1 - k : k;
-                            sum += x[i] * right[i];
-                        }
+                    for (std::size_t k = 0; k < n; ++k) {
+                        auto const i = turned ? n - 1 - k : k;
+                        sum += x[i] * right[i];
+                    }
+                    if (by == algorithm::split) {
+                        float halves[2] = {};
+                        for (std::size_t k = 0; k < n; ++k)
+                            halves[k % 2] += x[k] * right[k];
+                        sum = halves[0] + halves[1];
+                    }
                     out[c * std::size_t(d.leading) + r] = sum;
                 }
             }
@@ -135,6 +144,8 @@ char const* cublasLtGetStatusName(cublasStatus_t status) {
         return "CUBLAS_STATUS_ALLOC_FAILED";
     case CUBLAS_STATUS_INVALID_VALUE:
         return "CUBLAS_STATUS_INVALID_VALUE";
+    case CUBLAS_STATUS_ARCH_MISMATCH:
+        return "CUBLAS_STATUS_ARCH_MISMATCH";
     case CUBLAS_STATUS_EXECUTION_FAILED:
         return "CUBLAS_STATUS_EXECUTION_FAILED";
     case CUBLAS_STATUS_NOT_SUPPORTED:
@@ -198,12 +209,14 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDe
         return status;
     *count = 0;
     for (std::uint64_t i = 0; i < std::uint64_t(algorithm::count) && *count < most; ++i) {
-        if (splits(i) && wishes->reductions == CUBLASLT_REDUCTION_SCHEME_NONE)
+        auto const by = algorithm(i);
+        if ((by == algorithm::split && wishes->reductions == CUBLASLT_REDUCTION_SCHEME_NONE) ||
+            wishes->space < (by == algorithm::large ? much_space : little_space))
             continue;
-        results[(*count)++] = {{{i, wishes->alignment[0]}},
-                               std::size_t(1) << 20,
-                               algorithm(i) == algorithm::refused ? CUBLAS_STATUS_NOT_SUPPORTED
-                                                                  : CUBLAS_STATUS_SUCCESS};
+        auto const* const aligned = wishes->alignment;
+        results[(*count)++] = {{{i, aligned[0], aligned[1], aligned[2], aligned[3]}},
+                               by == algorithm::large ? much_space : little_space,
+                               by == algorithm::refused ? CUBLAS_STATUS_NOT_SUPPORTED : CUBLAS_STATUS_SUCCESS};
     }
     return CUBLAS_STATUS_SUCCESS;
 }
@@ -215,10 +228,11 @@ cublasStatus_t cublasLtMatmulAlgoCheck(cublasLtHandle_t, cublasLtMatmulDesc_t op
         return static_cast<cublasStatus_t>(status);
     if (auto const status = check(*operation, *a, *b, *c, *d); status != CUBLAS_STATUS_SUCCESS)
         return status;
-    if (algorithm(algo->data[0]) == algorithm::refused ||
-        (algorithm(algo->data[0]) == algorithm::picky && d->batch == 13))
+    auto const by = algorithm(algo->data[0]);
+    if (by == algorithm::refused || (by == algorithm::straight0 && d->batch == 13))
         return CUBLAS_STATUS_NOT_SUPPORTED;
-    *result = {*algo, std::size_t(1) << 20, CUBLAS_STATUS_SUCCESS};
+    *result = {*algo, by == algorithm::large || (by == algorithm::growing && d->batch > 14) ? much_space : little_space,
+               CUBLAS_STATUS_SUCCESS};
     return CUBLAS_STATUS_SUCCESS;
 }
 
@@ -237,10 +251,15 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t operation, 
     require(memory::holds(from_a, bytes_of(*a)) && memory::holds(from_b, bytes_of(*b)) &&
                 memory::holds(to, bytes_of(*d)),
             "matrices that go beyond their memory");
-    require(memory::holds(space, space_bytes) && space_bytes >= std::size_t(1) << 20, "too little space to work in");
-    for (auto const* p : {from_a, from_b, static_cast<void const*>(to)})
-        require(reinterpret_cast<std::uintptr_t>(p) % algo->data[1] == 0,
+    require(memory::holds(space, space_bytes) && space_bytes >= little_space, "too little space to work in");
+    auto const require_aligned = [&](void const* p, std::size_t of) {
+        require(reinterpret_cast<std::uintptr_t>(p) % algo->data[of] == 0,
                 "memory that is not aligned as the algorithm was asked for");
+    };
+    require_aligned(from_a, 1);
+    require_aligned(from_b, 2);
+    require_aligned(from_c, 3);
+    require_aligned(to, 4);
     product const work{*operation, *a, *b, *d, from_a, from_b, to, algorithm(algo->data[0])};
     stream->add([work, bf16 = a->type == CUDA_R_16BF] { bf16 ? work.run<bfloat16_bits>() : work.run<float>(); });
     return CUBLAS_STATUS_SUCCESS;

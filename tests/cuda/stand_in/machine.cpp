@@ -53,15 +53,16 @@ void stream::run_until(std::uint64_t count) {
 namespace memory {
 namespace {
 
-/// Pieces of one stretch of addresses, each with a margin behind it that nobody may write to.
+/// Pieces of one stretch of addresses, each with a margin behind it that nobody may write to, and who reads it gets
+/// NaN.
 struct pool {
-    static constexpr std::size_t size = std::size_t(1) << 36, margin = 256;
-    static constexpr std::size_t large = std::size_t(1) << 20; ///< pages that are there cost time at each `reach`
-    static constexpr unsigned char untouched = 0xa5;
+    static constexpr std::size_t size = std::size_t(1) << 36, least_margin = 256;
+    static constexpr int none = 0xff; ///< the bytes of what was not written: NaN, in floating point of any size
 
     struct piece {
         std::size_t bytes, whole;
         bool freed;
+        std::size_t margin() const { return std::min<std::size_t>(whole - bytes, 4096); }
     };
 
     static pool& one() {
@@ -123,7 +124,7 @@ void forget_most() { pool::one().most = pool::one().used; }
 
 void* allocate(std::size_t bytes, bool from_pool) {
     auto& all = pool::one();
-    auto const whole = std::bit_ceil(bytes + pool::margin); // few sizes, so that few addresses are taken
+    auto const whole = std::bit_ceil(bytes + pool::least_margin); // few sizes, so that few addresses are taken
     auto& kept = all.kept[whole];
     std::byte* p = nullptr;
     if (!kept.empty()) {
@@ -140,11 +141,10 @@ void* allocate(std::size_t bytes, bool from_pool) {
         if (all.open)
             all.let_reach(true);
     }
-    if (from_pool)
-        std::memset(all.own(p), 0xff, bytes);
-    std::memset(all.own(p) + bytes, pool::untouched, pool::margin);
-    all.pieces[p] = {bytes, whole, false};
+    auto& made = all.pieces[p] = {bytes, whole, false};
+    std::memset(all.own(p) + bytes, pool::none, made.margin());
     if (from_pool) {
+        std::memset(all.own(p), pool::none, bytes);
         all.used += bytes;
         all.most = std::max(all.most, all.used);
     }
@@ -160,15 +160,13 @@ void release(void* p, stream& after) {
     all.used -= at->second.bytes;
     after.add([p = at->first] {
         auto& of = pool::one();
-        auto const [bytes, whole, freed] = of.pieces.at(p);
+        auto const freed = of.pieces.at(p);
         auto* const own = of.own(p);
-        if (std::any_of(own + bytes, own + bytes + pool::margin,
-                        [](std::byte b) { return b != std::byte(pool::untouched); }))
-            undefined("something wrote behind the end of " + std::to_string(bytes) + " bytes");
-        if (whole < pool::large)
-            std::memset(own, 0xff, bytes);
-        else
-            madvise(own, whole, MADV_REMOVE);
+        auto* const end = own + freed.bytes;
+        if (std::any_of(end, end + freed.margin(), [](std::byte b) { return b != std::byte(pool::none); }))
+            undefined("something wrote behind the end of " + std::to_string(freed.bytes) + " bytes");
+        std::memset(own, pool::none, freed.bytes);
+        auto const whole = freed.whole;
         of.pieces.erase(p);
         of.kept[whole].push_back(p);
     });

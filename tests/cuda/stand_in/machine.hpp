@@ -3,10 +3,10 @@
 // A stand-in for a GPU: streams whose work is done as late as CUDA allows, blocks whose threads wait for each other,
 // and memory that the host can't reach. cuda_runtime.h and cublasLt.h beside it are the part of CUDA's interface that
 // engraft calls, in its own words, so that an ordinary compiler makes an ordinary program of a .cu source. It ends the
-// program, with a sentence, at what a GPU would leave undefined.
+// program, with a sentence, at much of what a GPU would leave undefined.
 //
-// What it can't show: races between threads that no barrier parts (compute-sanitizer does), what nvcc makes of the
-// source, and the numbers of cuBLASLt's own kernels.
+// What it can't show: races between threads that no barrier parts and kernels that read the host's memory
+// (compute-sanitizer shows both), what nvcc makes of the source, and the numbers of cuBLASLt's own kernels.
 
 #include <cstddef>
 #include <cstdint>

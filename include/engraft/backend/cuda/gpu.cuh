@@ -32,8 +32,10 @@ namespace detail {
     throw cuda_error({call, " at ", file.substr(file.rfind('/') + 1), ":", line, " failed with ", name, ": ", text});
 }
 inline void require_cuda(cudaError_t status, std::string_view call, char const* file, int line) {
-    if (status != cudaSuccess)
-        cuda_failed(call, file, line, cudaGetErrorName(status), cudaGetErrorString(status));
+    if (status == cudaSuccess)
+        return;
+    cudaGetLastError(); // it is reported here, and not to whom asks next
+    cuda_failed(call, file, line, cudaGetErrorName(status), cudaGetErrorString(status));
 }
 inline void require_cuda(cublasStatus_t status, std::string_view call, char const* file, int line) {
     if (status != CUBLAS_STATUS_SUCCESS)

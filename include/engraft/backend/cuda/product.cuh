@@ -19,7 +19,7 @@
 #include <utility>
 #include <vector>
 
-#include <engraft/backend/cuda/kernels/arithmetic.hpp>
+#include <engraft/backend/cuda/kernels/elements.hpp>
 #include <engraft/backend/cuda/launch.cuh>
 #include <engraft/core/numeric.hpp>
 #include <engraft/core/random.hpp>
@@ -47,9 +47,10 @@ struct blas_types {
         std::is_same_v<Numbers, tf32> ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
 };
 
-/// Whether cuBLASLt has what it was asked for; throws what fails otherwise.
+/// Whether an algorithm can do a product; throws what fails otherwise.
 inline bool is_supported(cublasStatus_t status, char const* call, int line) {
-    if (status == CUBLAS_STATUS_NOT_SUPPORTED || status == CUBLAS_STATUS_INVALID_VALUE)
+    if (status == CUBLAS_STATUS_NOT_SUPPORTED || status == CUBLAS_STATUS_INVALID_VALUE ||
+        status == CUBLAS_STATUS_ARCH_MISMATCH)
         return false;
     require_cuda(status, call, __FILE__, line);
     return true;
@@ -142,8 +143,9 @@ std::vector<cublasLtMatmulAlgo_t> offered_algorithms(blas_shape const& shape) {
     auto const status = cublasLtMatmulAlgoGetHeuristic(gpu::one().blas(), &call.operation, &call.weight, &call.input,
                                                        &call.output, &call.output, &wishes, 32, results, &count);
     std::vector<cublasLtMatmulAlgo_t> offered;
-    if (!is_supported(status, "cublasLtMatmulAlgoGetHeuristic", __LINE__))
+    if (status == CUBLAS_STATUS_NOT_SUPPORTED)
         return offered;
+    require_cuda(status, "cublasLtMatmulAlgoGetHeuristic", __FILE__, __LINE__);
     for (int i = 0; i < count; ++i)
         if (results[i].state == CUBLAS_STATUS_SUCCESS)
             offered.push_back(results[i].algo);
@@ -222,6 +224,8 @@ private:
     bool same(input const& in, cublasLtMatmulAlgo_t const& algorithm, std::vector<std::vector<float>>& found) {
         auto const width = shape_.width_out();
         blas_call<Numbers> call(shape_, in.panels);
+        // NaN: what an algorithm does not write must not be what another one has left.
+        ENGRAFT_CUDA(cudaMemsetAsync(out_.data(), 0xff, out_.size() * sizeof(float), gpu::one().stream()));
         auto const status = call.run(out_.data(), in.rows.data(), weight_.data(), algorithm);
         if (!is_supported(status, "cublasLtMatmul", __LINE__))
             return false;
