@@ -152,12 +152,6 @@ cudaError_t malloc_of_host(void** p, std::size_t bytes) {
     return cudaSuccess;
 }
 
-cudaError_t cudaMemsetAsync(void* to, int value, std::size_t bytes, cudaStream_t stream) {
-    require_stream(stream);
-    require(memory::holds(to, bytes), "memory is set that was not, or is no longer, allocated");
-    stream->add([=] { std::memset(to, value, bytes); });
-    return cudaSuccess;
-}
 cudaError_t cudaMemcpyAsync(void* to, void const* from, std::size_t bytes, cudaMemcpyKind kind, cudaStream_t stream) {
     require_stream(stream);
     bool const up = kind == cudaMemcpyHostToDevice;
