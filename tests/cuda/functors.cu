@@ -1,4 +1,5 @@
-// Functors as kernels call them: with MARKED as ENGRAFT_HOST_DEVICE nvcc takes this source, with nothing it must not.
+// Functors as kernels call them, those that are asked for: with MARKED as ENGRAFT_HOST_DEVICE nvcc takes this source, with
+// nothing it must not.
 #include <engraft/backend/cuda/adjoint.cuh>
 #include <engraft/backend/cuda/cuda.cuh>
 
@@ -11,14 +12,16 @@ struct doubled {
     MARKED void operator()(auto row) const { row *= 2; }
 };
 void edit(backend const& b, float* x, backend::slices const& list) { b.edit_slices(x, 1, list, doubled{}); }
+#endif
 
-#elif defined(WHEN)
+#if defined(WHEN)
 struct is_positive {
     MARKED bool operator()(auto row) const { return row[0] > 0; }
 };
 void choose(backend const& b, float const* x, backend::slices const& list) { b.select_slices(x, 1, list, is_positive{}); }
+#endif
 
-#elif defined(DERIVATIVE)
+#if defined(DERIVATIVE)
 struct doubled_back {
     MARKED void derivative(auto dx, auto) const { dx *= 2; }
 };
