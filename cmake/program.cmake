@@ -23,8 +23,10 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # GCC looks through all that it has read, precompiled headers too, whenever it has grown by some: a tenth of its time.
     target_compile_options(engraft_program INTERFACE $<$<COMPILE_LANGUAGE:CXX>:--param=ggc-min-heapsize=1000000>)
 endif()
+set(ENGRAFT_CUDA_HOST_OPTIONS)
 if(NOT CMAKE_CUDA_HOST_COMPILER AND NOT DEFINED ENV{CUDAHOSTCXX} AND NOT DEFINED ENV{NVCC_CCBIN}) # nvcc takes GCC then
-    target_compile_options(engraft_program INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=--param=ggc-min-heapsize=1000000>)
+    set(ENGRAFT_CUDA_HOST_OPTIONS -Xcompiler=--param=ggc-min-heapsize=1000000)
+    target_compile_options(engraft_program INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:${ENGRAFT_CUDA_HOST_OPTIONS}>)
 endif()
 
 if(ENGRAFT_NATIVE)
