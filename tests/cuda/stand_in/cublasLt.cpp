@@ -67,7 +67,7 @@ struct product {
             return;
         bool const tf32 = operation.compute == CUBLAS_COMPUTE_32F_FAST_TF32;
         auto const n = depth();
-        std::vector<float> left(d.rows * n), right(n), other(n);
+        std::vector<float> left(d.rows * n), right(n);
         for (std::int32_t m = 0; m < d.batch; ++m) {
             T const* const of_a = static_cast<T const*>(from_a) + m * a.stride;
             T const* const of_b = static_cast<T const*>(from_b) + m * b.stride;

@@ -356,8 +356,8 @@ private:
     std::vector<std::size_t> idle_;
 };
 
-std::map<std::string, std::pair<int, int>, std::less<>>& failures() { // of a function: status, times
-    static std::map<std::string, std::pair<int, int>, std::less<>> the;
+std::map<std::string, int, std::less<>>& failures() { // the status of a function's next call
+    static std::map<std::string, int, std::less<>> the;
     return the;
 }
 
@@ -382,14 +382,11 @@ std::uint64_t exchange_in_warp(unsigned lanes, std::uint64_t sent, unsigned apar
     return crew::one().exchange(lanes, sent, apart);
 }
 
-void let_fail(std::string const& function, int status, int times) { failures()[function] = {status, times}; }
+void let_fail(std::string const& function, int status) { failures()[function] = status; }
 
 int failing(char const* function) {
     auto const at = failures().find(std::string_view(function));
-    if (at == failures().end() || at->second.second == 0)
-        return 0;
-    --at->second.second;
-    return at->second.first;
+    return at == failures().end() ? 0 : std::exchange(at->second, 0);
 }
 
 } // namespace stand_in

@@ -86,9 +86,9 @@ void wait_for_block();
 /// What the lane beside has sent, when all lanes of the warp are here: `apart` is added to the lane, without carrying.
 std::uint64_t exchange_in_warp(unsigned lanes, std::uint64_t sent, unsigned apart);
 
-/// Lets the next calls of a function fail with a status, of cudaError_t or cublasStatus_t.
-void let_fail(std::string const& function, int status, int times = 1);
-/// The status to fail with, or 0.
+/// Lets the next call of a function fail with a status, of cudaError_t or cublasStatus_t.
+void let_fail(std::string const& function, int status);
+/// The status to fail with, once, or 0.
 int failing(char const* function);
 
 } // namespace stand_in
