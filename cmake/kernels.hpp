@@ -16,7 +16,6 @@
 namespace engraft {
 
 ENGRAFT_KERNELS template class host_slices<cpu<fp32>, float>;
-ENGRAFT_KERNELS template class cpu_attention<cpu<fp32>, float>;
 ENGRAFT_KERNELS template class cpu<fp32>;
 ENGRAFT_KERNELS template class host_adjoint_slices<float>;
 ENGRAFT_KERNELS template class adjoints<cpu<fp32>>;

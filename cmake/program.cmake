@@ -1,14 +1,10 @@
 # engraft_program: what the project's own programs (tests, examples, benchmarks) add to the library.
-# Nothing of this reaches users: warnings are for us, and a processor's instructions are the user's choice.
-include(CheckCXXCompilerFlag)
+# Nothing of this reaches users: warnings are for us.
 
 add_library(engraft_program INTERFACE)
 target_link_libraries(engraft_program INTERFACE engraft::engraft)
 
 set(ENGRAFT_WARNINGS -Wall -Wextra -Wpedantic -Wshadow)
-if(NOT OpenMP_CXX_FOUND)
-    list(APPEND ENGRAFT_WARNINGS -Wno-unknown-pragmas) # `#pragma omp` is then meant to be skipped
-endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND "${CMAKE_CXX_FLAGS} ${CMAKE_CXX_FLAGS_DEBUG}" MATCHES "-fsanitize=")
     # GCC says of this warning that sanitizers make it wrong more often; it is, in <regex> and <functional>.
     list(APPEND ENGRAFT_WARNINGS -Wno-maybe-uninitialized)
@@ -27,13 +23,6 @@ set(ENGRAFT_CUDA_HOST_OPTIONS)
 if(NOT CMAKE_CUDA_HOST_COMPILER AND NOT DEFINED ENV{CUDAHOSTCXX} AND NOT DEFINED ENV{NVCC_CCBIN}) # nvcc takes GCC then
     set(ENGRAFT_CUDA_HOST_OPTIONS -Xcompiler=--param=ggc-min-heapsize=1000000)
     target_compile_options(engraft_program INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:${ENGRAFT_CUDA_HOST_OPTIONS}>)
-endif()
-
-if(ENGRAFT_NATIVE)
-    check_cxx_compiler_flag(-march=native ENGRAFT_HAS_NATIVE)
-    if(ENGRAFT_HAS_NATIVE)
-        target_compile_options(engraft_program INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-march=native>)
-    endif()
 endif()
 
 # What the backends of the host compute, once: programs that include kernels.hpp link it. The preset long does without, as

@@ -6,7 +6,12 @@
 #define ENGRAFT_COMPILED
 #endif
 
-#include <engraft/backend/cpu/source/tile.ipp>
+#include <engraft/backend/cpu/source/adjoint_attention.ipp>
+#include <engraft/backend/cpu/source/attention.ipp>
+#include <engraft/backend/cpu/source/kernels.ipp>
+#include <engraft/backend/cpu/source/parallel.ipp>
+#include <engraft/backend/cpu/source/product.ipp>
+#include <engraft/backend/cpu/source/product_back.ipp>
 #include <engraft/circuit/source/chosen_heads.ipp>
 #include <engraft/circuit/source/circuit.ipp>
 #include <engraft/circuit/source/completeness.ipp>
@@ -32,13 +37,6 @@
 #include <engraft/run/source/sweep_result.ipp>
 #include <engraft/task/source/boxes.ipp>
 #include <engraft/task/source/desiderata.ipp>
-
-namespace engraft::detail {
-
-template tile_set<float> const& tiles<float>();
-template tile_set<double> const& tiles<double>();
-
-} // namespace engraft::detail
 
 // See core/linkage.hpp.
 #ifdef __ELF__

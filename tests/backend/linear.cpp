@@ -5,7 +5,7 @@
 
 #include <engraft/backend/adapted.hpp>
 #include <engraft/backend/cpu/adjoint.hpp>
-#include <engraft/backend/cpu/source/tile.ipp>
+#include <engraft/backend/cpu/kernels.hpp>
 #include <engraft/backend/reference/reference.hpp>
 #include <engraft/core/random.hpp>
 
@@ -78,11 +78,11 @@ TEST_CASE("a linear map with a bias is the reference's to fp32 rounding") {
 }
 
 TEST_CASE("tiles of every instruction set that this processor has make each number by one chain of additions") {
-    constexpr std::size_t most = 6, inputs = 37, panels = 4, wide = 16 * panels;
+    constexpr std::size_t most = eg::detail::tile_set::most_rows, inputs = 37, panels = 4, wide = 16 * panels;
     auto const in = random_table(1, most, inputs), w = random_table(2, wide, inputs);
-    eg::detail::packed_matrix<float> const packed(random_table(2, wide, inputs), 1);
-    auto const check = [&](eg::detail::tile_set<float> const& tiles, double tolerance) {
-        for (std::size_t rows = 1; rows <= most; ++rows)
+    eg::detail::packed_matrix const packed(random_table(2, wide, inputs), 1);
+    auto const check = [&](eg::detail::tile_set const& tiles, double tolerance) {
+        for (std::size_t rows = 1; rows <= tiles.rows; ++rows)
             for (bool single : {true, false})
                 for (bool go_on : {true, false}) {
                     std::size_t const columns = 16 * (single ? 1 : tiles.panels);
@@ -95,20 +95,17 @@ TEST_CASE("tiles of every instruction set that this processor has make each numb
                             expected[r * wide + c] = sum;
                         }
                     (single ? tiles.single
-                            : tiles.wide)[rows - 1]({in.data() + 3, inputs, packed.at(0, 3), packed.panel_size(),
+                            : tiles.wide)[rows - 1]({in.data() + 3, inputs, 1, packed.at(0, 3), 16, packed.panel_size(),
                                                      inputs - 3, out.data(), wide, go_on});
                     INFO(rows << " rows, " << columns << " columns, begun " << go_on);
                     for (std::size_t i = 0; i < out.size(); ++i)
                         REQUIRE(std::abs(double(out[i]) - double(expected[i])) <= tolerance);
                 }
     };
-    check(eg::detail::portable_tiles<float>::all, 1e-6); // fused or not, as the compiler is told
-#if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-        check(eg::detail::avx2_tiles, 0);
-    if (__builtin_cpu_supports("avx512f"))
-        check(eg::detail::avx512_tiles, 0);
-#endif
+    auto const all = eg::detail::all_kernels();
+    check(all[0]->tiles, 1e-6); // fused or not, as the compiler is told
+    for (auto const* set : all.subspan(1))
+        check(set->tiles, 0);
 }
 
 TEST_CASE("single entries, rows of weights, and heads' shares of a product are those of the product, to the bit") {
@@ -142,7 +139,7 @@ TEST_CASE("single entries, rows of weights, and heads' shares of a product are t
     auto const first = product(backend, x, 0, rows, plain);
     std::vector<float> sum(rows * out);
     for (std::size_t h = 0; h < heads; ++h)
-        eg::detail::multiply<float>(2, {sum.data(), rows, out, out},
+        eg::detail::multiply(2, {sum.data(), rows, out, out},
                                     as_matrix(x).column_range(h * in / heads, in / heads), plain.weight,
                                     {.first_input = h * in / heads, .add = h > 0});
     CHECK(sum == first);

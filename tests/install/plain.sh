@@ -1,10 +1,9 @@
 #!/bin/sh
 # Compiles the consumer's program without CMake and runs it: by the commands that README.md shows; and, of both, with all of
 # engraft in headers, too, and optimised, so that it computes and does not only refuse.
-# usage: plain.sh ROOT WORK COMPILER openmp|one_thread compiled|both
+# usage: plain.sh ROOT WORK COMPILER compiled|both
 set -eu
 root=$1 work=$2 compiler=$3
-[ "$4" = openmp ] && threads=-fopenmp || threads=
 
 rm -rf "$work"
 mkdir -p "$work"
@@ -13,7 +12,7 @@ source=$root/tests/install/consumer/main.cpp
 build() { # build PROGRAM ARGUMENT...
     program=$1
     shift
-    "$compiler" -std=c++20 $threads -I"$root/include" "$@" -lpcre2-8 -lutf8proc -o "$work/$program"
+    "$compiler" -std=c++20 -pthread -I"$root/include" "$@" -lpcre2-8 -lutf8proc -o "$work/$program"
     code=0
     said=$("$work/$program" "$work/nowhere" 2>&1) || code=$?
     case $code:$said in
@@ -28,11 +27,11 @@ compute() { # compute PROGRAM
     "$work/$1" "$root/examples/pair" | tee "$work/$1.txt"
     grep -q '^accuracy of base: 0\.' "$work/$1.txt"
 }
-[ "$5" = both ] && optimised=-O1 || optimised=-O0
+[ "$4" = both ] && optimised=-O1 || optimised=-O0
 (cd "$work" && "$compiler" -std=c++20 $optimised -DENGRAFT_COMPILED -I"$root/include" -c "$root/include/engraft/engraft.cpp" \
     "$root/include/engraft/io/source/io.cpp")
 build compiled $optimised -DENGRAFT_COMPILED "$source" "$work/engraft.o" "$work/io.o"
-if [ "$5" = both ]; then
+if [ "$4" = both ]; then
     build in_headers $optimised "$source"
     compute in_headers
     compute compiled

@@ -79,7 +79,7 @@ public:
         return upload<host_memory>(chosen);
     }
 
-private:
+protected:
     template <class Task>
     void each(slices const& list, Task const& task) const {
         std::size_t const width = list.size() > 0 ? list.data()[0].width : 0;

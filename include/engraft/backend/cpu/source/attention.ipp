@@ -1,0 +1,261 @@
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include <engraft/backend/cpu/attention.hpp>
+#include <engraft/backend/cpu/kernels.hpp>
+#include <engraft/backend/cpu/parallel.hpp>
+#include <engraft/backend/cpu/source/attention_block.ipp>
+#include <engraft/core/linkage.hpp>
+
+namespace engraft::detail {
+
+inline head_rows rows_of_head(matrix<float const> const& all, std::size_t first_row, std::size_t head,
+                              std::size_t width) {
+    return {all.data + first_row * all.stride + head * width, all.stride};
+}
+
+inline block_attention attention_of(attention_inputs const& of, std::size_t example, std::size_t kv) {
+    auto const width = of.shape.width, begin = of.rows.begin(example);
+    return {of.shape,
+            {.clean = rows_of_head(of.keys, begin, kv, width), .width = width},
+            {.clean = rows_of_head(of.values, begin, kv, width), .width = width}};
+}
+
+/// The lanes [first, first + 32) of an example's key/value head: its rows behind one another, each with its query heads;
+/// there are `all`.
+inline lane_block lanes_of(attention_inputs const& of, std::size_t example, std::size_t kv, std::size_t first,
+                           std::size_t all) {
+    auto const group = of.shape.group();
+    lane_block lanes;
+    for (std::size_t f = first; f < std::min(first + lane_block::most, all); ++f) {
+        auto const position = f / group, head = kv * group + f % group, row = of.rows.begin(example) + position;
+        lanes.add(of.queries.data + row * of.queries.stride + head * of.shape.width, row, head,
+                  of.shape.first_visible(position), position);
+    }
+    lanes.close();
+    return lanes;
+}
+
+/// task(example, key/value head, lanes) for all of a batch, on several threads; long lines first.
+template <class Task>
+void each_block(int threads, attention_inputs const& of, Task const& task) {
+    struct part {
+        std::uint32_t example, kv, first;
+    };
+    std::vector<part> parts;
+    for (std::size_t e = 0; e < of.rows.examples(); ++e)
+        for (std::size_t first = 0; first < of.rows.length(e) * of.shape.group(); first += lane_block::most)
+            for (std::size_t kv = 0; kv < of.shape.kv_heads; ++kv)
+                parts.push_back({static_cast<std::uint32_t>(e), static_cast<std::uint32_t>(kv),
+                                 static_cast<std::uint32_t>(first)});
+    parallel_for(threads, parts.size(), [&](std::size_t i) {
+        auto const& p = parts[parts.size() - 1 - i];
+        task(p.example, p.kv, lanes_of(of, p.example, p.kv, p.first, of.rows.length(p.example) * of.shape.group()));
+    });
+}
+
+/// Each lane's sums to its row and head of `out`.
+inline void put_lanes(matrix<float> out, float const* sums, lane_block const& lanes, std::size_t width,
+                      std::size_t padded) {
+    for (std::size_t l = 0; l < lanes.count; ++l)
+        std::copy_n(sums + l * padded, width, out.data + lanes.row[l] * out.stride + lanes.head[l] * width);
+}
+
+ENGRAFT_BODY std::size_t pattern_begin(ragged const& rows, attention_shape const& shape, std::size_t example) {
+    std::size_t begin = 0;
+    for (std::size_t e = 0; e < example; ++e)
+        begin += shape.heads * rows.length(e) * rows.length(e);
+    return begin;
+}
+
+ENGRAFT_BODY void attend(int threads, matrix<float> out, attention_inputs const& of) {
+    each_block(threads, of, [&](std::size_t e, std::size_t kv, lane_block const& lanes) {
+        auto const block = attention_of(of, e, kv);
+        put_lanes(out, block.mix(block.pattern(lanes), lanes, block.values()), lanes, of.shape.width,
+                  block.values().padded());
+    });
+}
+
+/// Lines of keys out of what stands key by key; hidden ones where no lane of the block sees a key.
+inline void put_line(float* line, std::size_t size, float const* scores, lane_block const& lanes, std::size_t lane) {
+    constexpr float hidden = -std::numeric_limits<float>::infinity();
+    auto const begin = lanes.begin(), end = lanes.end();
+    std::fill(line, line + begin, hidden);
+    for (std::size_t j = begin; j < end; ++j)
+        line[j] = scores[j * lane_block::most + lane];
+    std::fill(line + end, line + size, hidden);
+}
+
+ENGRAFT_BODY void make_scores(int threads, float* pattern, attention_inputs const& of) {
+    each_block(threads, of, [&](std::size_t e, std::size_t kv, lane_block const& lanes) {
+        auto const scores = attention_of(of, e, kv).make_scores(lanes);
+        auto const n = of.rows.length(e);
+        auto const first = pattern + pattern_begin(of.rows, of.shape, e);
+        for (std::size_t l = 0; l < lanes.count; ++l)
+            put_line(first + (lanes.head[l] * n + lanes.row[l] - of.rows.begin(e)) * n, n, scores, lanes, l);
+    });
+}
+
+/// sums[r] += weights[r] times rows, for lines of weights that may be of any rows; [count][padded width].
+inline void mix_lines(float* sums, std::size_t wide, float const* weights, std::size_t stride, std::size_t count,
+                      head_rows const& rows, std::size_t keys) {
+    constexpr std::size_t some = 128;
+    for (std::size_t j = 0; j < keys; j += some)
+        multiply_tiles({.in = weights + j,
+                        .in_stride = stride,
+                        .in_step = 1,
+                        .weights = rows.at(j),
+                        .weight_step = rows.stride,
+                        .panel_step = 16,
+                        .depth = std::min(some, keys - j),
+                        .out = sums,
+                        .out_stride = wide,
+                        .go_on = true},
+                       count, wide / 16);
+}
+
+/// Rows as whole panels in a vector, or themselves.
+inline head_rows whole_panels(head_rows const& from, std::size_t count, std::size_t width, std::vector<float>& copy) {
+    auto const wide = (width + 15) / 16 * 16;
+    if (wide == width)
+        return from;
+    copy.assign(count * wide, 0.0f);
+    for (std::size_t r = 0; r < count; ++r)
+        std::copy_n(from.at(r), width, copy.data() + r * wide);
+    return {copy.data(), wide};
+}
+
+ENGRAFT_BODY void mix_pattern(int threads, matrix<float> out, float const* pattern, attention_inputs const& of) {
+    auto const width = of.shape.width, wide = (width + 15) / 16 * 16;
+    parallel_for(threads, of.rows.examples() * of.shape.heads, [&](std::size_t i) {
+        auto const e = i / of.shape.heads, head = i % of.shape.heads, n = of.rows.length(e);
+        std::vector<float> copy, sums(n * wide);
+        auto const rows = whole_panels(rows_of_head(of.values, of.rows.begin(e), head / of.shape.group(), width), n,
+                                       width, copy);
+        mix_lines(sums.data(), wide, pattern + pattern_begin(of.rows, of.shape, e) + head * n * n, n, n, rows, n);
+        for (std::size_t s = 0; s < n; ++s)
+            std::copy_n(sums.data() + s * wide, width, out.data + (of.rows.begin(e) + s) * out.stride + head * width);
+    });
+}
+
+ENGRAFT_BODY void softmax_lines(int threads, matrix<float> lines) {
+    parallel_for(threads, (lines.rows + 15) / 16, [&](std::size_t i) {
+        auto const count = std::min<std::size_t>(16, lines.rows - 16 * i);
+        std::array<float const*, 16> from{};
+        for (std::size_t l = 0; l < count; ++l)
+            from[l] = lines.data + (16 * i + l) * lines.stride;
+        auto const turned = block_memory::room(block_memory::of_this_thread().scores, lines.columns * 16);
+        kernels().turn(turned, 16, from.data(), count, lines.columns);
+        kernels().softmax(turned, 16, 0, lines.columns);
+        for (std::size_t l = 0; l < count; ++l)
+            for (std::size_t j = 0; j < lines.columns; ++j)
+                lines.data[(16 * i + l) * lines.stride + j] = turned[j * 16 + l];
+    });
+}
+
+ENGRAFT_BODY void softmax_pattern(int threads, float* pattern, attention_shape const& shape, ragged const& rows) {
+    for (std::size_t e = 0; e < rows.examples(); ++e) {
+        auto const n = rows.length(e);
+        softmax_lines(threads, {pattern + pattern_begin(rows, shape, e), shape.heads * n, n, n});
+    }
+}
+
+/// `count` lanes of a key/value head from one of a queried row's on.
+inline lane_block lanes_beside(beside_inputs const& of, std::size_t kv, std::size_t row, std::size_t head,
+                               std::size_t count) {
+    auto const& shape = of.clean.shape;
+    auto const& queries = of.clean.queries;
+    lane_block lanes;
+    for (std::size_t f = head; f < head + count; ++f) {
+        auto const& r = of.queried[row + f / shape.group()];
+        auto const h = kv * shape.group() + f % shape.group();
+        lanes.add(queries.data + r.query * queries.stride + h * shape.width, r.out, h, shape.first_visible(r.position),
+                  r.position, {r.own_first, r.own_count});
+    }
+    lanes.close();
+    return lanes;
+}
+
+inline block_attention attention_beside(beside_inputs const& of, std::size_t example, std::size_t kv) {
+    auto const width = of.clean.shape.width, begin = of.clean.rows.begin(example);
+    auto const seen = [&](matrix<float const> const& clean, matrix<float const> const& own) {
+        return seen_rows{.clean = rows_of_head(clean, begin, kv, width),
+                         .own = rows_of_head(own, 0, kv, width),
+                         .own_positions = of.own_positions.data(),
+                         .width = width};
+    };
+    return {of.clean.shape, seen(of.clean.keys, of.own_keys), seen(of.clean.values, of.own_values)};
+}
+
+/// task(attention, lanes, number in `queried` of the first one's row, its head in the group) for blocks of rows of one
+/// example each.
+template <class Task>
+void each_block_beside(int threads, beside_inputs const& of, Task const& task) {
+    auto const& shape = of.clean.shape;
+    auto const group = shape.group();
+    struct part {
+        std::size_t row, head, lanes; ///< of the first lane, and how many
+    };
+    std::vector<part> parts;
+    for (std::size_t i = 0, next; i < of.queried.size(); i = next) {
+        for (next = i + 1; next < of.queried.size() && of.queried[next].example == of.queried[i].example;)
+            ++next;
+        for (std::size_t f = 0, all = (next - i) * group; f < all; f += lane_block::most)
+            parts.push_back({i + f / group, f % group, std::min(lane_block::most, all - f)});
+    }
+    parallel_for(threads, parts.size() * shape.kv_heads, [&](std::size_t p) {
+        auto const& part = parts[p / shape.kv_heads];
+        auto const kv = p % shape.kv_heads;
+        task(attention_beside(of, of.queried[part.row].example, kv),
+             lanes_beside(of, kv, part.row, part.head, part.lanes), part.row, part.head);
+    });
+}
+
+ENGRAFT_BODY void attend_rows(int threads, matrix<float> out, beside_inputs const& of) {
+    each_block_beside(threads, of, [&](block_attention const& block, lane_block const& lanes, std::size_t,
+                                       std::size_t) {
+        put_lanes(out, block.mix(block.pattern(lanes), lanes, block.values()), lanes, block.values().width,
+                  block.values().padded());
+    });
+}
+
+ENGRAFT_BODY void make_score_rows(int threads, matrix<float> lines, beside_inputs const& of) {
+    auto const& shape = of.clean.shape;
+    each_block_beside(threads, of, [&](block_attention const& block, lane_block const& lanes, std::size_t row,
+                                       std::size_t head) {
+        auto const scores = block.make_scores(lanes);
+        for (std::size_t l = 0; l < lanes.count; ++l)
+            put_line(lines.data + ((row + (head + l) / shape.group()) * shape.heads + lanes.head[l]) * lines.stride,
+                     lines.columns, scores, lanes, l);
+    });
+}
+
+ENGRAFT_BODY void mix_row_lines(int threads, matrix<float> out, matrix<float const> lines, beside_inputs const& of) {
+    auto const& shape = of.clean.shape;
+    auto const width = shape.width, wide = (width + 15) / 16 * 16, group = shape.group();
+    parallel_for(threads, of.queried.size() * shape.kv_heads, [&](std::size_t i) {
+        auto const q = i / shape.kv_heads, kv = i % shape.kv_heads;
+        auto const& r = of.queried[q];
+        seen_rows const seen{.clean = rows_of_head(of.clean.values, of.clean.rows.begin(r.example), kv, width),
+                             .own = rows_of_head(of.own_values, 0, kv, width),
+                             .own_positions = of.own_positions.data(),
+                             .width = width};
+        std::vector<float> copy, sums(group * wide);
+        auto const weights = lines.data + (q * shape.heads + kv * group) * lines.stride;
+        seen.each_run(0, of.clean.rows.length(r.example), {r.own_first, r.own_count},
+                      [&](std::size_t j, std::size_t stop, head_rows const& run, bool, std::size_t) {
+                          mix_lines(sums.data(), wide, weights + j, lines.stride, group,
+                                    whole_panels(run, stop - j, width, copy), stop - j);
+                      });
+        for (std::size_t m = 0; m < group; ++m)
+            std::copy_n(sums.data() + m * wide, width, out.data + r.out * out.stride + (kv * group + m) * width);
+    });
+}
+
+} // namespace engraft::detail

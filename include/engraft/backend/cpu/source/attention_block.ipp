@@ -1,0 +1,346 @@
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <vector>
+
+#include <engraft/backend/attention_row.hpp>
+#include <engraft/backend/attention_shape.hpp>
+#include <engraft/backend/cpu/kernels.hpp>
+
+namespace engraft::detail {
+
+/// Rows of one head, `stride` elements apart.
+struct head_rows {
+    float const* data = nullptr;
+    std::size_t stride = 0;
+
+    float const* at(std::size_t row) const { return data + row * stride; }
+};
+
+/// f(first, count) for parts of [0, count) of at most `most`, of nearly one size.
+template <class F>
+void each_part(std::size_t count, std::size_t most, F const& f) {
+    std::size_t const parts = (count + most - 1) / most;
+    for (std::size_t i = 0; i < parts; ++i) {
+        std::size_t const first = count * i / parts;
+        f(first, count * (i + 1) / parts - first);
+    }
+}
+
+/// out[r] (+)= in[r] times panels of 16 columns: as many tiles as that takes. `job` has the first row and panel, and the
+/// next panel of `out` stands 16 further on.
+inline void multiply_tiles(tile_job job, std::size_t rows, std::size_t panels) {
+    auto const& set = kernels().tiles;
+    each_part(rows, set.rows, [&](std::size_t first, std::size_t count) {
+        for (std::size_t p = 0, wide; p < panels; p += wide) {
+            wide = p + set.panels <= panels ? set.panels : 1;
+            auto of = job;
+            of.in += first * job.in_stride;
+            of.weights += p * job.panel_step;
+            of.out += first * job.out_stride + p * 16;
+            (wide == 1 ? set.single : set.wide)[count - 1](of);
+        }
+    });
+}
+
+/// The rows that a case has of its own, of keys and of values.
+struct own_range {
+    std::size_t first = 0, count = 0;
+
+    friend bool operator==(own_range const&, own_range const&) = default;
+};
+
+/// 32 query heads of rows that read one key/value head of one example; those of one case stand behind each other.
+struct lane_block {
+    static constexpr std::size_t most = 32;
+
+    std::size_t count = 0;
+    std::array<float const*, most> query;
+    std::array<std::size_t, most> row, head; ///< of what is made for the lane
+    std::array<attention_lanes, most / 16> sees;
+    std::array<own_range, most> own;
+
+    void add(float const* q, std::size_t r, std::size_t h, std::size_t first, std::size_t last,
+             own_range const& rows = {}) {
+        query[count] = q, row[count] = r, head[count] = h, own[count] = rows;
+        sees[count / 16].first[count % 16] = static_cast<std::int32_t>(first);
+        sees[count / 16].last[count % 16] = static_cast<std::int32_t>(last);
+        ++count;
+    }
+    /// From lanes without a query nothing is hidden.
+    void close() {
+        using limits = std::numeric_limits<std::int32_t>;
+        for (std::size_t l = count; l < (count + 15) / 16 * 16; ++l)
+            sees[l / 16].first[l % 16] = limits::min(), sees[l / 16].last[l % 16] = limits::max();
+    }
+
+    std::size_t groups() const { return (count + 15) / 16; }
+    std::size_t first(std::size_t l) const { return static_cast<std::size_t>(sees[l / 16].first[l % 16]); }
+    std::size_t end(std::size_t l) const { return static_cast<std::size_t>(sees[l / 16].last[l % 16] + 1); }
+
+    /// The keys that any lane sees: [begin, end).
+    std::size_t begin() const { return least([this](std::size_t l) { return first(l); }, 0, count); }
+    std::size_t end() const { return most_of([this](std::size_t l) { return end(l); }, 0, count); }
+
+    template <class F>
+    static std::size_t least(F const& f, std::size_t from, std::size_t to) {
+        std::size_t x = f(from);
+        for (std::size_t l = from + 1; l < to; ++l)
+            x = std::min(x, f(l));
+        return x;
+    }
+    template <class F>
+    static std::size_t most_of(F const& f, std::size_t from, std::size_t to) {
+        std::size_t x = f(from);
+        for (std::size_t l = from + 1; l < to; ++l)
+            x = std::max(x, f(l));
+        return x;
+    }
+
+    /// f(first lane, lane behind the last, own rows) of each case.
+    template <class F>
+    void each_case(F const& f) const {
+        for (std::size_t l = 0, next; l < count; l = next) {
+            for (next = l + 1; next < count && own[next] == own[l];)
+                ++next;
+            f(l, next, own[l]);
+        }
+    }
+};
+
+/// What a block's lanes read: rows of the example, and rows of the cases' own, which stand in their places.
+struct seen_rows {
+    head_rows clean, own{};
+    std::uint32_t const* own_positions = nullptr;
+    std::size_t width = 0; ///< of the head
+
+    std::size_t padded() const { return (width + 15) / 16 * 16; }
+
+    /// f(first position, behind the last, rows of them, whether they are the case's own, number of the first) for the
+    /// positions [begin, end), in their order.
+    template <class F>
+    void each_run(std::size_t begin, std::size_t end, own_range const& rows, F const& f) const {
+        std::size_t o = rows.first, const_end = rows.first + rows.count;
+        while (o < const_end && own_positions[o] < begin)
+            ++o;
+        for (std::size_t j = begin; j < end;) {
+            std::size_t const next = o < const_end ? own_positions[o] : end;
+            if (j < next) {
+                auto const stop = std::min(next, end);
+                f(j, stop, head_rows{clean.at(j), clean.stride}, false, j);
+                j = stop;
+                continue;
+            }
+            std::size_t run = 0;
+            while (o + run < const_end && j + run < end && own_positions[o + run] == j + run)
+                ++run;
+            f(j, j + run, head_rows{own.at(o), own.stride}, true, o);
+            j += run, o += run;
+        }
+    }
+};
+
+/// Memory of one thread, used again by the next block.
+struct block_memory {
+    std::vector<float> turned, scores, capped, slopes, own, sums, padded, gathered, turned_slopes;
+
+    static block_memory& of_this_thread() {
+        thread_local block_memory memory;
+        return memory;
+    }
+    static float* room(std::vector<float>& in, std::size_t count) {
+        if (in.size() < count)
+            in.resize(count);
+        return in.data();
+    }
+};
+
+/// Attention of one block.
+class block_attention {
+public:
+    static constexpr std::size_t step = lane_block::most;
+
+    block_attention(attention_shape const& shape, seen_rows const& keys, seen_rows const& values)
+        : shape_(shape), keys_(keys), values_(values), memory_(block_memory::of_this_thread()) {}
+
+    /// Softmax of the lanes' scores, [key][32], for the keys that any of them sees; before: what is done to the scores.
+    template <class Before>
+    float* pattern(lane_block const& lanes, Before const& before) const {
+        auto const scores = make_scores(lanes);
+        before(scores);
+        for (std::size_t g = 0; g < lanes.groups(); ++g)
+            kernels().softmax(scores + 16 * g, step, lanes.begin(), lanes.end());
+        return scores;
+    }
+    float* pattern(lane_block const& lanes) const {
+        return pattern(lanes, [](float*) {});
+    }
+
+    /// Scaled, capped, and hidden where a lane does not see a key.
+    float* make_scores(lane_block const& lanes) const {
+        auto const scores = products(memory_.scores, memory_.turned, lanes.query.data(), lanes, keys_);
+        for (std::size_t g = 0; g < lanes.groups(); ++g)
+            kernels().finish_scores(scores + 16 * g, step, lanes.begin(), lanes.end(), lanes.sees[g],
+                                    static_cast<float>(shape_.scale), static_cast<float>(shape_.softcap));
+        return scores;
+    }
+
+    /// [key][32]: what each lane's vector and each row that it sees have as their product. Rows that a lane does not see
+    /// have any number.
+    float* products(std::vector<float>& to, std::vector<float>& turned_memory, float const* const* vectors,
+                    lane_block const& lanes, seen_rows const& rows) const {
+        auto const begin = lanes.begin(), end = lanes.end();
+        auto const out = block_memory::room(to, end * step);
+        auto const turned = block_memory::room(turned_memory, rows.width * step);
+        for (std::size_t g = 0; g < lanes.groups(); ++g)
+            kernels().turn(turned + 16 * g, step, vectors + 16 * g, std::min<std::size_t>(16, lanes.count - 16 * g),
+                           rows.width);
+        auto const multiply = [&](head_rows const& in, std::size_t count, std::size_t group, std::size_t groups,
+                                  float* lines) {
+            multiply_tiles({.in = in.data,
+                            .in_stride = in.stride,
+                            .in_step = 1,
+                            .weights = turned + 16 * group,
+                            .weight_step = step,
+                            .panel_step = 16,
+                            .depth = rows.width,
+                            .out = lines,
+                            .out_stride = step,
+                            .go_on = false},
+                           count, groups);
+        };
+        auto const clean_end = end_of_clean(lanes, rows, begin, end);
+        if (clean_end > begin)
+            multiply({rows.clean.at(begin), rows.clean.stride}, clean_end - begin, 0, lanes.groups(),
+                     out + begin * step);
+        lanes.each_case([&](std::size_t l, std::size_t next, own_range const& own) {
+            if (own.count == 0)
+                return;
+            rows.each_run(begin, lanes.most_of([&](std::size_t m) { return lanes.end(m); }, l, next), own,
+                          [&](std::size_t j, std::size_t stop, head_rows const& from, bool own_run, std::size_t) {
+                              if (!own_run)
+                                  return;
+                              auto const group = l / 16, groups = (next - 1) / 16 + 1 - group;
+                              auto const lines = block_memory::room(memory_.own, (stop - j) * step);
+                              multiply(from, stop - j, group, groups, lines);
+                              for (std::size_t i = 0; i < stop - j; ++i)
+                                  std::copy_n(lines + i * step + (l - 16 * group), next - l, out + (j + i) * step + l);
+                          });
+        });
+        return out;
+    }
+
+    /// sums[lane] = sum over the keys that it sees of weights[key][lane] times the row, in the order of the keys;
+    /// [32][padded width].
+    float* mix(float const* weights, lane_block const& lanes, seen_rows const& rows) const {
+        auto const wide = rows.padded();
+        auto const sums = block_memory::room(memory_.sums, step * wide);
+        std::fill_n(sums, lanes.count * wide, 0.0f);
+        auto const begin = lanes.begin(), end = lanes.end();
+        auto const shared_end = first_own(lanes, rows, begin, end);
+        // Some keys at a time, so that their rows stay in a first-level cache while the lanes take turns.
+        constexpr std::size_t some = 128;
+        for (std::size_t j = begin; j < shared_end; j += some) {
+            auto const stop = std::min(j + some, shared_end);
+            auto const from = padded({rows.clean.at(j), rows.clean.stride}, stop - j, rows);
+            each_part(lanes.count, kernels().tiles.rows, [&](std::size_t first, std::size_t count) {
+                mix_run(sums, weights, lanes, first, first + count, j, stop, from, wide);
+            });
+        }
+        if (shared_end < end)
+            lanes.each_case([&](std::size_t l, std::size_t next, own_range const& own) {
+                auto const last = lanes.most_of([&](std::size_t m) { return lanes.end(m); }, l, next);
+                rows.each_run(shared_end, last, own,
+                              [&](std::size_t j, std::size_t stop, head_rows const& run, bool, std::size_t) {
+                                  auto const from = padded(run, stop - j, rows);
+                                  each_part(next - l, kernels().tiles.rows, [&](std::size_t first, std::size_t count) {
+                                      mix_run(sums, weights, lanes, l + first, l + first + count, j, stop, from, wide);
+                                  });
+                              });
+            });
+        return sums;
+    }
+
+    block_memory& memory() const { return memory_; }
+    seen_rows const& keys() const { return keys_; }
+    seen_rows const& values() const { return values_; }
+    attention_shape const& shape() const { return shape_; }
+
+private:
+    /// Where the keys end that are the clean run's for some lane.
+    static std::size_t end_of_clean(lane_block const& lanes, seen_rows const& rows, std::size_t begin,
+                                    std::size_t end) {
+        std::size_t clean_end = begin;
+        lanes.each_case([&](std::size_t l, std::size_t next, own_range const& own) {
+            auto last = std::min(end, lanes.most_of([&](std::size_t m) { return lanes.end(m); }, l, next));
+            std::size_t o = own.count;
+            while (o > 0 && rows.own_positions[own.first + o - 1] >= last)
+                --o;
+            for (; o > 0 && rows.own_positions[own.first + o - 1] + 1 == last; --o)
+                --last;
+            clean_end = std::max(clean_end, last);
+        });
+        return clean_end;
+    }
+
+    /// Where the first key is that is a case's own.
+    static std::size_t first_own(lane_block const& lanes, seen_rows const& rows, std::size_t begin, std::size_t end) {
+        std::size_t first = end;
+        lanes.each_case([&](std::size_t, std::size_t, own_range const& own) {
+            for (std::size_t o = own.first; o < own.first + own.count; ++o)
+                if (rows.own_positions[o] >= begin) {
+                    first = std::min<std::size_t>(first, rows.own_positions[o]);
+                    break;
+                }
+        });
+        return first;
+    }
+
+    /// Rows as whole panels: themselves, or a copy with zeros behind them.
+    head_rows padded(head_rows const& from, std::size_t count, seen_rows const& rows) const {
+        auto const wide = rows.padded();
+        if (wide == rows.width)
+            return from;
+        auto const to = block_memory::room(memory_.padded, count * wide);
+        for (std::size_t r = 0; r < count; ++r)
+            std::fill(std::copy_n(from.at(r), rows.width, to + r * wide), to + (r + 1) * wide, 0.0f);
+        return {to, wide};
+    }
+
+    /// The lanes [a, b) and the keys [j, stop), whose rows begin at `from`. A lane takes none that it does not see.
+    static void mix_run(float* sums, float const* weights, lane_block const& lanes, std::size_t a, std::size_t b,
+                        std::size_t j, std::size_t stop, head_rows const& from, std::size_t wide) {
+        auto const take = [&](std::size_t lane, std::size_t count, std::size_t begin, std::size_t end) {
+            if (begin < end)
+                multiply_tiles({.in = weights + begin * step + lane,
+                                .in_stride = 1,
+                                .in_step = step,
+                                .weights = from.at(begin - j),
+                                .weight_step = from.stride,
+                                .panel_step = 16,
+                                .depth = end - begin,
+                                .out = sums + lane * wide,
+                                .out_stride = wide,
+                                .go_on = true},
+                               count, wide / 16);
+        };
+        auto const begin = std::max(j, lanes.most_of([&](std::size_t l) { return lanes.first(l); }, a, b));
+        auto const end = std::max(begin, std::min(stop, lanes.least([&](std::size_t l) { return lanes.end(l); }, a, b)));
+        for (std::size_t l = a; l < b; ++l)
+            take(l, 1, std::max(j, lanes.first(l)), std::min({begin, stop, lanes.end(l)}));
+        take(a, b - a, begin, end);
+        for (std::size_t l = a; l < b; ++l)
+            take(l, 1, std::max(end, lanes.first(l)), std::min(stop, lanes.end(l)));
+    }
+
+    attention_shape const& shape_;
+    seen_rows keys_, values_;
+    block_memory& memory_;
+};
+
+} // namespace engraft::detail
