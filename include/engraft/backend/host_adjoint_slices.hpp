@@ -4,6 +4,7 @@
 #include <vector>
 
 #include <engraft/backend/host_slices.hpp>
+#include <engraft/core/rounded_product.hpp>
 
 namespace engraft {
 
@@ -26,7 +27,8 @@ public:
             auto const along = products(dx + s.to, s.width, basis);
             for (std::size_t b = 0; b < basis.rows; ++b)
                 for (std::size_t i = 0; i < s.width; ++i)
-                    dx[s.to + i] -= static_cast<T>(along[b]) * basis.data[b * basis.stride + i];
+                    dx[s.to + i] -= static_cast<T>(rounded_product(static_cast<double>(static_cast<T>(along[b])),
+                                                                   static_cast<double>(basis.data[b * basis.stride + i])));
         });
     }
 
@@ -55,7 +57,7 @@ public:
 
     void sum_directions(double* sums, std::size_t, T const* dx, double factor, slices const& list) const {
         each_element(list, [&](row_slice const& s, std::size_t i) {
-            sums[s.from + i] += factor * static_cast<double>(dx[s.to + i]);
+            sums[s.from + i] += rounded_product(factor, static_cast<double>(dx[s.to + i]));
         });
     }
 
@@ -63,8 +65,8 @@ public:
         each_element(list, [&](row_slice const& s, std::size_t i) {
             if (dx[s.to + i] != 0)
                 sums.data[s.head * sums.stride + (sums.columns == 1 ? 0 : i)] +=
-                    static_cast<double>(dx[s.to + i]) *
-                    (static_cast<double>(x[s.to + i]) - static_cast<double>(from[s.from + i]));
+                    rounded_product(static_cast<double>(dx[s.to + i]),
+                                    static_cast<double>(x[s.to + i]) - static_cast<double>(from[s.from + i]));
         });
     }
 
@@ -78,8 +80,9 @@ public:
                        of_gradient = products(dx + s.to, s.width, basis);
             for (std::size_t b = 0; b < basis.rows; ++b)
                 for (std::size_t i = 0; i < s.width; ++i)
-                    sums[b * basis.columns + i] += of_difference[b] * static_cast<double>(dx[s.to + i]) +
-                                                   of_gradient[b] * static_cast<double>(difference[i]);
+                    sums[b * basis.columns + i] +=
+                        rounded_product(of_difference[b], static_cast<double>(dx[s.to + i])) +
+                        rounded_product(of_gradient[b], static_cast<double>(difference[i]));
         });
     }
 

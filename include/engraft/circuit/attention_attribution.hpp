@@ -7,6 +7,7 @@
 
 #include <engraft/backend/attention_shape.hpp>
 #include <engraft/circuit/attribution.hpp>
+#include <engraft/core/rounded_product.hpp>
 
 /// Attribution of queries and keys with the softmax done exactly ("QK fix"): what the other query or key makes of the
 /// attention pattern is computed, and only what comes behind the pattern is linear. A saturated softmax has hardly any
@@ -34,7 +35,7 @@ struct scored_layer {
         auto const b = k_rows.data() + ((rows.begin(e) + t) * shape.kv_heads + head / shape.group()) * shape.width;
         double sum = 0;
         for (std::size_t i = 0; i < shape.width; ++i)
-            sum += a[i] * b[i];
+            sum += rounded_product(a[i], b[i]);
         sum *= shape.scale;
         return shape.softcap > 0 ? shape.softcap * std::tanh(sum / shape.softcap) : sum;
     }
@@ -55,7 +56,7 @@ inline double to_pattern(std::vector<double>& line) {
 inline double product(std::vector<double> const& a, double const* b) {
     double sum = 0;
     for (std::size_t i = 0; i < a.size(); ++i)
-        sum += a[i] * b[i];
+        sum += rounded_product(a[i], b[i]);
     return sum;
 }
 
@@ -103,14 +104,14 @@ attributions attribute_scored(model<D, Backend> const& m, batch const& clean, ba
                             for (std::size_t i = 0; i < line.size(); ++i) {
                                 double const p = std::exp(patched[i] - log_sum);
                                 changes[(first + i) * heads + h / here.shape.group()] +=
-                                    (before + (p - line[i]) * slope[i]) / (1 + p - line[i]) - before;
+                                    (before + rounded_product(p - line[i], slope[i])) / (1 + p - line[i]) - before;
                             }
                         }
                     }
                 auto const at = all.values.data() + (static_cast<std::size_t>(l) * rows.rows() + rows.begin(e)) *
                                                         static_cast<std::size_t>(heads);
                 for (std::size_t i = 0; i < changes.size(); ++i)
-                    at[i] += share * (options.drop ? std::abs(changes[i]) : changes[i]);
+                    at[i] += rounded_product(share, options.drop ? std::abs(changes[i]) : changes[i]);
             }
         }
     };

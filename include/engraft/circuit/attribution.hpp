@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <engraft/circuit/circuit.hpp>
+#include <engraft/core/rounded_product.hpp>
 #include <engraft/intervene/freeze.hpp>
 #include <engraft/intervene/mask.hpp>
 #include <engraft/run/adjoint.hpp>
@@ -158,8 +159,8 @@ attributions attribute(model<D, Backend> const& m, batch const& clean, batch con
                                               for (std::size_t i = 0; i < slope.size(); i += width, ++at) {
                                                   double sum = 0;
                                                   for (std::size_t c = i; c < i + width; ++c)
-                                                      sum += double(slope[c]) * (double(b[c]) - double(a[c]));
-                                                  all.values[at] += share * (options.drop ? std::abs(sum) : sum);
+                                                      sum += rounded_product(double(slope[c]), double(b[c]) - double(a[c]));
+                                                  all.values[at] += rounded_product(share, options.drop ? std::abs(sum) : sum);
                                               }
                                           }
                                       });

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <engraft/core/error.hpp>
+#include <engraft/core/rounded_product.hpp>
 
 namespace engraft {
 
@@ -38,8 +39,9 @@ struct adam {
         double const bias_first = 1 - std::pow(decay_first, t), bias_second = 1 - std::pow(decay_second, t);
         for (std::size_t i = 0; i < parameters.size(); ++i) {
             auto &first = state.first[i], &second = state.second[i];
-            first = decay_first * first + (1 - decay_first) * gradient[i];
-            second = decay_second * second + (1 - decay_second) * gradient[i] * gradient[i];
+            first = rounded_product(decay_first, first) + rounded_product(1 - decay_first, gradient[i]);
+            second = rounded_product(decay_second, second) +
+                     rounded_product((1 - decay_second) * gradient[i], gradient[i]);
             parameters[i] -= learning_rate * (first / bias_first) / (std::sqrt(second / bias_second) + epsilon);
         }
     }

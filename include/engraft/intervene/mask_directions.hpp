@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include <engraft/core/rounded_product.hpp>
 #include <engraft/intervene/subspace.hpp>
 
 namespace engraft {
@@ -53,7 +54,7 @@ struct blended_directions {
             std::vector<double> of_weights(basis.size());
             for (std::size_t i = 0; i < basis.size(); ++i)
                 for (std::size_t c = 0; c < basis[i].size(); ++c)
-                    of_weights[i] -= basis[i][c] * sums[i * basis[i].size() + c] / 2;
+                    of_weights[i] -= rounded_product(basis[i][c], sums[i * basis[i].size() + c]) / 2;
             return of_weights;
         }
     };

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <engraft/core/hash.hpp>
+#include <engraft/core/rounded_product.hpp>
 #include <engraft/core/tensor.hpp>
 #include <engraft/intervene/donor.hpp>
 
@@ -161,7 +162,7 @@ public:
                     static_cast<double>(groups[g].count) / (before + static_cast<double>(groups[g].count));
                 auto* to = (at_distance ? sums.of_distances : sums.of_roles).data() + row * in.columns;
                 for (std::size_t c = 0; c < in.columns; ++c)
-                    to[c] += share * (static_cast<double>(values[g * in.columns + c]) - to[c]);
+                    to[c] += rounded_product(share, static_cast<double>(values[g * in.columns + c]) - to[c]);
             }
         }
         for (std::size_t g = 0; g < groups.size(); ++g)

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <engraft/core/random.hpp>
+#include <engraft/core/rounded_product.hpp>
 #include <engraft/model/families.hpp>
 
 namespace engraft {
@@ -49,7 +50,7 @@ private:
         random r(seed_, stream_++);
         std::vector<T> elements(n);
         for (auto& e : elements)
-            e = static_cast<T>(static_cast<float>(mean + deviation * r.normal()));
+            e = static_cast<T>(static_cast<float>(mean + rounded_product(deviation, r.normal())));
         return elements;
     }
 

@@ -6,6 +6,8 @@
 #include <ranges>
 #include <vector>
 
+#include <engraft/core/rounded_product.hpp>
+
 namespace engraft {
 
 /// Logarithms of a softmax, in double: small divergences drown in the rounding of a sum of floats.
@@ -25,7 +27,7 @@ std::vector<double> log_softmax(std::ranges::input_range auto const& of) {
 inline double kl_divergence(std::vector<double> const& log_p, std::vector<double> const& log_q) {
     double sum = 0;
     for (std::size_t i = 0; i < log_p.size(); ++i)
-        sum += std::exp(log_p[i]) * (log_p[i] - log_q[i]);
+        sum += rounded_product(std::exp(log_p[i]), log_p[i] - log_q[i]);
     return sum;
 }
 

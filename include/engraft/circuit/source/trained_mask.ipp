@@ -8,6 +8,7 @@
 #include <engraft/circuit/trained_mask.hpp>
 #include <engraft/core/adam.hpp>
 #include <engraft/core/linkage.hpp>
+#include <engraft/core/rounded_product.hpp>
 
 namespace engraft {
 
@@ -42,7 +43,7 @@ ENGRAFT_BODY std::vector<double> rounded(std::vector<double> weights) {
 ENGRAFT_BODY double mask_loss(mask_rule const& rule, std::vector<double> const& weights, double target) {
     double loss = -target;
     for (double const w : weights)
-        loss += (rule.sparsity + rule.undecided * w) * (1 - w);
+        loss += rounded_product(rule.sparsity + rounded_product(rule.undecided, w), 1 - w);
     return loss;
 }
 
@@ -54,7 +55,7 @@ ENGRAFT_BODY std::vector<double> descend(mask_rule const& rule, trained_mask& ma
     std::vector<double> gradient(weights.size());
     for (std::size_t i = 0; i < weights.size(); ++i) {
         double const w = weights[i];
-        gradient[i] = -of_target[i] - rule.sparsity + rule.undecided * (1 - 2 * w);
+        gradient[i] = -of_target[i] - rule.sparsity + rounded_product(rule.undecided, 1 - 2 * w);
         if (rule.temperature == 0)
             mask.parameters[i] = w;
         else
