@@ -37,9 +37,9 @@ void attend(int threads, matrix<float> out, attention_inputs const& of);
 void attend_rows(int threads, matrix<float> out, beside_inputs const& of);
 
 /// Flat patterns, [example][head][query position][key position].
-void make_scores(int threads, float* pattern, attention_inputs const& of);
-void mix_pattern(int threads, matrix<float> out, float const* pattern, attention_inputs const& of);
-void softmax_pattern(int threads, float* pattern, attention_shape const& shape, ragged const& rows);
+void make_scores(int threads, float* lines, attention_inputs const& of);
+void mix_pattern(int threads, matrix<float> out, float const* lines, attention_inputs const& of);
+void softmax_pattern(int threads, float* lines, attention_shape const& shape, ragged const& rows);
 
 /// Lines [queried * heads, columns].
 void make_score_rows(int threads, matrix<float> lines, beside_inputs const& of);

@@ -109,18 +109,18 @@ public:
         });
     }
 
-    void scores(float* pattern, in_matrix queries, in_matrix keys, attention_shape const& shape,
+    void scores(float* lines, in_matrix queries, in_matrix keys, attention_shape const& shape,
                 ragged const& rows) const {
-        detail::make_scores(threads_, pattern, {queries, keys, keys, shape, rows});
+        detail::make_scores(threads_, lines, {queries, keys, keys, shape, rows});
     }
 
-    void softmax(float* pattern, attention_shape const& shape, ragged const& rows) const {
-        detail::softmax_pattern(threads_, pattern, shape, rows);
+    void softmax(float* lines, attention_shape const& shape, ragged const& rows) const {
+        detail::softmax_pattern(threads_, lines, shape, rows);
     }
 
-    void mix(out_matrix out, float const* pattern, in_matrix values, attention_shape const& shape,
+    void mix(out_matrix out, float const* lines, in_matrix values, attention_shape const& shape,
              ragged const& rows) const {
-        detail::mix_pattern(threads_, out, pattern, {values, values, values, shape, rows});
+        detail::mix_pattern(threads_, out, lines, {values, values, values, shape, rows});
     }
 
     void attention(out_matrix out, in_matrix queries, in_matrix keys, in_matrix values, attention_shape const& shape,

@@ -75,7 +75,7 @@ void block_back(block_attention const& block, lane_block const& lanes, matrix<fl
     auto const cap = static_cast<float>(block.shape().softcap);
     auto& memory = block.memory();
     float* capped = nullptr;
-    auto const pattern = block.pattern(lanes, [&](float* scores) {
+    auto const weights = block.pattern(lanes, [&](float* scores) {
         if (cap > 0) {
             capped = block_memory::room(memory.capped, end * step);
             std::copy(scores + begin * step, scores + end * step, capped + begin * step);
@@ -89,9 +89,9 @@ void block_back(block_attention const& block, lane_block const& lanes, matrix<fl
         for (std::size_t j = lanes.end(l); j < end; ++j)
             slopes[j * step + l] = 0;
     }
-    add_values(pattern, of_z.data());
+    add_values(weights, of_z.data());
     for (std::size_t g = 0; g < lanes.groups(); ++g) {
-        kernels().softmax_back(slopes + 16 * g, pattern + 16 * g, cap > 0 ? capped + 16 * g : nullptr, step, begin, end,
+        kernels().softmax_back(slopes + 16 * g, weights + 16 * g, cap > 0 ? capped + 16 * g : nullptr, step, begin, end,
                                static_cast<float>(block.shape().scale), cap);
     }
     auto const sums = block.mix(slopes, lanes, block.keys());

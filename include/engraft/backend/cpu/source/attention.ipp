@@ -92,11 +92,11 @@ inline void put_line(float* line, std::size_t size, float const* scores, lane_bl
     std::fill(line + end, line + size, hidden);
 }
 
-ENGRAFT_BODY void make_scores(int threads, float* pattern, attention_inputs const& of) {
+ENGRAFT_BODY void make_scores(int threads, float* lines, attention_inputs const& of) {
     each_block(threads, of, [&](std::size_t e, std::size_t kv, lane_block const& lanes) {
         auto const scores = attention_of(of, e, kv).make_scores(lanes);
         auto const n = of.rows.length(e);
-        auto const first = pattern + pattern_begin(of.rows, of.shape, e);
+        auto const first = lines + pattern_begin(of.rows, of.shape, e);
         for (std::size_t l = 0; l < lanes.count; ++l)
             put_line(first + (lanes.head[l] * n + lanes.row[l] - of.rows.begin(e)) * n, n, scores, lanes, l);
     });
@@ -131,14 +131,14 @@ inline head_rows whole_panels(head_rows const& from, std::size_t count, std::siz
     return {copy.data(), wide};
 }
 
-ENGRAFT_BODY void mix_pattern(int threads, matrix<float> out, float const* pattern, attention_inputs const& of) {
+ENGRAFT_BODY void mix_pattern(int threads, matrix<float> out, float const* lines, attention_inputs const& of) {
     auto const width = of.shape.width, wide = (width + 15) / 16 * 16;
     parallel_for(threads, of.rows.examples() * of.shape.heads, [&](std::size_t i) {
         auto const e = i / of.shape.heads, head = i % of.shape.heads, n = of.rows.length(e);
         std::vector<float> copy, sums(n * wide);
         auto const rows = whole_panels(rows_of_head(of.values, of.rows.begin(e), head / of.shape.group(), width), n,
                                        width, copy);
-        mix_lines(sums.data(), wide, pattern + pattern_begin(of.rows, of.shape, e) + head * n * n, n, n, rows, n);
+        mix_lines(sums.data(), wide, lines + pattern_begin(of.rows, of.shape, e) + head * n * n, n, n, rows, n);
         for (std::size_t s = 0; s < n; ++s)
             std::copy_n(sums.data() + s * wide, width, out.data + (of.rows.begin(e) + s) * out.stride + head * width);
     });
@@ -159,10 +159,10 @@ ENGRAFT_BODY void softmax_lines(int threads, matrix<float> lines) {
     });
 }
 
-ENGRAFT_BODY void softmax_pattern(int threads, float* pattern, attention_shape const& shape, ragged const& rows) {
+ENGRAFT_BODY void softmax_pattern(int threads, float* lines, attention_shape const& shape, ragged const& rows) {
     for (std::size_t e = 0; e < rows.examples(); ++e) {
         auto const n = rows.length(e);
-        softmax_lines(threads, {pattern + pattern_begin(rows, shape, e), shape.heads * n, n, n});
+        softmax_lines(threads, {lines + pattern_begin(rows, shape, e), shape.heads * n, n, n});
     }
 }
 
