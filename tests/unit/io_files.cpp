@@ -417,6 +417,13 @@ TEST_CASE("a checkpoint is a folder, its shards or one file", "[io][checkpoint]"
                                            "xy"));
     CHECK_THROWS_WITH(indexed(R"({"a": "one.safetensors", "b": "two.safetensors"})"),
                       ContainsSubstring("'c' in two.safetensors is not in the index"));
+    // An index beside a file with all tensors: one of them is not this model's.
+    f.write("two.safetensors", floats("b", 2));
+    f.write("model.safetensors", floats("a", 2));
+    CHECK_THROWS_WITH(indexed(R"({"a": "one.safetensors", "b": "two.safetensors"})"),
+                      ContainsSubstring("the folder has model.safetensors too, which the index does not name"));
+    CHECK_NOTHROW(indexed(R"({"a": "model.safetensors"})"));
+    fs::remove(f.path / "model.safetensors");
     f.write("two.safetensors", floats("a", 2));
     CHECK_THROWS_AS(indexed(R"({"a": "one.safetensors", "b": "two.safetensors"})"), bad_file);
 }
