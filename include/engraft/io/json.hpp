@@ -27,10 +27,13 @@ inline constexpr std::size_t json_nesting_limit = 64;
 /// Bytes and values of the largest document. The largest tokenizers have 35 MB and some two million values, each of
 /// which takes up to 100 bytes of memory.
 inline constexpr std::size_t json_size_limit = std::size_t{64} << 20;
-inline constexpr std::size_t json_value_limit = std::size_t{4} << 20;
+inline constexpr std::size_t json_value_limit = std::size_t{3} << 20;
 
 /// Bytes of a file with settings, such as a config.json: far more than any has.
 inline constexpr std::size_t settings_size_limit = std::size_t{1} << 20;
+
+/// Bytes of a file that engraft writes, such as a circuit.
+inline constexpr std::size_t results_size_limit = std::size_t{16} << 20;
 
 namespace detail {
 
