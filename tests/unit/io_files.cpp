@@ -108,6 +108,8 @@ TEST_CASE("what can't be mapped is refused in one sentence", "[io][mapped_file]"
     fs::create_symlink("loop", f.path / "loop");
     CHECK_THROWS_WITH(mapped_file(f.path / "loop"), ContainsSubstring("can't be opened"));
     CHECK_THROWS_AS(mapped_file(f.path / "none"), bad_file);
+    CHECK_THROWS_WITH(mapped_file((f.path / "file").string() + std::string("\0.txt", 5)),
+                      ContainsSubstring("file?.txt: the name has a character with the number 0"));
 }
 
 TEST_CASE("JSON is read with the checks that files need", "[io][json]") {
@@ -602,6 +604,83 @@ TEST_CASE("a config's key that is on and not known is refused by name", "[io][co
             "'sliding_attention' is given by itself");
     CHECK_NOTHROW(
         read(R"({"rope_scaling": {"rope_type": "default", "original_max_position_embeddings": 64}})", "llama_mha"));
+}
+
+// Keys of configs as they are published, with what libraries and conversions add to them.
+TEST_CASE("no published config is refused for a key that changes nothing", "[io][config]") {
+    folder const f;
+    auto const read = [&](std::string const& text) { return read_config(f.write("config.json", text)); };
+    auto const gpt2 =
+        read(R"({"activation_function": "gelu_new", "architectures": ["GPT2LMHeadModel"], "attn_pdrop": 0.1,
+        "_num_labels": 1, "bos_token_id": 50256, "embd_pdrop": 0.1, "eos_token_id": 50256, "finetuning_task": null,
+        "id2label": {"0": "LABEL_0"}, "initializer_range": 0.02, "is_decoder": false, "is_encoder_decoder": false,
+        "label2id": {"LABEL_0": 0}, "layer_norm_epsilon": 1e-05, "length_penalty": 1.0, "model_type": "gpt2",
+        "n_ctx": 1024, "n_embd": 768, "n_head": 12, "n_layer": 12, "n_positions": 1024, "n_special": 0,
+        "output_past": true, "predict_special_tokens": true, "pruned_heads": {}, "resid_pdrop": 0.1,
+        "summary_activation": null, "summary_first_dropout": 0.1, "summary_proj_to_labels": true,
+        "summary_type": "cls_index", "summary_use_proj": true, "torchscript": false, "use_bfloat16": false,
+        "task_specific_params": {"text-generation": {"do_sample": true, "max_length": 50}}, "vocab_size": 50257})");
+    CHECK(gpt2.d_mlp == 3072);
+    CHECK(gpt2.tied_unembedding);
+    auto const neox = read(R"({"architectures": ["GPTNeoXForCausalLM"], "attention_probs_dropout_prob": 0,
+        "bos_token_id": 0, "custom_pipelines": {"text-generation": {"impl": "pipeline.Instruct", "pt":
+        "AutoModelForCausalLM"}}, "eos_token_id": 0, "hidden_act": "gelu_fast", "hidden_dropout_prob": 0,
+        "hidden_size": 6144, "initializer_range": 0.02, "intermediate_size": 24576, "layer_norm_eps": 1e-05,
+        "max_position_embeddings": 2048, "model_type": "gpt_neox", "num_attention_heads": 64, "num_hidden_layers": 44,
+        "num_steps": "global_step150000", "rotary_emb_base": 10000, "rotary_pct": 0.25, "tie_word_embeddings": false,
+        "torch_dtype": "float16", "transformers_version": "4.19.0.dev0", "use_cache": true, "vocab_size": 50432})");
+    CHECK(neox.d_rotary == 24);
+    auto const llama = read(R"({"_name_or_path": "x", "architectures": ["LlamaForCausalLM"], "attention_bias": false,
+        "attention_dropout": 0.0, "bos_token_id": 128000, "eos_token_id": [128001, 128008, 128009], "head_dim": 64,
+        "hidden_act": "silu", "hidden_size": 2048, "initializer_range": 0.02, "intermediate_size": 8192,
+        "max_position_embeddings": 131072, "max_sequence_length": 2048, "mlp_bias": false, "model_type": "llama",
+        "_flash_attn_2_enabled": true, "num_attention_heads": 32, "num_hidden_layers": 16, "num_key_value_heads": 8,
+        "pad_token_id": 128004, "pretraining_tp": 1, "rms_norm_eps": 1e-05, "rope_scaling": {"factor": 32.0,
+        "high_freq_factor": 4.0, "low_freq_factor": 1.0, "original_max_position_embeddings": 8192, "rope_type":
+        "llama3"}, "rope_theta": 500000.0, "tie_word_embeddings": true, "torch_dtype": "bfloat16",
+        "transformers_version": "4.52.0.dev0", "unsloth_fixed": true, "unsloth_version": "2025.1", "use_cache": true,
+        "vocab_size": 128256})");
+    CHECK(llama.rope_factor == 32);
+    CHECK(read(R"({"architectures": ["LlamaForCausalLM"], "attention_bias": false, "attention_dropout": 0.0,
+        "bos_token_id": 1, "eos_token_id": 2, "hidden_act": "silu", "hidden_size": 576, "initializer_range": 0.041,
+        "intermediate_size": 1536, "is_llama_config": true, "max_position_embeddings": 8192, "mlp_bias": false,
+        "model_type": "llama", "num_attention_heads": 9, "num_hidden_layers": 30, "num_key_value_heads": 3,
+        "pad_token_id": 2, "pretraining_tp": 1, "rms_norm_eps": 1e-05, "rope_interleaved": false, "rope_scaling": null,
+        "rope_theta": 100000, "tie_word_embeddings": true, "torch_dtype": "bfloat16", "transformers.js_config":
+        {"kv_cache_dtype": {"q4f16": "float16", "fp16": "float16"}}, "use_cache": true, "vocab_size": 49152})")
+              .d_head == 64);
+    CHECK(read(R"({"architectures": ["Qwen2ForCausalLM"], "attention_dropout": 0.0, "bos_token_id": 151643,
+        "eos_token_id": 151645, "hidden_act": "silu", "hidden_size": 896, "initializer_range": 0.02,
+        "intermediate_size": 4864, "max_position_embeddings": 32768, "max_window_layers": 21, "model_type": "qwen2",
+        "num_attention_heads": 14, "num_hidden_layers": 24, "num_key_value_heads": 2, "rms_norm_eps": 1e-06,
+        "rope_theta": 1000000.0, "sliding_window": 32768, "tie_word_embeddings": true, "torch_dtype": "bfloat16",
+        "transformers_version": "4.43.1", "use_cache": true, "use_mrope": false, "use_sliding_window": false,
+        "vocab_size": 151936})")
+              .window == 0);
+    CHECK(read(R"({"architectures": ["Qwen3ForCausalLM"], "attention_bias": false, "attention_dropout": 0.0,
+        "bos_token_id": 151643, "eos_token_id": 151645, "head_dim": 128, "hidden_act": "silu", "hidden_size": 1024,
+        "initializer_range": 0.02, "intermediate_size": 3072, "max_position_embeddings": 40960, "max_window_layers": 28,
+        "model_type": "qwen3", "num_attention_heads": 16, "num_hidden_layers": 28, "num_key_value_heads": 8,
+        "rms_norm_eps": 1e-06, "rope_scaling": null, "rope_theta": 1000000, "sliding_window": null,
+        "tie_word_embeddings": true, "torch_dtype": "bfloat16", "use_cache": true, "use_sliding_window": false,
+        "vocab_size": 151936})")
+              .qk_norm);
+    CHECK(read(R"({"architectures": ["Gemma2ForCausalLM"], "attention_bias": false, "attention_dropout": 0.0,
+        "attn_logit_softcapping": 50.0, "_attn_implementation": "eager", "bos_token_id": 2, "cache_implementation":
+        "hybrid", "eos_token_id": [1, 107], "final_logit_softcapping": 30.0, "head_dim": 256, "hidden_act":
+        "gelu_pytorch_tanh", "hidden_activation": "gelu_pytorch_tanh", "hidden_size": 2304, "initializer_range": 0.02,
+        "intermediate_size": 9216, "max_position_embeddings": 8192, "model_type": "gemma2", "num_attention_heads": 8,
+        "num_hidden_layers": 26, "num_key_value_heads": 4, "pad_token_id": 0, "query_pre_attn_scalar": 256,
+        "rms_norm_eps": 1e-06, "rope_theta": 10000.0, "sliding_window": 4096, "sliding_window_size": 4096,
+        "torch_dtype": "bfloat16", "use_cache": true, "vocab_size": 256000})")
+              .window == 4096);
+    CHECK(read(R"({"architectures": ["MistralForCausalLM"], "attention_dropout": 0.0, "auto_map": {"AutoTokenizer":
+        ["x--y.Z", null]}, "bos_token_id": 1, "eos_token_id": 2, "head_dim": null, "hidden_act": "silu",
+        "hidden_size": 4096, "initializer_range": 0.02, "intermediate_size": 14336, "max_position_embeddings": 32768,
+        "model_type": "mistral", "num_attention_heads": 32, "num_hidden_layers": 32, "num_key_value_heads": 8,
+        "pretraining_tp": 1, "rms_norm_eps": 1e-05, "rope_theta": 10000.0, "sliding_window": 4096,
+        "tie_word_embeddings": false, "torch_dtype": "bfloat16", "use_cache": true, "vocab_size": 32000})")
+              .window == 4096);
 }
 
 TEST_CASE("two spellings of one fact must agree", "[io][config]") {
