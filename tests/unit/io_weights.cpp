@@ -166,6 +166,41 @@ TEMPLATE_TEST_CASE("elements that are not finite are found wherever they are", "
             }
 }
 
+TEST_CASE("elements of 16 bits and of blocks that are not finite are found", "[io][weights]") {
+    auto const refuses = [](eg::dtype type, std::string const& bytes, std::size_t size, std::size_t at) {
+        eg::stored_tensor const t{type, {size}, std::as_bytes(std::span(bytes))};
+        std::vector<float> out(size);
+        std::vector<double> wide(size);
+        CHECK_NOTHROW(eg::read_elements(t, 0, std::span(out), "t"));
+        std::string const why = "the element [" + std::to_string(at) + "] is ";
+        CHECK_THROWS_WITH(eg::read_elements(t, 0, std::span(out), "t", eg::element_check::finite),
+                          ContainsSubstring(why));
+        CHECK_THROWS_WITH(eg::read_elements(t, 0, std::span(wide), "t", eg::element_check::finite),
+                          ContainsSubstring(why));
+        CHECK_NOTHROW(
+            eg::read_elements(t, at + 1, std::span(out).first(size - at - 1), "t", eg::element_check::finite));
+    };
+    struct {
+        eg::dtype type;
+        std::uint16_t largest, infinite, is_nan;
+    } const types[] = {{eg::dtype::f16, 0x7BFF, 0x7C00, 0xFE01}, {eg::dtype::bf16, 0x7F7F, 0xFF80, 0x7FC0}};
+    for (auto const& type : types)
+        for (auto const bad : {type.infinite, type.is_nan})
+            for (std::size_t const at : {0u, 255u, 256u, 4999u}) {
+                std::vector<std::uint16_t> elements(5000, type.largest);
+                elements[at] = bad;
+                refuses(type.type, tensor::of("", {}, elements).bytes, 5000, at);
+            }
+    // The scale of the second block of Q8_0.
+    std::string blocks(3 * 34, '\1');
+    blocks[34] = '\0';
+    blocks[35] = '\x7C';
+    eg::stored_tensor const t{eg::dtype::q8_0, {96}, std::as_bytes(std::span(blocks))};
+    std::vector<float> out(96);
+    CHECK_THROWS_WITH(eg::read_elements(t, 0, std::span(out), "t", eg::element_check::finite),
+                      ContainsSubstring("the element [32] is inf"));
+}
+
 TEST_CASE("a type that can be converted is not one that a weight may have", "[io][weights]") {
     std::string const name = "model.layers.1.self_attn.k_proj.weight";
     for (std::string const type : {"I8", "U8", "BOOL", "F8_E4M3", "F8_E5M2"}) {

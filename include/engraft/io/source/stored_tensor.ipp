@@ -1,7 +1,6 @@
 #pragma once
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <concepts>
 #include <cstddef>
@@ -10,7 +9,6 @@
 #include <limits>
 #include <span>
 #include <string>
-#include <type_traits>
 
 #include <engraft/core/error.hpp>
 #include <engraft/core/linkage.hpp>
@@ -112,28 +110,57 @@ std::size_t convert(stored_tensor const& tensor, std::size_t first, std::span<T>
     }
 }
 
-/// The first element that is NaN or infinite, or the number of elements. By the bits of the exponent, which compilers
-/// check many at a time, whatever they assume about NaN.
-template <std::floating_point T>
-std::size_t first_not_finite(std::span<T const> elements) {
-    using bits = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
-    constexpr bits exponent = std::bit_cast<bits>(std::numeric_limits<T>::infinity());
-    constexpr bits lowest = exponent & (~exponent + 1); // which carries into the sign if all of the exponent is set
+/// The first of some elements that is NaN or infinite, or their number: one whose bits have all of the exponent's set.
+/// Compilers compare many at a time, whatever they assume about NaN.
+template <std::unsigned_integral Bits>
+std::size_t first_not_finite(void const* elements, std::size_t count, Bits exponent) {
+    auto const* const from = static_cast<std::byte const*>(elements);
+    auto const exponent_at = [&](std::size_t i) {
+        Bits bits;
+        std::memcpy(&bits, from + i * sizeof(Bits), sizeof(Bits));
+        return static_cast<Bits>(bits & exponent);
+    };
+    auto const lowest = static_cast<Bits>(exponent & (~exponent + 1)); // which carries into the sign if all are set
     constexpr std::size_t block = 256;
-    for (std::size_t begin = 0; begin < elements.size(); begin += block) {
-        auto const part = elements.subspan(begin, std::min(block, elements.size() - begin));
-        bits carries = 0;
-        if (part.size() == block)
+    for (std::size_t begin = 0; begin < count; begin += block) {
+        std::size_t const end = std::min(begin + block, count);
+        Bits carries = 0;
+        if (end == begin + block)
             for (std::size_t i = 0; i < block; ++i)
-                carries |= (std::bit_cast<bits>(part[i]) & exponent) + lowest;
-        else
-            carries = ~exponent;
-        if (carries >> (sizeof(bits) * 8 - 1))
-            for (std::size_t i = 0; i < part.size(); ++i)
-                if ((std::bit_cast<bits>(part[i]) & exponent) == exponent)
-                    return begin + i;
+                carries = static_cast<Bits>(carries | (exponent_at(begin + i) + lowest));
+        if (end == begin + block && carries >> (sizeof(Bits) * 8 - 1) == 0)
+            continue;
+        for (std::size_t i = begin; i < end; ++i)
+            if (exponent_at(i) == exponent)
+                return i;
     }
-    return elements.size();
+    return count;
+}
+
+/// The same for elements of a tensor as they are stored; those of blocks, as they were made in `out`.
+template <class T>
+std::size_t first_not_finite(stored_tensor const& tensor, std::size_t first, std::span<T const> out) {
+    auto const& facts = facts_of(tensor.dtype);
+    auto const* const from = tensor.bytes.data() + (facts.elements == 1 ? first * facts.bytes : 0);
+    constexpr std::uint32_t f32 = 0x7F800000;
+    constexpr std::uint64_t f64 = 0x7FF0000000000000;
+    switch (tensor.dtype) {
+    case dtype::f16:
+        return first_not_finite(from, out.size(), std::uint16_t{0x7C00});
+    case dtype::bf16:
+        return first_not_finite(from, out.size(), std::uint16_t{0x7F80});
+    case dtype::f32:
+        return first_not_finite(from, out.size(), f32);
+    case dtype::f64:
+        return first_not_finite(from, out.size(), f64);
+    default:
+        if constexpr (std::same_as<T, float>)
+            return first_not_finite(out.data(), out.size(), f32);
+        else if constexpr (std::same_as<T, double>)
+            return first_not_finite(out.data(), out.size(), f64);
+        else
+            return out.size(); // integers
+    }
 }
 
 /// An element's place in a tensor: "[2, 3]".
@@ -147,14 +174,11 @@ inline std::string index_text(std::span<std::size_t const> shape, std::size_t el
 }
 
 template <class T>
-void require_finite(stored_tensor const& tensor, std::size_t first, std::span<T const> elements,
-                    std::string const& label) {
-    if constexpr (std::floating_point<T>)
-        if (auto const bad = first_not_finite(elements); bad < elements.size())
-            throw bad_file(label,
-                           {"the element ", index_text(tensor.shape, first + bad), " is ",
-                            number_text(static_cast<double>(elements[bad])),
-                            ", and weights must be finite numbers; the file is damaged, or the training failed"});
+void require_finite(stored_tensor const& tensor, std::size_t first, std::span<T const> out, std::string const& label) {
+    if (auto const bad = first_not_finite(tensor, first, out); bad < out.size())
+        throw bad_file(label, {"the element ", index_text(tensor.shape, first + bad), " is ",
+                               number_text(static_cast<double>(out[bad])),
+                               ", and weights must be finite numbers; the file is damaged, or the training failed"});
 }
 
 } // namespace detail
