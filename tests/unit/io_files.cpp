@@ -433,7 +433,7 @@ TEST_CASE("a checkpoint is a folder, its shards or one file", "[io][checkpoint]"
     f.write("two.safetensors", floats("b", 2));
     f.write("model.safetensors", floats("a", 2));
     CHECK_THROWS_WITH(indexed(R"({"a": "one.safetensors", "b": "two.safetensors"})"),
-                      ContainsSubstring("the folder has model.safetensors too, which the index does not name"));
+                      ContainsSubstring("the folder also has model.safetensors, which the index does not name"));
     CHECK_NOTHROW(indexed(R"({"a": "model.safetensors"})"));
     fs::remove(f.path / "model.safetensors");
     f.write("two.safetensors", floats("a", 2));
@@ -599,9 +599,13 @@ TEST_CASE("a config's key that is on and not known is refused by name", "[io][co
             "rope_scaling: unsupported: 'factor' is 8");
     refuses("llama_gqa", R"({"rope_scaling": {"attention_factor": 0.5}})", "'attention_factor' is 0.5");
     refuses("llama_mha", R"({"rope_parameters": {"full_attention": {"rope_type": "linear", "factor": 4}}})",
-            "rope_parameters: unsupported: 'full_attention' is given by itself");
+            "rope_parameters: unsupported: 'full_attention' is set for its layers alone");
     refuses("gemma2", R"({"rope_parameters": {"sliding_attention": {"rope_type": "default"}}})",
-            "'sliding_attention' is given by itself");
+            "'sliding_attention' is set for its layers alone");
+    auto config = read_json(data / "gemma2" / "config.json");
+    config["rope_parameters"] = parse_json(R"({"rope_theta": 10000.0, "full_attention": null})", path);
+    CHECK_THROWS_WITH(read_config(f.write("config.json", config.dump())),
+                      ContainsSubstring("'full_attention' is set for its layers alone"));
     CHECK_NOTHROW(
         read(R"({"rope_scaling": {"rope_type": "default", "original_max_position_embeddings": 64}})", "llama_mha"));
 }

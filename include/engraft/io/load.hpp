@@ -54,7 +54,7 @@ public:
 
     auto vector_plus_one(std::string const& name, int n) {
         require_shape(name, {std::size_t(n)});
-        auto elements = from_.template read_weight<T>(name);
+        auto elements = from_.read_weight<T>(name);
         for (auto& e : elements)
             e += 1;
         return vector_tensor<T, memory>::from_host(elements, extents<dynamic>(n));
@@ -99,7 +99,7 @@ public:
 private:
     auto picked_vector(stored_map const& map) {
         require_shape(map.bias, {std::size_t(map.out)});
-        auto const stored = from_.template read_weight<T>(map.bias);
+        auto const stored = from_.read_weight<T>(map.bias);
         std::vector<T> picked;
         for (int row : map.rows)
             picked.push_back(stored[std::size_t(row)]);

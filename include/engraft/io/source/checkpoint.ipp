@@ -82,8 +82,8 @@ ENGRAFT_BODY std::string checkpoint::label(std::string_view name) const {
 ENGRAFT_BODY void checkpoint::require_weight(std::string_view name) const {
     if (auto const type = dtype(name); !is_weight(type))
         throw bad_file(label(name), {"it holds numbers of type ", to_string(type),
-                                     ", which are no weights unless they are scaled; expected F64, F32, F16, BF16 or "
-                                     "one of GGUF's quantised types, so dequantise the model before it is saved"});
+                                     ", which need a scale to be weights; expected F64, F32, F16, BF16 or "
+                                     "one of GGUF's quantised types; dequantise the model and save it again"});
 }
 
 ENGRAFT_BODY safetensors_file const& checkpoint::add(std::filesystem::path const& path) {
@@ -108,8 +108,9 @@ ENGRAFT_BODY void checkpoint::add_shards(std::filesystem::path const& folder, st
     if (shards.empty())
         throw bad_file(where, "'weight_map' names no tensor");
     if (has_whole && !shards.contains("model.safetensors"))
-        throw bad_file(where, "the folder has model.safetensors too, which the index does not name; take away the one "
-                              "that is not this model's");
+        throw bad_file(where,
+                       "the folder also has model.safetensors, which the index does not name; remove the index or "
+                       "that file");
     for (auto const& [shard, expected] : shards) {
         auto const& tensors = add(folder / shard).tensors();
         for (auto const& name : expected)

@@ -105,8 +105,8 @@ inline void read_rope(config_object& config, description& d) {
     std::string const name(named ? named->key : "");
     config_object rope(named ? config.require(name) : none, config.file(), name);
     for (std::string const layers : {"full_attention", "sliding_attention"})
-        if (rope.find(layers))
-            rope.unsupported(layers, "given by itself", "one set of numbers for all layers");
+        if (rope.has(layers)) // null too, which would leave such layers without rotary embedding
+            rope.unsupported(layers, "set for its layers alone", "one set of numbers for all layers");
 
     d.position = position::rope;
     auto const theta = d.family == family::gpt_neox
@@ -396,9 +396,9 @@ inline std::filesystem::path config_in(std::filesystem::path const& folder) {
     if (std::filesystem::exists(std::filesystem::symlink_status(file, ignored)))
         return file;
     auto const names = gguf_files_in(folder);
-    throw bad_file(folder.string(), names.empty()
-                                        ? "the folder has no config.json, so it is no model of Hugging Face's"
-                                        : "the folder has no config.json but GGUF files; name one of them: " + names);
+    throw bad_file(folder.string(),
+                   names.empty() ? "the folder has no config.json, which a Hugging Face model has"
+                                 : "the folder has no config.json, but it has GGUF files; name one of them: " + names);
 }
 
 } // namespace detail
