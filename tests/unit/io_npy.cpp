@@ -179,6 +179,9 @@ TEST_CASE("circuits are written and read again, groups in their order") {
                       ContainsSubstring("head [0, 1] stands twice"));
     CHECK_THROWS_AS(read_circuit(here.write("d.json", R"({"a": {"role": "last", "heads": [[0, 1, 2]]}})")), bad_file);
     CHECK_THROWS_AS(read_circuit(here.write("d.json", R"({"a": {"heads": [[0, 1]]}})")), bad_file);
+    CHECK_THROWS_WITH(
+        read_circuit(here.write("d.json", R"({"a": {"role": "last", "heads": [[0, 1]], "Heads": [[0, 2]]}})")),
+        ContainsSubstring("a: 'Heads' is an array of 1, but no such key is read here; known are 'role', 'heads'"));
     int const refused =
         engraft_test::attack(path, 200, 1000, 12, [](std::string const& damaged) { read_circuit(damaged); });
     CHECK(refused > 500);

@@ -58,9 +58,10 @@ inline std::vector<node> read_heads(nlohmann::json const& value, std::string con
 ENGRAFT_BODY circuit read_circuit(std::filesystem::path const& path, group_order order) {
     circuit c;
     std::vector<std::string> names;
-    auto const document = read_json(path, &names);
+    auto const document = read_json(path, &names, results_size_limit);
     for (auto const& [name, entry] : as_object(document, "the circuit", path.string())) {
         auto const where = path.string() + ": " + detail::printable(name);
+        require_only(entry, {"role", "heads"}, where);
         c.groups.push_back({name, require_string(entry, "role", where),
                             detail::read_heads(require_value(entry, "heads", where), where)});
     }

@@ -51,6 +51,8 @@ inline void guard_end([[maybe_unused]] void* data, [[maybe_unused]] std::size_t 
 } // namespace detail
 
 ENGRAFT_BODY mapped_file::mapped_file(std::filesystem::path const& path) : path_(path.string()) {
+    if (path_.find('\0') != path_.npos)
+        throw bad_file(path_, "the name has a character with the number 0, which no file's has");
     // Without O_NONBLOCK, opening a pipe that nobody writes to waits for ever.
     int const descriptor = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (descriptor < 0) {

@@ -62,6 +62,8 @@ inline std::string head_text(node head) { return std::to_string(head.layer) + ".
 
 inline minimality_record read_minimality_group(std::string const& group, nlohmann::json const& entry,
                                                std::string const& where) {
+    constexpr auto judged = "accuracy_without_K_and_without_K_and_v";
+    require_only(entry, {"removed_with", "size_of_K", judged}, where);
     minimality_record record{group, {}, 0, {}};
     auto const& table = require_object(entry, "removed_with", where);
     std::map<node, nlohmann::json const*> lines;
@@ -81,8 +83,6 @@ inline minimality_record read_minimality_group(std::string const& group, nlohman
     }
     record.partners = static_cast<std::size_t>(
         require_int(entry, "size_of_K", where, 0, static_cast<std::int64_t>(record.pairs.heads.size())));
-
-    constexpr auto judged = "accuracy_without_K_and_without_K_and_v";
     auto const& judgements = require_object(entry, judged, where);
     if (judgements.size() != lines.size())
         throw bad_file(where, {"'", judged, "' has ", judgements.size(), " heads, but there are ", lines.size()});
@@ -100,7 +100,7 @@ inline minimality_record read_minimality_group(std::string const& group, nlohman
 
 ENGRAFT_BODY std::vector<minimality_record> read_minimality(std::filesystem::path const& path) {
     std::vector<minimality_record> records;
-    auto const document = read_json(path);
+    auto const document = read_json(path, nullptr, results_size_limit);
     for (auto const& [group, entry] : as_object(document, "the minimality file", path.string()))
         records.push_back(detail::read_minimality_group(group, entry, path.string() + ": " + detail::printable(group)));
     return records;
@@ -108,11 +108,12 @@ ENGRAFT_BODY std::vector<minimality_record> read_minimality(std::filesystem::pat
 
 ENGRAFT_BODY std::vector<mask_record> read_masks(std::filesystem::path const& path) {
     std::vector<mask_record> records;
-    auto const document = read_json(path);
+    auto const document = read_json(path, nullptr, results_size_limit);
     for (auto const& [group, entry] : as_object(document, "the file of masks", path.string())) {
         auto const in_group = path.string() + ": " + detail::printable(group);
         for (auto const& [desideratum, learnt] : as_object(entry, group, in_group)) {
             auto const where = in_group + ": " + detail::printable(desideratum);
+            require_only(learnt, {"heads", "mask", "test_accuracy"}, where);
             mask_record record{group,
                                desideratum,
                                {},
@@ -128,7 +129,7 @@ ENGRAFT_BODY std::vector<mask_record> read_masks(std::filesystem::path const& pa
 
 ENGRAFT_BODY std::vector<patching_record> read_patching(std::filesystem::path const& path) {
     std::vector<patching_record> records;
-    auto const document = read_json(path);
+    auto const document = read_json(path, nullptr, results_size_limit);
     for (auto const& [model, groups] : as_object(document, "the file of accuracies", path.string()))
         for (auto const& [group, desiderata] : as_object(groups, model, path.string()))
             for (auto const& [desideratum, list] : as_object(desiderata, group, path.string()))
@@ -140,7 +141,7 @@ ENGRAFT_BODY std::vector<patching_record> read_patching(std::filesystem::path co
 
 ENGRAFT_BODY std::vector<knockout_record> read_knockouts(std::filesystem::path const& path) {
     std::vector<knockout_record> records;
-    auto const document = read_json(path);
+    auto const document = read_json(path, nullptr, results_size_limit);
     for (auto const& [edge, list] : as_object(document, "the file of accuracies", path.string()))
         records.push_back({edge, detail::accuracies(list, edge, path.string())});
     return records;
