@@ -30,7 +30,7 @@ TEST_CASE("the tutorial, from loading to an intervention of one's own") {
         "The nail is in Box A, the spoon is in Box D, the brick is in Box K, the fork is in Box V, "
         "the ruler is in Box Z, the paper is in Box H, the plum is in Box Q. ";
     std::vector<eg::token> const tokens = words.encode(scene + "Box V contains the"); // 54 of them
-    eg::token const fork = words.single_token(" fork").value(), brick = words.single_token(" brick").value();
+    eg::token const fork = words.require_token(" fork"), brick = words.require_token(" brick");
     eg::batch const prompt({tokens}); // a batch of one example
     // [/encode]
     CHECK(tokens.size() == 54);
