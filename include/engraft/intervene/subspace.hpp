@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include <engraft/core/finite.hpp>
 #include <engraft/intervene/donor.hpp>
 
 namespace engraft {
@@ -93,7 +94,8 @@ template <site S, class Where, source_run Source>
 auto subspace(S, Where where, std::vector<std::vector<double>> basis, Source const& source) {
     detail::require_holds<Source, S>();
     using operation = projected<from_run<S, Source>>;
-    return slice_policy<touch::writes, S, Where, operation>(std::move(where), operation{{source}, std::move(basis)});
+    return slice_policy<touch::writes, S, Where, operation>(
+        std::move(where), operation{{source}, detail::finite(std::move(basis), "subspace's basis")});
 }
 
 } // namespace engraft

@@ -73,6 +73,7 @@ public:
     std::vector<double> const& clean(std::size_t metric) const { return clean_[metric]; }
 
     /// Mean over examples of (value - clean) / clean, per entry: the score of path patching.
+    /// throws bad_input if the clean value of an example is 0
     /// source Prakash et al. 2024, section 4.1
     std::vector<double> relative_change() const;
 
