@@ -124,8 +124,8 @@ TEST_CASE("order of policies, as docs/explanation/order.md shows it") {
     auto const before = model.run(prompt, eg::capture(eg::z) | zeros); // z of layer 0 as it was
     auto const after = model.run(prompt, zeros | eg::capture(eg::z));  // zeros
     // [/capture_order]
-    CHECK(after[eg::z].slice(0, 0, -1) == std::vector<float>(16, 0));
-    CHECK(before[eg::z].slice(0, 0, -1) != std::vector<float>(16, 0));
+    CHECK(after[eg::z].slice(0, 0, -1, 0) == std::vector<float>(16, 0));
+    CHECK(before[eg::z].slice(0, 0, -1, 0) != std::vector<float>(16, 0));
     CHECK(before.logits().values().to_host() == after.logits().values().to_host());
     CHECK(model.run(prompt, eg::identity).logits().values().to_host() == model.run(prompt).logits().values().to_host());
 }

@@ -11,6 +11,7 @@
 
 #include <engraft/backend/largest.hpp>
 #include <engraft/core/error.hpp>
+#include <engraft/core/integer.hpp>
 #include <engraft/core/tensor.hpp>
 #include <engraft/core/token.hpp>
 
@@ -46,11 +47,12 @@ public:
     }
 
     /// The most probable tokens of one row, best first; the smaller number first among equals.
-    /// throws bad_input when there is no such row
-    std::vector<token> top(std::size_t row, std::size_t count) const {
-        if (row >= rows())
-            throw bad_input({"row ", row, " was asked for; there are logits of ", rows(), " rows"});
+    /// throws bad_input when there is no such row, or no such count
+    std::vector<token> top(integer of, integer most) const {
+        auto const row = of.below(rows(), "row");
         auto const vocab = values_.shape()[1];
+        if (most.value() < 0)
+            throw bad_input({"the ", most.value(), " most probable tokens were asked for; ask for 1 or more"});
         std::vector<typename Backend::value_type> all(vocab);
         Backend::memory_type::to_host(all.data(), values_.data() + row * vocab, vocab * sizeof(all[0]));
         auto const largest = largest_column(all.data(), vocab);
@@ -58,7 +60,7 @@ public:
             detail::refuse_logits(row);
         std::vector<token> tokens(vocab);
         std::iota(tokens.begin(), tokens.end(), token{0});
-        count = std::min(count, vocab);
+        auto const count = std::min(static_cast<std::size_t>(most.value()), vocab);
         std::partial_sort(tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(count), tokens.end(),
                           [&](token a, token b) {
                               auto const x = all[static_cast<std::size_t>(a)], y = all[static_cast<std::size_t>(b)];
