@@ -78,6 +78,18 @@ TEST_CASE("accuracies and thresholds that are no numbers are refused") {
     std::vector<eg::minimality_line> const lines{{{0, 1}, 0.5, 0.25}, {{2, 3}, not_one, 0.5}};
     CHECK_THROWS_WITH(eg::needed_heads(lines, 0.1), ContainsSubstring("the contribution of head 2.3 is NaN"));
     CHECK_THROWS_WITH(eg::needed_heads(std::span(lines).first(1), not_one), ContainsSubstring("threshold"));
+    CHECK_THROWS_WITH(eg::rounded({0.5, not_one}), ContainsSubstring("[policy.finite]: element 1 of a mask's weights"));
+    auto mask = eg::untrained_mask({}, 2);
+    CHECK_THROWS_WITH(eg::descend({}, mask, {not_one, 0}),
+                      ContainsSubstring("element 0 of a mask's derivatives is NaN"));
+    auto const model = random_model<eg::reference>(12);
+    auto const clean = model.run(random_prompts(13, {3}), eg::capture_for_sweeps<grouped>());
+    auto const sweep = [&](double memory) {
+        return eg::sweep(model, clean, eg::each_layer<grouped>(),
+                         [](int l) { return eg::scale(eg::z, eg::layer(l), 2); }, {eg::logit({1})}, {.memory = memory});
+    };
+    CHECK_THROWS_WITH(sweep(not_one), ContainsSubstring("engraft [sweep.memory]"));
+    CHECK_THROWS_WITH(sweep(-1), ContainsSubstring("engraft [sweep.memory]"));
     eg::edge_attributions edges;
     edges.scores = {1, not_one};
     CHECK_THROWS_WITH(edges.ranked(), ContainsSubstring("the score of edge 1 is NaN"));

@@ -8,6 +8,8 @@
 #include <vector>
 
 #include <engraft/circuit/circuit.hpp>
+#include <engraft/core/error.hpp>
+#include <engraft/core/integer.hpp>
 #include <engraft/intervene/freeze.hpp>
 #include <engraft/intervene/mask.hpp>
 #include <engraft/run/adjoint.hpp>

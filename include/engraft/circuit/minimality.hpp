@@ -9,6 +9,7 @@
 
 #include <engraft/circuit/circuit.hpp>
 #include <engraft/core/error.hpp>
+#include <engraft/core/integer.hpp>
 #include <engraft/core/linkage.hpp>
 
 /// Which heads a circuit can do without. A head v is judged while some other heads of its group, K, are away as well,

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include <engraft/core/integer.hpp>
 #include <engraft/core/tensor.hpp>
 #include <engraft/intervene/selection.hpp>
 

@@ -36,6 +36,8 @@ public:
           reader_(m.backend(), *m.shared_weights(), metrics_, clean.rows().examples()) {
         if (clean.weights_identity() != m.shared_weights().get() || clean.edited())
             throw bad_input("engraft [sweep.clean]: the clean run must be an unedited run of the model that is swept");
+        if (!(options_.memory > 0))
+            throw bad_input("engraft [sweep.memory]: sweep_options::memory is not above 0; give a number of bytes");
         require_whole(sites_for_sweeps<D>{});
         require_bound();
         auto const& rows = clean.rows();

@@ -66,8 +66,6 @@ struct tokenizer::state {
     }
 
     std::string const* text(token id) const {
-        if (auto const changed = normalized_texts.find(id); changed != normalized_texts.end())
-            return &changed->second;
         auto const* found = added_texts.text(id);
         return found ? found : steps.model.tokens().text(id);
     }
@@ -122,7 +120,9 @@ ENGRAFT_BODY std::vector<token> tokenizer::encode(std::string_view utf8, bool sp
 ENGRAFT_BODY std::string tokenizer::decode(std::span<token const> tokens, bool skip_special) const {
     std::vector<std::string> texts;
     for (token const id : tokens) {
-        auto const& known = text(id);
+        auto const& written = text(id);
+        auto const changed = state_->normalized_texts.find(id);
+        auto const& known = changed == state_->normalized_texts.end() ? written : changed->second;
         // A special token is known by its text: one that the normalizers change is not left out (tokenizers 0.23).
         auto const added = state_->added_texts.find(known);
         if (!(skip_special && added && is_special(*added)))
