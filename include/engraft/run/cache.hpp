@@ -140,8 +140,9 @@ public:
     /// Elements of one row, where the site has no heads; where it has several, naming none does not compile
     /// [slice.head].
     std::vector<value_type> slice(int layer, integer example, integer position) const {
-        static_assert(site_heads<D, S> == 1, "engraft [slice.head]: this site has several heads; name one, as in "
-                                             "run[z].slice(layer, example, position, head)");
+        constexpr bool one_head = site_heads<D, S> == 1;
+        static_assert(one_head, "engraft [slice.head]: this site has several heads; name one, as in "
+                                "run[z].slice(layer, example, position, head)");
         return kept_->slice(layer, example, position, 0);
     }
 

@@ -6,8 +6,10 @@
 #include <limits>
 #include <vector>
 
+#include <engraft/backend/backend.hpp>
 #include <engraft/backend/largest.hpp>
 #include <engraft/core/error.hpp>
+#include <engraft/model/hook_point.hpp>
 #include <engraft/run/divergence.hpp>
 #include <engraft/run/metric.hpp>
 #include <engraft/run/unembed.hpp>
