@@ -134,7 +134,7 @@ TEMPLATE_TEST_CASE("a policy's numbers are finite", "", ENGRAFT_TEST_FAST_BACKEN
     for (double x : {not_one, inf, -inf, 1e39}) {
         auto const says = ContainsSubstring("engraft [policy.finite]: ");
         std::vector<double> direction(32, 1.0), basis(8, 0.0);
-        direction[7] = x, basis[0] = x;
+        direction[7] = x, basis[0] = x == 1e39 ? inf : x;
         std::array<double, 32> fixed{};
         fixed[31] = x;
         CHECK_THROWS_AS(eg::steer(eg::resid_pre, eg::layer(1), direction), eg::bad_input);
@@ -147,8 +147,11 @@ TEMPLATE_TEST_CASE("a policy's numbers are finite", "", ENGRAFT_TEST_FAST_BACKEN
         CHECK_THROWS_WITH(eg::ablate(eg::z, eg::layer(1), x), says);
         CHECK_THROWS_WITH(eg::mask(eg::z, eg::layer(1), {x}, source), says);
         CHECK_THROWS_WITH(eg::mask(eg::z, eg::layer(1), {x}, eg::mean(source, eg::z)), says);
-        CHECK_THROWS_WITH(eg::subspace(eg::z, eg::layer(1), {basis}, source), says);
-        CHECK_THROWS_WITH(eg::mask_directions(eg::z, eg::layer(1), {basis}, {0.5}, source), says);
+        CHECK_THROWS_WITH(
+            model.run(prompts, eg::subspace(eg::z, eg::layer(1), {basis}, source)),
+            ContainsSubstring("[subspace.orthonormal]: basis vector 0 has a number that is NaN or infinite"));
+        CHECK_THROWS_WITH(model.run(prompts, eg::mask_directions(eg::z, eg::layer(1), {basis}, {0.5}, source)),
+                          ContainsSubstring("[subspace.orthonormal]"));
         CHECK_THROWS_WITH(
             eg::gradient(model, prompts, eg::identity, eg::capture(eg::z), eg::logit(answers), {.weights = {1, x, 1}}),
             says);

@@ -46,10 +46,4 @@ inline std::vector<double> finite(std::vector<double> numbers, std::string_view 
     return numbers;
 }
 
-inline std::vector<std::vector<double>> finite(std::vector<std::vector<double>> vectors, std::string_view what) {
-    for (auto const& vector : vectors)
-        require_finite(vector, what);
-    return vectors;
-}
-
 } // namespace engraft::detail

@@ -92,8 +92,7 @@ auto mask_directions(S, Where where, std::vector<std::vector<double>> basis, std
     detail::require_holds<Source, S>();
     using operation = blended_directions<from_run<S, Source>>;
     return slice_policy<touch::writes, S, Where, operation>(
-        std::move(where),
-        operation{{{source}, detail::finite(std::move(basis), "mask_directions' basis")}, std::move(weights)});
+        std::move(where), operation{{{source}, std::move(basis)}, std::move(weights)});
 }
 
 /// The same with another donor, such as `picked`.
@@ -101,9 +100,8 @@ template <site S, class Where, donor Donor>
 auto mask_directions(S, Where where, std::vector<std::vector<double>> basis, std::vector<double> weights,
                      Donor const& donor) {
     using operation = blended_directions<Donor>;
-    return slice_policy<touch::writes, S, Where, operation>(
-        std::move(where),
-        operation{{donor, detail::finite(std::move(basis), "mask_directions' basis")}, std::move(weights)});
+    return slice_policy<touch::writes, S, Where, operation>(std::move(where),
+                                                            operation{{donor, std::move(basis)}, std::move(weights)});
 }
 
 } // namespace engraft

@@ -5,7 +5,6 @@
 #include <utility>
 #include <vector>
 
-#include <engraft/core/finite.hpp>
 #include <engraft/intervene/donor.hpp>
 
 namespace engraft {
@@ -66,6 +65,10 @@ struct projected {
             if (b.size() != width)
                 throw bad_input({"engraft [subspace.width]: a basis vector has ", b.size(), " elements, a slice of ",
                                  S::name, " has ", width});
+            for (double const x : b)
+                if (!std::isfinite(x))
+                    throw bad_input({"engraft [subspace.orthonormal]: basis vector ", elements.size() / width,
+                                     " has a number that is NaN or infinite; give finite ones"});
             elements.insert(elements.end(), b.begin(), b.end());
         }
         if (basis.empty())
@@ -94,8 +97,7 @@ template <site S, class Where, source_run Source>
 auto subspace(S, Where where, std::vector<std::vector<double>> basis, Source const& source) {
     detail::require_holds<Source, S>();
     using operation = projected<from_run<S, Source>>;
-    return slice_policy<touch::writes, S, Where, operation>(
-        std::move(where), operation{{source}, detail::finite(std::move(basis), "subspace's basis")});
+    return slice_policy<touch::writes, S, Where, operation>(std::move(where), operation{{source}, std::move(basis)});
 }
 
 } // namespace engraft
