@@ -93,9 +93,7 @@ public:
                 keep(item, as_int(require_value(item, "id", path_), "id", path_, 0, largest_token));
         else
             rebuild(*model);
-        for (auto const& [id, item] : stated)
-            put(item, id);
-        put_special_tokens();
+        put_all(stated);
         document_["added_tokens"] = std::move(added_);
     }
 
@@ -166,7 +164,8 @@ private:
         return found ? as_array(*found, key, path_) : json::array_t();
     }
 
-    /// An added token as tokenizer.json writes it; `special` overrules what the token says.
+    /// An added token as tokenizer.json writes it; `special` overrules what the token says. One that does not say
+    /// whether it is normalized is so unless it is special by itself.
     json as_added(json const& token, std::optional<bool> special = std::nullopt) const {
         json added = json::object();
         added["content"] = token.is_string() ? token : json(require_string(token, "content", path_));
@@ -174,6 +173,10 @@ private:
             for (auto const* flag : {"single_word", "lstrip", "rstrip", "normalized", "special"})
                 if (auto const* value = find_value(token, flag, path_))
                     added[flag] = as_bool(*value, flag, path_);
+        if (token.is_string())
+            added["special"] = special.value_or(false);
+        if (!added.contains("normalized"))
+            added["normalized"] = !bool_or(added, "special", path_, false);
         if (special)
             added["special"] = *special;
         return added;
@@ -194,7 +197,9 @@ private:
             for (auto const& [key, value] : names->items()) {
                 if (!config_.contains(key))
                     keys_.push_back(key);
-                config_[key] = value.is_object() && key != "extra_special_tokens" ? as_added(value, true) : value;
+                config_[key] = value;
+                if (value.is_object() && key != "extra_special_tokens")
+                    config_[key]["special"] = true;
             }
         for (auto const& item : array_in(document_, "added_tokens"))
             found.emplace_back(as_int(require_value(item, "id", path_), "id", path_, 0, largest_token), as_added(item));
@@ -275,6 +280,8 @@ private:
         if (place == places_.end())
             return keep(std::move(token), id);
         token["id"] = id;
+        if (bool_or(added_[place->second], "special", path_, false)) // which a token stays
+            token["special"] = true;
         added_[place->second] = std::move(token);
     }
 
@@ -295,41 +302,62 @@ private:
         return {};
     }
 
-    void put_special_tokens() {
-        json::array_t all;
-        for (auto const* key : special_names)
-            if (auto token = special_token(key))
-                all.push_back(std::move(*token));
-        for (bool const texts : {false, true})
-            for (auto const& key : keys_)
-                if (auto const& value = config_[key]; key.ends_with("_token") && value.is_string() == texts &&
-                                                      (texts || value.is_object()) && !is_named(key))
-                    all.push_back(as_added(value, true));
-        put_named_extras(all);
+    /// Tokens with a number, then special ones that are nowhere yet; of equal texts the last one's flags count.
+    void put_all(numbered const& stated) {
+        auto const names = named_tokens();
+        std::unordered_map<std::string, bool> named;
+        for (auto const& token : names)
+            named[token["content"].get_ref<std::string const&>()] = true;
+        for (auto const& [id, item] : stated)
+            put(named.contains(item["content"].get_ref<std::string const&>()) ? as_added(item, true) : item, id);
+        require_numbered(named_extras());
+        auto all = names;
         for (auto const& value : extra_tokens())
             all.push_back(value.is_string() ? as_added(value, true) : as_added(value));
+        auto const known = places_;
         for (auto const& token : all)
-            if (!places_.contains(token["content"].get_ref<std::string const&>()))
+            if (!known.contains(token["content"].get_ref<std::string const&>()))
                 put(token, std::nullopt);
         if (class_ == tokenizer_class::qwen2) // which adds them once more, with no flag but `special`
             for (auto const& token : all)
                 put(as_added(token["content"], true), std::nullopt);
     }
 
+    /// The special tokens that have names: those of every tokenizer, then the model's own.
+    json::array_t named_tokens() const {
+        json::array_t all;
+        for (auto const* key : special_names)
+            if (auto token = special_token(key))
+                all.push_back(std::move(*token));
+        for (bool const texts : {false, true})
+            for (auto const& key : keys_)
+                if (auto const& value = config_.at(key); key.ends_with("_token") && value.is_string() == texts &&
+                                                         (texts || value.is_object()) && !is_named(key))
+                    all.push_back(as_added(value, true));
+        auto const extras = named_extras();
+        all.insert(all.end(), extras.begin(), extras.end());
+        return all;
+    }
+
     static bool is_named(std::string_view key) {
         return std::any_of(special_names.begin(), special_names.end(), [&](char const* name) { return key == name; });
     }
 
-    /// extra_special_tokens may be an object of names and tokens, in whose order new ones would be numbered.
-    void put_named_extras(json::array_t& all) const {
-        auto const* named = find_value(config_, "extra_special_tokens", path_);
-        if (!named || !named->is_object())
-            return;
-        std::size_t fresh = 0;
-        for (auto const& [name, value] : named->items()) {
-            all.push_back(as_added(value, true));
-            fresh += !places_.contains(all.back()["content"].get_ref<std::string const&>());
-        }
+    /// extra_special_tokens where it is an object of names and tokens.
+    json::array_t named_extras() const {
+        json::array_t all;
+        if (auto const* named = find_value(config_, "extra_special_tokens", path_); named && named->is_object())
+            for (auto const& [name, value] : named->items())
+                all.push_back(as_added(value, true));
+        return all;
+    }
+
+    /// New ones would be numbered in the order of the object, which JSON does not have.
+    void require_numbered(json::array_t const& extras) const {
+        auto const fresh = std::count_if(extras.begin(), extras.end(), [&](json const& token) {
+            auto const& text = token["content"].get_ref<std::string const&>();
+            return !places_.contains(text) && !vocabulary_->contains(text);
+        });
         if (fresh > 1)
             throw bad_file(path_, "'extra_special_tokens' has several tokens without a number; number them in "
                                   "added_tokens_decoder");
