@@ -63,6 +63,10 @@ def cases():
             "special_tokens_map.json": {"bos_token": token("<bos>", rstrip=True), "eos_token": "</s>"},
             "added_tokens.json": {"<img>": 706, "world": 707, "keep": 703},
         }
+        plain = {**stated("gpt2"), "2": token("<unk>", lstrip=True), "700": token("[MASK]", rstrip=True)}
+        yield "gpt2", {"tokenizer_config.json": {**base, "eos_token": "<unk>", "added_tokens_decoder": plain}}
+        twice = {"pad_token": {"__type": "AddedToken", **token("world", lstrip=True)}, "mask_token": {"__type": "AddedToken", **token("world", rstrip=True)}}
+        yield "gpt2", {"tokenizer_config.json": {**base, **twice, "extra_special_tokens": ["world", "keep"]}}
     yield "llama2", {"tokenizer_config.json": {"tokenizer_class": "LlamaTokenizer", "legacy": True}}
     yield "llama2", {"tokenizer_config.json": {"tokenizer_class": "LlamaTokenizer", "legacy": None, "clean_up_tokenization_spaces": True}}
 
