@@ -147,7 +147,11 @@ int main(int argc, char** argv) {
         doing = "the circuit";
         eg::faithfulness const found{first(f.alone(circuit)), whole};
         out << "\naccuracy of the model          " << found.model << "\nof the circuit alone           "
-            << found.circuit << "\nfaithfulness                   " << found.ratio() << '\n';
+            << found.circuit << "\nfaithfulness                   ";
+        if (found.model == 0)
+            out << "none: the model's accuracy is 0\n";
+        else
+            out << found.ratio() << '\n';
         numbers["model"] = found.model;
         numbers["alone"] = found.circuit;
         numbers["faithfulness"] = found.ratio();

@@ -175,9 +175,9 @@ void products(double tolerance, double exact_tolerance) {
         std::vector<eg::token> const columns{0, 999, 5, 17, 100};
         for (double e : m.b.elements(m.in(x), columns))
             found.push_back(e);
-        auto const equal =
-            m.list(std::vector<typename std::decay_t<decltype(m)>::T>{1, 3, 3, 2, -1, -2, -3, -1, 0, 0, 0, 0});
-        for (auto t : m.b.argmax({equal.data(), 3, 4, 4}))
+        auto const equal = m.list(
+            std::vector<typename std::decay_t<decltype(m)>::T>{1, 3, 3, 2, -1, -2, -3, -1, 0, 0, 0, 0, 5, NAN, 9, 0});
+        for (auto t : m.b.argmax({equal.data(), 4, 4, 4})) // the last row has a NaN, at 1
             found.push_back(t);
         for (auto t : m.b.argmax(m.in(x)))
             found.push_back(t);

@@ -30,7 +30,7 @@ TEST_CASE("the tutorial, from loading to an intervention of one's own") {
         "The nail is in Box A, the spoon is in Box D, the brick is in Box K, the fork is in Box V, "
         "the ruler is in Box Z, the paper is in Box H, the plum is in Box Q. ";
     std::vector<eg::token> const tokens = words.encode(scene + "Box V contains the"); // 54 of them
-    eg::token const fork = words.single_token(" fork").value(), brick = words.single_token(" brick").value();
+    eg::token const fork = words.require_token(" fork"), brick = words.require_token(" brick");
     eg::batch const prompt({tokens}); // a batch of one example
     // [/encode]
     CHECK(tokens.size() == 54);
@@ -124,8 +124,8 @@ TEST_CASE("order of policies, as docs/explanation/order.md shows it") {
     auto const before = model.run(prompt, eg::capture(eg::z) | zeros); // z of layer 0 as it was
     auto const after = model.run(prompt, zeros | eg::capture(eg::z));  // zeros
     // [/capture_order]
-    CHECK(after[eg::z].slice(0, 0, -1) == std::vector<float>(16, 0));
-    CHECK(before[eg::z].slice(0, 0, -1) != std::vector<float>(16, 0));
+    CHECK(after[eg::z].slice(0, 0, -1, 0) == std::vector<float>(16, 0));
+    CHECK(before[eg::z].slice(0, 0, -1, 0) != std::vector<float>(16, 0));
     CHECK(before.logits().values().to_host() == after.logits().values().to_host());
     CHECK(model.run(prompt, eg::identity).logits().values().to_host() == model.run(prompt).logits().values().to_host());
 }

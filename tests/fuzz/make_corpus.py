@@ -189,3 +189,23 @@ make_gguf()
 make_config()
 make_tokenizer()
 make_lora()
+
+
+# --- tokenizer_config ------------------------------------------------------------------------------------------------
+def make_tokenizer_config():
+    stated = {"9": {"content": "<s>", "special": True}, "10": {"content": "box", "normalized": True}}
+    for name, config in {
+        "plain": {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": "<s>", "add_prefix_space": True},
+        "gpt2": {"tokenizer_class": "GPT2Tokenizer", "add_prefix_space": True, "added_tokens_decoder": stated},
+        "neox": {"tokenizer_class": "GPTNeoXTokenizerFast", "add_bos_token": True},
+        "qwen2": {"tokenizer_class": "Qwen2Tokenizer", "extra_special_tokens": ["<x>", "a"], "image_token": "<img>"},
+        "llama": {"tokenizer_class": "LlamaTokenizer", "legacy": True, "eos_token": {"__type": "AddedToken", "content": "he", "lstrip": True}},
+        "gemma": {"tokenizer_class": "GemmaTokenizer", "unk_token": "a", "mask_token": None},
+        "number": {"added_tokens_decoder": {"12": {"content": "there"}}},
+        "named": {"extra_special_tokens": {"im": "<img>"}, "additional_special_tokens": ["<y>"]},
+        "refused": {"split_special_tokens": True},
+    }.items():
+        put("tokenizer_config", name, json.dumps(config))
+
+
+make_tokenizer_config()

@@ -17,11 +17,12 @@
 
 namespace engraft_fuzz {
 
-void safetensors(std::string_view input); ///< a .safetensors file
-void gguf(std::string_view input);        ///< a .gguf file: metadata, description, tensors and tokenizer
-void config(std::string_view input);      ///< a config.json
-void tokenizer(std::string_view input);   ///< a tokenizer.json
-void lora(std::string_view input);        ///< an adapter_config.json, a zero byte, an adapter_model.safetensors
+void safetensors(std::string_view input);      ///< a .safetensors file
+void gguf(std::string_view input);             ///< a .gguf file: metadata, description, tensors and tokenizer
+void config(std::string_view input);           ///< a config.json
+void tokenizer(std::string_view input);        ///< a tokenizer.json
+void tokenizer_config(std::string_view input); ///< a tokenizer_config.json
+void lora(std::string_view input);             ///< an adapter_config.json, a zero byte, an adapter_model.safetensors
 
 struct target {
     std::string_view name;
@@ -29,7 +30,8 @@ struct target {
 };
 
 inline constexpr target targets[] = {
-    {"safetensors", safetensors}, {"gguf", gguf}, {"config", config}, {"tokenizer", tokenizer}, {"lora", lora}};
+    {"safetensors", safetensors},           {"gguf", gguf}, {"config", config}, {"tokenizer", tokenizer},
+    {"tokenizer_config", tokenizer_config}, {"lora", lora}};
 
 /// What must hold of everything that a loader lets pass. It is no engraft::error that says so if not: a finding.
 inline void require(bool holds, char const* what) {

@@ -173,10 +173,10 @@ TEST_CASE("a window hides keys from a knockout, and some key is always left", "[
     // Layer 0 sees three positions, layer 1 all: of the keys 3 and 4 the last query sees one there and both here.
     auto const both = run({0, 1}, {6}, {3, 4});
     CHECK(both.fired()[0] == 2 * (1 + 2));
-    CHECK(both[eg::pattern].slice(0, 0, 6)[4] == 0);
-    CHECK(both[eg::pattern].slice(0, 0, 6)[5] > 0);
-    CHECK(both[eg::pattern].slice(1, 0, 6)[3] == 0);
-    CHECK(both[eg::pattern].slice(1, 0, 6)[2] > 0);
+    CHECK(both[eg::pattern].slice(0, 0, 6, 0)[4] == 0);
+    CHECK(both[eg::pattern].slice(0, 0, 6, 0)[5] > 0);
+    CHECK(both[eg::pattern].slice(1, 0, 6, 0)[3] == 0);
+    CHECK(both[eg::pattern].slice(1, 0, 6, 0)[2] > 0);
     CHECK_THROWS_WITH(run({0}, {6}, {0, 3}), ContainsSubstring("engraft [policy.never_fired]: policy 0 of 2"));
     CHECK_THROWS_WITH(run({0}, {6}, {4, 5, 6}),
                       ContainsSubstring("engraft [knockout.everything]: position 6 of example 0 would see no position "
@@ -422,7 +422,7 @@ TEMPLATE_TEST_CASE("the first layers alone give the bits of a whole run", "[firs
     }
     CHECK(two.fired() == std::vector<std::size_t>{17, 2 * 17 * (1 + 4)});
     using Catch::Matchers::ContainsSubstring;
-    CHECK_THROWS_WITH(two[eg::z].slice(2, 0, 0), ContainsSubstring("engraft [cache.layer]"));
+    CHECK_THROWS_WITH(two[eg::z].slice(2, 0, 0, 0), ContainsSubstring("engraft [cache.layer]"));
     for (int count : {0, -1, 4})
         CHECK_THROWS_WITH(model.run(prompts, policy, eg::first_layers{count}),
                           ContainsSubstring("engraft [first_layers.count]: the first " + std::to_string(count)));

@@ -43,7 +43,7 @@ TEMPLATE_TEST_CASE("a patch reaches the places it names and no other", "", eg::r
                           source[eg::z].slice(1, e, static_cast<long>(p), h));
             }
     // The last layer was not named: what it computes follows from what it gets.
-    CHECK(patched[eg::z].slice(2, 0, -1) != source[eg::z].slice(2, 0, -1));
+    CHECK(patched[eg::z].slice(2, 0, -1, 0) != source[eg::z].slice(2, 0, -1, 0));
 }
 
 TEST_CASE("positions count from either end, to the end where no last one is given") {
@@ -153,7 +153,7 @@ TEST_CASE("values that do not fit are refused with a sentence, before anything i
     CHECK_THROWS_WITH(model.run(std::vector<std::vector<eg::token>>{{1, 67}}),
                       Catch::Matchers::ContainsSubstring("token 67 at position 1 of example 0"));
     CHECK_THROWS_AS(model.run(std::vector<std::vector<eg::token>>{}), eg::bad_input);
-    CHECK_THROWS_WITH(source[eg::z].slice(0, 3, -1), Catch::Matchers::ContainsSubstring("engraft [where.example]"));
+    CHECK_THROWS_WITH(source[eg::z].slice(0, 3, -1, 0), Catch::Matchers::ContainsSubstring("engraft [where.example]"));
     CHECK_THROWS_AS(source[eg::z].whole(0), eg::missing_activation);
     CHECK_THROWS_WITH(source[eg::z].whole(7), Catch::Matchers::ContainsSubstring("engraft [hook_point.layer]"));
     CHECK_THROWS_AS(source.logits_at(7), eg::bad_position);

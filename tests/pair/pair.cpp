@@ -25,7 +25,7 @@ prompt_file read_prompts(eg::tokenizer const& tokenizer) {
     for (std::string line; std::getline(in, line);) {
         auto const entry = eg::parse_json(line, "prompts.jsonl");
         read.tokens.push_back(tokenizer.encode(eg::require_string(entry, "prompt", "prompts.jsonl")));
-        read.answers.push_back(tokenizer.single_token(eg::require_string(entry, "answer", "prompts.jsonl")).value());
+        read.answers.push_back(tokenizer.require_token(eg::require_string(entry, "answer", "prompts.jsonl")));
     }
     return read;
 }

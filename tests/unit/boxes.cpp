@@ -19,7 +19,7 @@ TEST_CASE("prompts of the boxes task are the paper's, with roles where the paper
     for (std::size_t j = 0; j < 30; ++j) {
         auto const& s = p.scenes[j];
         auto const at = [&](auto role) { return p.tokens.at(j, static_cast<std::size_t>(role.positions[j])); };
-        auto const token = [&](std::string const& word) { return words().single_token(" " + word).value(); };
+        auto const token = [&](std::string const& word) { return words().require_token(" " + word); };
         CHECK(s.queried == j % 7);
         CHECK(p.role<eg::last>().positions[j] == 53);
         CHECK(p.role<eg::query_label>().positions[j] == 51);

@@ -256,7 +256,7 @@ TEST_CASE("drawn triples: the target is what the hypothesis says and nothing els
                 CHECK(target == by_place);
 
             // Roles stand where their words are, in both prompts.
-            auto const word = [](std::string const& w) { return pair_words().single_token(" " + w).value(); };
+            auto const word = [](std::string const& w) { return pair_words().require_token(" " + w); };
             auto const at = [&](eg::batch const& b, long p) { return b.at(j, static_cast<std::size_t>(p)); };
             auto const& of = [&](auto role) -> eg::role const& { return d.role(decltype(role)::name); };
             CHECK(d.targets[j] == word(target));

@@ -1,3 +1,5 @@
+#include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <string>
 #include <thread>
@@ -32,6 +34,26 @@ std::string const tiny_model = R"({"type": "BPE", "vocab": {"a": 0, "b": 1, "ab"
 std::string tiny(std::string const& more) {
     return R"({"model": )" + tiny_model + (more.empty() ? "" : ", " + more) + "}";
 }
+
+/// A folder of files that a test writes; gone with it.
+class folder {
+public:
+    folder() {
+        std::string name = (std::filesystem::temp_directory_path() / "engraft-tokenizer-XXXXXX").string();
+        REQUIRE(::mkdtemp(name.data()));
+        path_ = name;
+    }
+    folder(folder const&) = delete;
+    ~folder() { std::filesystem::remove_all(path_); }
+
+    std::filesystem::path const& path() const { return path_; }
+    void write(std::string const& name, std::string const& text) const {
+        std::ofstream(path_ / name, std::ios::binary) << text;
+    }
+
+private:
+    std::filesystem::path path_;
+};
 
 void agrees(std::string const& name, std::string const& path) {
     auto const t = tokenizer::load(path);
@@ -74,6 +96,107 @@ TEST_CASE("the pair's tokenizer agrees with Hugging Face's", "[io][tokenizer]") 
     CHECK(n == 500);
 }
 
+TEST_CASE("a folder's tokenizer is what transformers makes of its files", "[io][tokenizer]") {
+    auto const all = engraft::read_json(data + "configs.expected.json");
+    auto const texts = all[0].get<std::vector<std::string>>();
+    REQUIRE(all.size() > 80);
+    for (std::size_t c = 1; c < all.size(); ++c) {
+        folder const at;
+        at.write("tokenizer.json", engraft_test::contents(data + all[c]["tokenizer"].get<std::string>() + ".json"));
+        for (auto const& [name, value] : all[c]["files"].items())
+            at.write(name, value.dump());
+        INFO("case " << c << ": " << all[c]["tokenizer"] << " " << all[c]["files"].dump());
+        auto const t = tokenizer::load(c % 2 ? at.path() : at.path() / "tokenizer.json");
+        for (std::size_t i = 0; i < texts.size(); ++i) {
+            INFO(nlohmann::json(texts[i]).dump());
+            auto const& row = all[c]["rows"][i];
+            auto const ids = row[0].get<std::vector<token>>();
+            CHECK(t.encode(texts[i]) == ids);
+            CHECK(t.decode(ids) == (row[1].is_null() ? texts[i] : row[1].get<std::string>()));
+            CHECK(t.decode(ids, true) == (row[2].is_null() ? texts[i] : row[2].get<std::string>()));
+        }
+    }
+}
+
+TEST_CASE("a tokenizer_config.json that can't be followed is refused by name", "[io][tokenizer]") {
+    struct refused {
+        std::string config, why;
+    };
+    std::string const hello = R"("content": "Hello", "special": false)";
+    std::string const decoder = R"({"tokenizer_class": "GPT2Tokenizer", "added_tokens_decoder": )";
+    std::vector<refused> const cases{
+        {"[]", "must be an object"},
+        {R"({"tokenizer_class": "T5TokenizerFast"})", "unsupported: the tokenizer_class 'T5Tokenizer'"},
+        {R"({"tokenizer_class": 3})", "'tokenizer_class' must be"},
+        {R"({"split_special_tokens": true})", "unsupported: split_special_tokens"},
+        {R"({"fix_mistral_regex": true})", "unsupported: fix_mistral_regex"},
+        {R"({"clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output": true})", "unsupported: clean"},
+        {R"({"auto_map": {"AutoTokenizer": ["a.B", null]}})", "unsupported: auto_map"},
+        {R"({"tokenizer_class": "GPT2Tokenizer", "add_prefix_space": 1})", "'add_prefix_space' must be"},
+        {R"({"added_tokens_decoder": {"900": {)" + hello + "}}}",
+         "'Hello' has the number 900 here, but transformers makes it 706"},
+        {R"({"added_tokens_decoder": {"9": {"content": "keep"}}})",
+         "'keep' has the number 9 here, but transformers makes it 703"},
+        {R"({"added_tokens_decoder": {"x": {)" + hello + "}}}", "by their numbers, but has 'x'"},
+        {R"({"added_tokens_decoder": {"-1": {)" + hello + "}}}", "by their numbers, but has '-1'"},
+        {R"({"added_tokens_decoder": {"706": {"content": ""}}})", "must not be empty"},
+        {R"({"added_tokens_decoder": {"706": "Hello"}})", "Hello"},
+        {decoder + R"({"0": {"content": "<s>"}}})", "has no token '</s>', which tokenizer.json has"},
+        {R"({"bos_token": 3})", "3"},
+        {R"({"extra_special_tokens": {"a": "<a>", "b": "<b>"}})", "several tokens without a number"},
+    };
+    for (auto const& c : cases) {
+        folder const at;
+        at.write("tokenizer.json", engraft_test::contents(data + "gpt2.json"));
+        at.write("tokenizer_config.json", c.config);
+        INFO(c.config);
+        CHECK_THROWS_AS(tokenizer::load(at.path()), engraft::bad_file);
+        CHECK_THROWS_WITH(tokenizer::load(at.path()),
+                          ContainsSubstring(c.why) && ContainsSubstring("tokenizer_config.json: "));
+    }
+    folder const at; // without the file, and by another name, tokenizer.json speaks for itself
+    at.write("tokenizer.json", engraft_test::contents(data + "gpt2.json"));
+    at.write("config.json", R"({"model_type": "qwen3"})");
+    at.write("other.json", engraft_test::contents(data + "gpt2.json"));
+    auto const plain = tokenizer::load(data + "gpt2.json").encode("12345");
+    CHECK(tokenizer::load(at.path()).encode("12345") == plain);
+    at.write("tokenizer_config.json", "{}");
+    CHECK(tokenizer::load(at.path() / "other.json").encode("12345") == plain);
+    CHECK(tokenizer::load(at.path()).encode("12345") != plain);
+}
+
+TEST_CASE("a tokenizer's texts and folders under attack", "[io][attack]") {
+    std::string const config =
+        R"({"tokenizer_class": "Qwen2Tokenizer", "bos_token": "<s>", "extra_special_tokens": ["<x>"], "z_token": "<img>",
+            "added_tokens_decoder": {"0": {"content": "<s>", "special": true}, "1": {"content": "</s>"},
+                                     "2": {"content": "<unk>"}, "732": {"content": "\u00c5ngstr\u00f6m"},
+                                     "733": {"content": "<|im_end|>", "special": true}}})";
+    folder const at;
+    at.write("tokenizer.json", engraft_test::contents(data + "qwen2.json"));
+    at.write("whole.json", config);
+    auto const refused = engraft_test::attack(at.path() / "whole.json", 400, 300, 25, [&](std::string const& path) {
+        std::filesystem::copy_file(path, at.path() / "tokenizer_config.json",
+                                   std::filesystem::copy_options::overwrite_existing);
+        tokenizer::load(at.path()).encode("a<s> b");
+    });
+    CHECK(refused > 50);
+}
+
+TEST_CASE("an added token that the normalizers change is written as they leave it", "[io][tokenizer]") {
+    auto const t = from(tiny(
+        R"("added_tokens": [{"id": 9, "content": "x y", "normalized": true}, {"id": 10, "content": "<s>", "special": true,
+                             "normalized": true}, {"id": 11, "content": "</s>", "special": true}],
+           "normalizer": {"type": "Sequence", "normalizers": [{"type": "Prepend", "prepend": "_"},
+                          {"type": "Replace", "pattern": {"String": " "}, "content": "_"}]},
+           "decoder": {"type": "Sequence", "decoders": [{"type": "Replace", "pattern": {"String": "_"}, "content": " "},
+                       {"type": "Fuse"}, {"type": "Strip", "content": " ", "start": 1, "stop": 0}]})"));
+    CHECK(t.text(9) == "x y");
+    CHECK(t.find("x y") == token{9});
+    CHECK_FALSE(t.find("_x_y"));
+    CHECK(t.decode(std::vector<token>{9, 9}) == "x y x y");
+    CHECK(t.decode(std::vector<token>{10, 9, 11}, true) == "<s> x y");
+}
+
 TEST_CASE("a tokenizer answers questions about its vocabulary", "[io][tokenizer]") {
     auto const t = tokenizer::load(pair_folder + "/tokenizer.json");
     CHECK(t.size() == 755);
@@ -86,6 +209,11 @@ TEST_CASE("a tokenizer answers questions about its vocabulary", "[io][tokenizer]
     CHECK(t.text(*t.single_token(" shoe")) == "Ġshoe");
     CHECK_FALSE(t.single_token(" shoe shoe"));
     CHECK_FALSE(t.single_token(""));
+    CHECK(t.require_token(" shoe") == *t.single_token(" shoe"));
+    CHECK_THROWS_AS(t.require_token(" shoe shoe"), engraft::bad_input);
+    CHECK_THROWS_WITH(t.require_token(" shoe shoe"), ContainsSubstring("the text ' shoe shoe' has to be one token, but "
+                                                                       "becomes 2: 'Ġshoe', 'Ġshoe'; choose"));
+    CHECK_THROWS_WITH(t.require_token(""), ContainsSubstring("the text '' has to be one token, but becomes 0; "));
     CHECK(t.contains(754));
     CHECK_FALSE(t.contains(755));
     CHECK_FALSE(t.contains(-1));

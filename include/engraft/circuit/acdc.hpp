@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include <engraft/circuit/rewire.hpp>
+#include <engraft/core/error.hpp>
 #include <engraft/core/hash.hpp>
 #include <engraft/core/journal.hpp>
 #include <engraft/run/divergence.hpp>
@@ -154,8 +156,11 @@ private:
         ++runs_;
         auto const all = model_.run(tokens_, policy).logits_at(at_).values().to_host();
         std::vector<std::vector<double>> of_examples;
-        for (auto at = all.begin(); at != all.end(); at += D.vocab)
+        for (auto at = all.begin(); at != all.end(); at += D.vocab) {
             of_examples.push_back(log_softmax(std::vector(at, at + D.vocab)));
+            if (std::isnan(of_examples.back().front()))
+                refuse_logits(of_examples.size() - 1);
+        }
         return of_examples;
     }
 
@@ -199,6 +204,8 @@ private:
 template <description D, class B, class Noise>
 edge_circuit acdc(model<D, B> const& m, batch const& tokens, Noise const& noise, std::vector<edge> const& candidates,
                   acdc_options const& options = {}) {
+    if (std::isnan(options.threshold))
+        throw bad_input("the threshold of acdc is NaN; give a number of nats");
     for (auto const& e : candidates)
         detail::require_edge(D, e);
     return detail::edge_pruner<D, B, Noise>(m, tokens, noise, options).run(candidates);

@@ -8,6 +8,8 @@
 #include <vector>
 
 #include <engraft/circuit/circuit.hpp>
+#include <engraft/core/error.hpp>
+#include <engraft/core/integer.hpp>
 #include <engraft/core/rounded_product.hpp>
 #include <engraft/intervene/freeze.hpp>
 #include <engraft/intervene/mask.hpp>
@@ -41,8 +43,21 @@ struct attributions {
     std::vector<double> values; ///< [layers, rows, heads]
     std::vector<double> clean;  ///< the metric of each example in the clean run
 
-    double at(int layer, std::size_t example, long position, int head = 0) const {
-        return values[index(layer, rows.begin(example) + rows.position(example, position), head)];
+    /// throws bad_input and its family when there is no such layer, example, position or head
+    double at(integer layer, integer example, integer position, integer head) const {
+        auto const l = layer.below(static_cast<std::size_t>(layers), "layer");
+        auto const h = head.below(static_cast<std::size_t>(heads), "head");
+        auto const p = rows.position(example, position);
+        return values[index(static_cast<int>(l), rows.begin(static_cast<std::size_t>(example.value())) + p,
+                            static_cast<int>(h))];
+    }
+    /// The same where the site has no heads. throws bad_input where it has several
+    double at(integer layer, integer example, integer position) const {
+        if (heads != 1)
+            throw bad_input({"engraft [slice.head]: there are ", heads,
+                             " heads; name one, as in at(layer, example, "
+                             "position, head)"});
+        return at(layer, example, position, 0);
     }
 
     /// Summed over all positions of each example, and over the examples. shape [layers, heads]

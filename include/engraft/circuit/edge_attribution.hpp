@@ -11,6 +11,7 @@
 
 #include <engraft/circuit/attribution.hpp>
 #include <engraft/circuit/edges.hpp>
+#include <engraft/core/error.hpp>
 
 namespace engraft {
 
@@ -22,7 +23,11 @@ struct edge_attributions {
     std::vector<double> clean;  ///< the metric of each example in the clean run
 
     /// Numbers of the edges, the score of largest size first; equal ones in their order.
+    /// throws bad_input if a score is NaN
     std::vector<std::size_t> ranked() const {
+        for (std::size_t i = 0; i < scores.size(); ++i)
+            if (std::isnan(scores[i]))
+                throw bad_input({"the score of edge ", i, " is NaN, so edges have no order"});
         std::vector<std::size_t> order(scores.size());
         std::iota(order.begin(), order.end(), std::size_t{0});
         std::ranges::stable_sort(order, std::greater{}, [&](std::size_t i) { return std::abs(scores[i]); });

@@ -55,6 +55,8 @@ public:
         detail::metric_reader<D, B>(model_.backend(), *model_.shared_weights(), metrics_, tokens_.examples());
         for (auto const& r : roles_)
             detail::places_of(r, tokens_.rows());
+        if (!(options_.memory > 0))
+            throw bad_input("mean_ablation_options::memory is not above 0; give a number of bytes");
         auto const& read_at = options_.sweep.read_at;
         if (!read_at.empty() && read_at.size() != tokens_.examples())
             throw bad_input({"engraft [sweep.read_at]: ", read_at.size(), " positions are given for ",

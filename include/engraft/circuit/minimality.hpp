@@ -9,6 +9,7 @@
 
 #include <engraft/circuit/circuit.hpp>
 #include <engraft/core/error.hpp>
+#include <engraft/core/integer.hpp>
 #include <engraft/core/linkage.hpp>
 
 /// Which heads a circuit can do without. A head v is judged while some other heads of its group, K, are away as well,
@@ -103,7 +104,7 @@ std::vector<double> measure(Accuracy const& accuracy, circuit const& beside, std
 /// Accuracies without each pair of a group's heads: n (n + 1) / 2 circuits for n heads.
 template <measures_circuits Accuracy>
 pair_accuracies measure_pairs(circuit const& c, std::size_t group, Accuracy const& accuracy) {
-    auto const& heads = c.groups.at(group).heads;
+    auto const& heads = c.groups[integer(group).below(c.groups.size(), "group")].heads;
     std::vector<circuit> cases;
     for (std::size_t i = 0; i < heads.size(); ++i)
         for (std::size_t j = i; j < heads.size(); ++j) {
@@ -123,6 +124,7 @@ pair_accuracies measure_pairs(circuit const& c, std::size_t group, Accuracy cons
 template <measures_circuits Accuracy>
 std::vector<minimality_line> measure_contributions(circuit const& c, std::size_t group, pair_accuracies const& pairs,
                                                    double fraction, Accuracy const& accuracy) {
+    integer(group).below(c.groups.size(), "group");
     std::vector<circuit> cases;
     for (std::size_t i = 0; i < pairs.heads.size(); ++i) {
         std::vector<node> away;
@@ -132,7 +134,7 @@ std::vector<minimality_line> measure_contributions(circuit const& c, std::size_t
             if (and_v)
                 away.push_back(pairs.heads[i]);
             cases.push_back(c);
-            auto& heads = cases.back().groups.at(group).heads;
+            auto& heads = cases.back().groups[group].heads;
             heads = heads_not_in(heads, away);
         }
     }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <engraft/core/error.hpp>
+#include <engraft/core/integer.hpp>
 
 namespace engraft {
 
@@ -39,15 +40,15 @@ public:
 
     /// Position p of an example, counted from its end when negative (-1 is the last).
     /// throws bad_position when the example does not have it, bad_input when there is no such example
-    std::size_t position(std::size_t example, long p) const {
-        if (example >= examples())
-            throw bad_input(
-                {"engraft [where.example]: example ", example, " was asked for; the batch has ", examples()});
-        auto const n = static_cast<long>(length(example));
-        long const from_begin = p < 0 ? p + n : p;
+    std::size_t position(integer example, integer p) const {
+        if (example.value() < 0 || static_cast<std::size_t>(example.value()) >= examples())
+            throw bad_input({"engraft [where.example]: example ", example.value(), " was asked for; the batch has ",
+                             examples(), ", numbered from 0"});
+        auto const n = static_cast<long long>(length(static_cast<std::size_t>(example.value())));
+        auto const from_begin = p.value() < 0 ? p.value() + n : p.value();
         if (from_begin < 0 || from_begin >= n)
-            throw bad_position({"engraft [where.position]: example ", example, " has ", n, " positions, and position ",
-                                p, " is not one of them"});
+            throw bad_position({"engraft [where.position]: example ", example.value(), " has ", n,
+                                " positions, and position ", p.value(), " is not one of them"});
         return static_cast<std::size_t>(from_begin);
     }
 

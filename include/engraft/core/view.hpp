@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <engraft/core/extents.hpp>
+#include <engraft/core/integer.hpp>
 #include <engraft/core/memory.hpp>
 
 namespace engraft {
@@ -28,11 +29,12 @@ public:
     std::size_t size() const { return shape_.size(); }
 
     /// Element at one index per dimension; for memory that the host may read.
+    /// throws bad_input when an index is negative or too large
     template <class... Indices>
         requires(Memory::host_accessible && sizeof...(Indices) == Extents::rank)
     T& operator()(Indices... indices) const {
         std::size_t at = 0, d = 0;
-        ((at = at * shape_[d++] + static_cast<std::size_t>(indices)), ...);
+        ((at = at * shape_[d] + integer(indices).below(shape_[d], "index"), ++d), ...);
         return data_[at];
     }
 

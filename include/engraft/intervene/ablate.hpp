@@ -1,5 +1,9 @@
 #pragma once
 
+#include <type_traits>
+#include <utility>
+
+#include <engraft/core/finite.hpp>
 #include <engraft/intervene/means.hpp>
 
 namespace engraft {
@@ -34,10 +38,13 @@ struct filled : operation_in_place, without_parameters {
 };
 
 /// ablate(site, where): zeros; ablate(site, where, value): that number in every element.
+/// throws bad_input if the number is not finite; scores and logits may become -infinity, which masks them
 template <site S, class Where>
     requires detail::is_where<Where>
 auto ablate(S, Where where, double value = 0) {
-    return slice_policy<touch::writes, S, Where, filled>(std::move(where), filled(value));
+    constexpr bool masks = S::kind == site_kind::logits || std::is_same_v<S, sites::scores>;
+    return slice_policy<touch::writes, S, Where, filled>(std::move(where),
+                                                         filled(detail::finite(value, "the number of ablate", masks)));
 }
 
 /// ablate(site, where, mean(run, site)): the mean at the same layer, head and distance from the last token, which

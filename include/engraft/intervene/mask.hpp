@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include <engraft/core/finite.hpp>
 #include <engraft/intervene/donor.hpp>
 
 namespace engraft {
@@ -111,20 +112,22 @@ struct blended {
 
 /// mask(site, where, weights, source): the activation a becomes w a + (1 - w) b, b the source run's: 1 keeps it, 0
 /// replaces it, both exactly. Weights: one for all; one per head, in the order in which `where` names them (node by
-/// node, or layer by layer and head by head); or one per element of each of these heads. source De Cao et al. 2022;
-/// Davies et al. 2023 (DCM); Prakash et al. 2024, section 5.2
+/// node, or layer by layer and head by head); or one per element of each of these heads; all finite. source De Cao et
+/// al. 2022; Davies et al. 2023 (DCM); Prakash et al. 2024, section 5.2
 template <site S, class Where, source_run Source>
 auto mask(S, Where where, std::vector<double> weights, Source const& source) {
     detail::require_holds<Source, S>();
     using operation = blended<from_run<S, Source>>;
-    return slice_policy<touch::writes, S, Where, operation>(std::move(where), operation{{source}, std::move(weights)});
+    return slice_policy<touch::writes, S, Where, operation>(
+        std::move(where), operation{{source}, detail::finite(std::move(weights), "mask's weights")});
 }
 
 /// mask(site, where, weights, means): the same, with means in place of a run's values.
 template <site S, class Where, donor Donor>
 auto mask(S, Where where, std::vector<double> weights, Donor const& means) {
     using operation = blended<Donor>;
-    return slice_policy<touch::writes, S, Where, operation>(std::move(where), operation{means, std::move(weights)});
+    return slice_policy<touch::writes, S, Where, operation>(
+        std::move(where), operation{means, detail::finite(std::move(weights), "mask's weights")});
 }
 
 } // namespace engraft

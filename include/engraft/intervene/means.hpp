@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include <engraft/core/finite.hpp>
 #include <engraft/core/hash.hpp>
 #include <engraft/core/rounded_product.hpp>
 #include <engraft/core/tensor.hpp>
@@ -31,8 +32,15 @@ public:
     using table = matrix_tensor<typename Backend::value_type, typename Backend::memory_type>;
 
     /// layers: [distances + roles, heads * width] of each; roles: names of the last rows
+    /// throws bad_input if a mean is not finite
     activation_means(std::vector<table> layers, std::vector<std::string> roles = {})
-        : layers_(std::make_shared<std::vector<table>>(std::move(layers))), role_names_(std::move(roles)) {}
+        : layers_(std::make_shared<std::vector<table>>(std::move(layers))), role_names_(std::move(roles)) {
+        for (std::size_t l = 0; l < layers_->size(); ++l) {
+            auto const values = (*layers_)[l].to_host();
+            detail::require_finite(std::vector<double>(values.begin(), values.end()),
+                                   message({"the means of ", S::name, " of layer ", l}), S::kind == site_kind::logits);
+        }
+    }
 
     std::size_t distances() const { return layers_->front().shape()[0] - role_names_.size(); }
     /// Names of the roles that have means of their own; these rows come behind those of the distances.

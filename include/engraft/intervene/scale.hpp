@@ -1,5 +1,6 @@
 #pragma once
 
+#include <engraft/core/finite.hpp>
 #include <engraft/intervene/slices.hpp>
 
 namespace engraft {
@@ -34,10 +35,12 @@ struct scaled : operation_in_place, without_parameters {
 };
 
 /// scale(site, where, factor): activations become `factor` times themselves.
+/// throws bad_input if the factor is not finite
 template <site S, class Where>
     requires detail::is_where<Where>
 auto scale(S, Where where, double factor) {
-    return slice_policy<touch::writes, S, Where, scaled>(std::move(where), scaled(factor));
+    return slice_policy<touch::writes, S, Where, scaled>(std::move(where),
+                                                         scaled(detail::finite(factor, "the factor of scale")));
 }
 
 } // namespace engraft

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include <engraft/core/finite.hpp>
 #include <engraft/intervene/slices.hpp>
 
 namespace engraft {
@@ -85,11 +86,15 @@ struct steered_by : steered {
 
 /// steer(site, where, direction, coefficient): activations become a + coefficient * direction. The direction is as long
 /// as one head's activation, or as a whole row's.
+/// throws bad_input if a number is not finite; -infinity may be added to logits, which masks them
 /// source Turner et al. 2023, "Activation addition"; Rimsky et al. 2024
 template <site S, class Where>
     requires detail::is_where<Where>
 auto steer(S, Where where, std::vector<double> direction, double coefficient = 1) {
-    return slice_policy<touch::writes, S, Where, steered>(std::move(where), steered{std::move(direction), coefficient});
+    return slice_policy<touch::writes, S, Where, steered>(
+        std::move(where),
+        steered{detail::finite(std::move(direction), "steer's direction", S::kind == site_kind::logits),
+                detail::finite(coefficient, "steer's coefficient")});
 }
 
 /// The same; the compiler checks the length.
@@ -97,7 +102,9 @@ template <site S, class Where, std::size_t Length>
     requires detail::is_where<Where>
 auto steer(S, Where where, std::array<double, Length> const& direction, double coefficient = 1) {
     return slice_policy<touch::writes, S, Where, steered_by<Length>>(
-        std::move(where), steered_by<Length>{{{direction.begin(), direction.end()}, coefficient}});
+        std::move(where), steered_by<Length>{{detail::finite(std::vector<double>(direction.begin(), direction.end()),
+                                                             "steer's direction", S::kind == site_kind::logits),
+                                              detail::finite(coefficient, "steer's coefficient")}});
 }
 
 } // namespace engraft

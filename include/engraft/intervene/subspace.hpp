@@ -65,6 +65,10 @@ struct projected {
             if (b.size() != width)
                 throw bad_input({"engraft [subspace.width]: a basis vector has ", b.size(), " elements, a slice of ",
                                  S::name, " has ", width});
+            for (double const x : b)
+                if (!std::isfinite(x))
+                    throw bad_input({"engraft [subspace.orthonormal]: basis vector ", elements.size() / width,
+                                     " has a number that is NaN or infinite; give finite ones"});
             elements.insert(elements.end(), b.begin(), b.end());
         }
         if (basis.empty())

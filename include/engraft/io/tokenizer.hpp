@@ -24,11 +24,13 @@ struct parts;
 ///
 ///     auto const tokens = tokenizer::load(folder);
 ///     auto const ids = tokens.encode("The apple is in Box A");   // begins with <s> where the file says so
-///     tokens.single_token(" apple");                             // its number, or nothing if it takes more than one
+///     tokens.require_token(" apple");                            // its number; an error if it is not one token
 class tokenizer {
 public:
-    /// `path` is a tokenizer.json, the folder it is in, or a GGUF file.
-    /// throws bad_file when the file is missing, malformed or of a kind that is not read
+    /// `path` is a folder, its tokenizer.json, or a GGUF file. If the folder has a tokenizer_config.json, the tokens
+    /// are those of transformers 5.24 (docs/reference/tokenizers.md); a tokenizer file of another name is read alone.
+    /// throws bad_file when a file is missing, malformed or of a kind that is not read, and when tokenizer_config.json
+    ///        asks for what is not read or contradicts tokenizer.json
     static tokenizer load(std::filesystem::path const& path);
 
     /// From parts read elsewhere (io/tokenizer_parts.hpp); `path` begins messages.
@@ -41,13 +43,18 @@ public:
     ///        (256 MiB); when the tokenizer's steps make more than 64 times its bytes and 64 KiB of it
     std::vector<token> encode(std::string_view utf8, bool special = true) const;
 
-    /// The text of tokens, valid UTF-8: bytes that make no character become U+FFFD.
+    /// The text of tokens, valid UTF-8: bytes that make no character become U+FFFD. As in tokenizers 0.23, an added
+    /// token that is looked for in the normalized text is written as the normalizers leave it; if they change a special
+    /// token, `skip_special` keeps it.
     /// throws bad_input when there is no such token, or when the tokenizer's steps make more than 64 times their bytes
     ///        and 64 KiB of them
     std::string decode(std::span<token const> tokens, bool skip_special = false) const;
 
     /// The token that a text alone becomes, without special tokens around it; nothing when it becomes none or several.
     std::optional<token> single_token(std::string_view utf8) const;
+    /// The same, for a text that has to be one token.
+    /// throws bad_input, with the tokens that the text becomes, unless it is one
+    token require_token(std::string_view utf8) const;
     bool is_single_token(std::string_view utf8) const { return single_token(utf8).has_value(); }
 
     /// One more than the largest token: the least vocabulary that a model of this tokenizer has.

@@ -10,6 +10,7 @@
 
 #include <engraft/backend/adapted_adjoint.hpp>
 #include <engraft/backend/reference/adjoint.hpp>
+#include <engraft/core/finite.hpp>
 #include <engraft/run/adjoint_pass.hpp>
 #include <engraft/run/metric.hpp>
 #include <engraft/run/model.hpp>
@@ -95,6 +96,7 @@ struct gradient_of_run {
             require("positions", options.read_at.size());
         if (!options.weights.empty())
             require("weights", options.weights.size());
+        require_finite(options.weights, "gradient's weights");
         for (auto const* list : {&of.tokens, &of.others})
             for (auto t : *list)
                 if (t < 0 || t >= D.vocab)
@@ -110,7 +112,7 @@ struct gradient_of_run {
         auto values = logits.of(of.tokens);
         std::vector<double> log_sums(rows), shares(rows), ones = weights;
         if (of.of == metric::kind::probability || of.of == metric::kind::log_probability) {
-            log_sums = backend.log_sum_exp(as_matrix(logits.values()));
+            log_sums = logits.log_sum_exp();
             for (std::size_t r = 0; r < rows; ++r) {
                 values[r] -= log_sums[r];
                 if (of.of == metric::kind::probability) {
@@ -127,6 +129,8 @@ struct gradient_of_run {
             auto const others = logits.of(of.others);
             for (std::size_t r = 0; r < rows; ++r) {
                 values[r] -= others[r];
+                if (std::isnan(values[r]))
+                    refuse_logits(r);
                 ones[r] = -ones[r];
             }
             adjoint.add_elements(as_matrix(seeds), of.others, ones);

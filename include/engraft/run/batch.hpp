@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include <engraft/core/integer.hpp>
 #include <engraft/core/ragged.hpp>
 #include <engraft/core/token.hpp>
 
@@ -25,17 +26,25 @@ public:
     ragged const& rows() const { return rows_; }
     std::size_t examples() const { return rows_.examples(); }
     std::vector<token> const& tokens() const { return tokens_; }
-    token at(std::size_t example, std::size_t position) const { return tokens_[rows_.begin(example) + position]; }
-
-    /// The tokens of one example.
-    std::vector<token> sequence(std::size_t example) const {
-        auto const begin = tokens_.begin() + static_cast<std::ptrdiff_t>(rows_.begin(example));
-        return {begin, begin + static_cast<std::ptrdiff_t>(rows_.length(example))};
+    /// The token at a position of an example; -1 is the last.
+    /// throws bad_position when the example does not have it, bad_input when there is no such example
+    token at(integer example, integer position) const {
+        auto const p = rows_.position(example, position);
+        return tokens_[rows_.begin(static_cast<std::size_t>(example.value())) + p];
     }
-    /// A batch of `count` examples from `first` on. throws bad_input when there are none of them
-    batch part(std::size_t first, std::size_t count) const {
+
+    /// The tokens of one example. throws bad_input when there is no such example
+    std::vector<token> sequence(integer example) const {
+        auto const e = example.below(examples(), "example");
+        auto const begin = tokens_.begin() + static_cast<std::ptrdiff_t>(rows_.begin(e));
+        return {begin, begin + static_cast<std::ptrdiff_t>(rows_.length(e))};
+    }
+    /// A batch of `count` examples from `first` on, or as many as there are. throws bad_input when there are none of
+    /// them
+    batch part(integer first, integer count) const {
         std::vector<std::vector<token>> sequences;
-        for (auto e = first; e < examples() && sequences.size() < count; ++e)
+        for (auto e = first.below(examples(), "example");
+             e < examples() && static_cast<long long>(sequences.size()) < count.value(); ++e)
             sequences.push_back(sequence(e));
         return sequences;
     }

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include <engraft/core/integer.hpp>
 #include <engraft/core/tensor.hpp>
 #include <engraft/intervene/selection.hpp>
 
@@ -24,10 +25,12 @@ public:
           all_layers_(layers) {}
 
     /// Elements of one head of one row, on the host; the whole row where the site has no heads.
-    std::vector<value_type> slice(int layer, std::size_t example, long position, std::size_t head = 0) const {
+    std::vector<value_type> slice(int layer, integer of, integer position, integer head) const {
         require_layer(layer);
-        require_head(static_cast<long>(head), static_cast<int>(layout_.heads), site_);
-        auto const begin = offset(example, rows_->position(example, position), head);
+        require_head(static_cast<long>(head.value()), static_cast<int>(layout_.heads), site_);
+        auto const place = rows_->position(of, position);
+        auto const example = static_cast<std::size_t>(of.value());
+        auto const begin = offset(example, place, static_cast<std::size_t>(head.value()));
         std::vector<value_type> elements(slice_width(example));
         memory_type::to_host(elements.data(), this->elements(layer) + begin, elements.size() * sizeof(value_type));
         return elements;
@@ -128,10 +131,19 @@ public:
         return {kept_->whole(layer), shape(kept_->first_extent())};
     }
 
-    /// Elements of one head of one row, on the host; the whole row where the site has no heads.
-    /// throws missing_activation when the layer or the position was not captured
-    std::vector<value_type> slice(int layer, std::size_t example, long position, std::size_t head = 0) const {
+    /// Elements of one head of one row, on the host; position -1 is the last.
+    /// throws missing_activation when the layer or the position was not captured; bad_input and its family when there
+    ///        is no such layer, example, position or head
+    std::vector<value_type> slice(int layer, integer example, integer position, integer head) const {
         return kept_->slice(layer, example, position, head);
+    }
+    /// Elements of one row, where the site has no heads; where it has several, naming none does not compile
+    /// [slice.head].
+    std::vector<value_type> slice(int layer, integer example, integer position) const {
+        constexpr bool one_head = site_heads<D, S> == 1;
+        static_assert(one_head, "engraft [slice.head]: this site has several heads; name one, as in "
+                                "run[z].slice(layer, example, position, head)");
+        return kept_->slice(layer, example, position, 0);
     }
 
     /// Of `elements`, as the backend has them, a slice begins at `offset` and has `slice_width`: for policies.

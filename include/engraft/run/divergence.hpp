@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <limits>
 #include <ranges>
 #include <vector>
 
@@ -10,7 +11,8 @@
 
 namespace engraft {
 
-/// Logarithms of a softmax, in double: small divergences drown in the rounding of a sum of floats.
+/// Logarithms of a softmax, in double: small divergences drown in the rounding of a sum of floats. All are NaN if one
+/// element is NaN or +infinity, or all are -infinity.
 std::vector<double> log_softmax(std::ranges::input_range auto const& of) {
     double const largest = *std::max_element(of.begin(), of.end());
     double sum = 0;
@@ -23,11 +25,14 @@ std::vector<double> log_softmax(std::ranges::input_range auto const& of) {
 }
 
 /// Kullback-Leibler divergence of one distribution from another, in nats: sum of p (log p - log q), of their
-/// logarithms.
+/// logarithms. Infinite where q has no probability and p has some; NaN where a distribution is.
 inline double kl_divergence(std::vector<double> const& log_p, std::vector<double> const& log_q) {
     double sum = 0;
     for (std::size_t i = 0; i < log_p.size(); ++i)
-        sum += rounded_product(std::exp(log_p[i]), log_p[i] - log_q[i]);
+        if (log_p[i] != -std::numeric_limits<double>::infinity()) // where p has no probability it adds nothing
+            sum += rounded_product(std::exp(log_p[i]), log_p[i] - log_q[i]);
+        else if (std::isnan(log_q[i]))
+            return log_q[i];
     return sum;
 }
 

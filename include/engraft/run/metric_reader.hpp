@@ -3,14 +3,32 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <limits>
 #include <vector>
 
+#include <engraft/backend/backend.hpp>
+#include <engraft/backend/largest.hpp>
+#include <engraft/core/error.hpp>
+#include <engraft/model/hook_point.hpp>
 #include <engraft/run/divergence.hpp>
 #include <engraft/run/metric.hpp>
 #include <engraft/run/unembed.hpp>
 #include <engraft/run/workspace.hpp>
 
 namespace engraft::detail {
+
+/// A metric's value, unless it is NaN, which it is where logits can't be read. where: "in the clean run", for the
+/// message. throws bad_input [logits.finite]
+[[gnu::always_inline]] inline double require_reading(metric const& m, double value, std::size_t example,
+                                                   auto const& where) {
+    if (std::isnan(value)) [[unlikely]]
+        throw bad_input(
+            {"engraft [logits.finite]: the metric ", m.name, " of example ", example, ' ', where(),
+             " is not a number: ", m.of == metric::kind::functor ? "its function gave NaN, or " : "",
+             "the logits hold NaN or +infinity, or are all -infinity where they are read; look for a policy, "
+             "a functor or weights that bring such numbers in"});
+    return value;
+}
 
 /// Metrics of rows of final activations, in tiles of rows whose logits exist for a moment only.
 template <description D, class B>
@@ -62,7 +80,8 @@ public:
         return 2.0 * D.d_model * entries;
     }
 
-    /// use(metric, row, value) for every row; example_of[row] is its example.
+    /// use(metric, row, value) for every row; example_of[row] is its example. A value is NaN where the logits hold NaN
+    /// or +infinity, or are all -infinity; see require_reading.
     template <class Hooks, class Use>
     void read(matrix<T> rows, std::vector<std::size_t> const& example_of, matrix<T const> clean_rows, Hooks& hooks,
               Use const& use) {
@@ -96,6 +115,8 @@ public:
     }
 
 private:
+    static constexpr double unread = std::numeric_limits<double>::quiet_NaN();
+
     void to_logits(matrix<T> out, matrix<T const> in) {
         unembed(b_, w_, out, in);
         flops_ += 2.0 * static_cast<double>(in.rows) * D.d_model * D.vocab;
@@ -123,9 +144,16 @@ private:
 
     /// A metric's logit of each row, or its difference of two. logits(tokens) are those of one token per row.
     static std::vector<double> entries(metric const& m, std::vector<std::size_t> const& examples, auto const& logits) {
-        auto values = logits(tokens_of(m.tokens, examples));
+        auto const read = [&](std::vector<token> const& of_examples) {
+            auto found = logits(tokens_of(of_examples, examples));
+            for (double& x : found)
+                if (x == std::numeric_limits<double>::infinity())
+                    x = std::numeric_limits<double>::quiet_NaN();
+            return found;
+        };
+        auto values = read(m.tokens);
         if (m.of == metric::kind::logit_difference) {
-            auto const others = logits(tokens_of(m.others, examples));
+            auto const others = read(m.others);
             for (std::size_t r = 0; r < values.size(); ++r)
                 values[r] -= others[r];
         }
@@ -139,14 +167,17 @@ private:
         switch (m.of) {
         case kind::accuracy: {
             auto const top = b_.argmax(logits);
+            values = b_.elements(logits, top);
             for (std::size_t r = 0; r < values.size(); ++r)
-                values[r] = top[r] == m.tokens[examples[r]];
+                values[r] = std::isfinite(values[r]) ? top[r] == m.tokens[examples[r]] : unread;
             break;
         }
         case kind::functor:
             for (std::size_t r = 0; r < values.size(); ++r) {
                 auto const row = to_host(logits.row_range(r, 1));
-                values[r] = m.f(std::vector<double>(row.begin(), row.end()), examples[r]);
+                values[r] = std::isfinite(row[largest_column(row.data(), row.size())])
+                                ? m.f(std::vector<double>(row.begin(), row.end()), examples[r])
+                                : unread;
             }
             break;
         case kind::kl_to_clean:

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include <engraft/core/integer.hpp>
 #include <engraft/intervene/selection.hpp>
 #include <engraft/model/weights.hpp>
 #include <engraft/run/cache.hpp>
@@ -71,8 +72,8 @@ public:
     /// throws bad_input when the role is not of this batch, bad_position when an example lacks the position
     logit_rows<Backend> logits_at(role const& r) const { return logits_of(detail::places_of(r, rows())); }
     /// Logits of each example at one position; -1 is the last.
-    logit_rows<Backend> logits_at(long position) const {
-        return logits_of(detail::places_of(axes::positions{{position}}, rows()));
+    logit_rows<Backend> logits_at(integer position) const {
+        return logits_of(detail::places_of(axes::positions{{static_cast<long>(position.value())}}, rows()));
     }
     /// Logits of all rows. shape [rows, vocab]
     logit_rows<Backend> logits() const { return logits_of(detail::places_of(axes::every{}, rows())); }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <engraft/core/error.hpp>
+#include <engraft/core/integer.hpp>
 #include <engraft/core/journal.hpp>
 #include <engraft/core/linkage.hpp>
 #include <engraft/run/metric.hpp>
@@ -73,6 +74,7 @@ public:
     std::vector<double> const& clean(std::size_t metric) const { return clean_[metric]; }
 
     /// Mean over examples of (value - clean) / clean, per entry: the score of path patching.
+    /// throws bad_input if the clean value of an example is 0
     /// source Prakash et al. 2024, section 4.1
     std::vector<double> relative_change() const;
 
@@ -83,8 +85,11 @@ public:
         values_[metric][entry * examples_ + example] = value;
     }
     void set_clean(std::size_t metric, std::size_t example, double value) { clean_[metric][example] = value; }
-    double at(std::size_t metric, std::size_t entry, std::size_t example) const {
-        return values_[metric][entry * examples_ + example];
+    /// throws bad_input when there is no such metric, entry or example
+    double at(integer metric, integer entry, integer example) const {
+        auto const& values = values_[metric.below(values_.size(), "metric")];
+        return values[entry.below(values.size() / examples_, "entry") * examples_ +
+                      example.below(examples_, "example")];
     }
 
     /// The numbers and costs of the same sweep over some of the examples, from number `first` on.

@@ -36,6 +36,8 @@ public:
           reader_(m.backend(), *m.shared_weights(), metrics_, clean.rows().examples()) {
         if (clean.weights_identity() != m.shared_weights().get() || clean.edited())
             throw bad_input("engraft [sweep.clean]: the clean run must be an unedited run of the model that is swept");
+        if (!(options_.memory > 0))
+            throw bad_input("engraft [sweep.memory]: sweep_options::memory is not above 0; give a number of bytes");
         require_whole(sites_for_sweeps<D>{});
         require_bound();
         auto const& rows = clean.rows();
@@ -289,8 +291,9 @@ private:
         clean_rows_ = clean_space_.shaped(examples.size(), D.d_model);
         model_.backend().copy_rows(clean_rows_, upload<memory>(all), clean_.final_normalized(), upload<memory>(index));
         no_hooks none;
-        reader_.read(clean_rows_, examples, clean_rows_, none,
-                     [&](std::size_t m, std::size_t row, double value) { result_.set_clean(m, row, value); });
+        reader_.read(clean_rows_, examples, clean_rows_, none, [&](std::size_t m, std::size_t row, double value) {
+            result_.set_clean(m, row, require_reading(metrics_[m], value, row, [] { return "in the clean run"; }));
+        });
     }
 
     void read(matrix<T> rows, chunk_rows const& chunk, auto& hooks) {
@@ -299,7 +302,8 @@ private:
             examples.push_back(chunk.cases[chunk.last.owner(i)].example);
         reader_.read(rows, examples, clean_rows_, hooks, [&](std::size_t m, std::size_t row, double value) {
             auto const& c = chunk.cases[chunk.last.owner(row)];
-            result_.set(m, c.entry, c.example, value);
+            auto const where = [&] { return message({"in entry ", c.entry, " of the sweep"}); };
+            result_.set(m, c.entry, c.example, require_reading(metrics_[m], value, c.example, where));
         });
     }
 

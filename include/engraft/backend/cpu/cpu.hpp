@@ -17,6 +17,7 @@
 #include <engraft/backend/cpu/product.hpp>
 #include <engraft/backend/default.hpp>
 #include <engraft/backend/host_slices.hpp>
+#include <engraft/backend/largest.hpp>
 
 namespace engraft {
 
@@ -224,7 +225,7 @@ public:
     std::vector<token> argmax(in_matrix in) const {
         std::vector<token> best(in.rows);
         each_row(in.rows, in.columns, [&](std::size_t r) {
-            best[r] = static_cast<token>(std::max_element(row(in, r), row(in, r) + in.columns) - row(in, r));
+            best[r] = static_cast<token>(largest_column(row(in, r), in.columns));
         });
         return best;
     }

@@ -9,6 +9,7 @@
 #include <engraft/backend/backend.hpp>
 #include <engraft/backend/dense_map.hpp>
 #include <engraft/backend/host_slices.hpp>
+#include <engraft/backend/largest.hpp>
 
 namespace engraft {
 
@@ -268,7 +269,7 @@ struct reference : host_slices<reference, double> {
     std::vector<token> argmax(in_matrix in) const {
         std::vector<token> best(in.rows);
         for (std::size_t r = 0; r < in.rows; ++r)
-            best[r] = static_cast<token>(std::max_element(&at(in, r, 0), &at(in, r, 0) + in.columns) - &at(in, r, 0));
+            best[r] = static_cast<token>(largest_column(&at(in, r, 0), in.columns));
         return best;
     }
 

@@ -41,6 +41,10 @@ ENGRAFT_BODY std::size_t partner_count(std::size_t heads, double fraction) {
 }
 
 ENGRAFT_BODY std::vector<std::size_t> partners(pair_accuracies const& accuracies, std::size_t head, std::size_t count) {
+    for (std::size_t i = 0; i < accuracies.heads.size(); ++i)
+        if (std::isnan(accuracies(i, i)) || std::isnan(accuracies(head, i)))
+            throw bad_input({"an accuracy without head ", accuracies.heads[i].layer, '.', accuracies.heads[i].head,
+                             " is NaN, so heads have no order"});
     std::vector<std::size_t> others;
     for (std::size_t i = 0; i < accuracies.heads.size(); ++i)
         if (i != head)
@@ -58,9 +62,14 @@ ENGRAFT_BODY double contribution(double without_k, double without_k_and_v) {
 }
 
 ENGRAFT_BODY std::vector<node> needed_heads(std::span<minimality_line const> lines, double threshold) {
+    if (std::isnan(threshold))
+        throw bad_input("the threshold of a head's contribution is NaN; give a number");
     std::vector<node> kept;
     for (auto const& line : lines)
-        if (line.contribution() >= threshold)
+        if (std::isnan(line.contribution()))
+            throw bad_input({"the contribution of head ", line.head.layer, '.', line.head.head,
+                             " is NaN; its accuracies must be numbers"});
+        else if (line.contribution() >= threshold)
             kept.push_back(line.head);
     return kept;
 }

@@ -13,9 +13,9 @@ namespace engraft::detail {
 
 ENGRAFT_BODY std::vector<std::vector<long>> from_role_on(role const& at, ragged const& rows) {
     std::vector<std::vector<long>> positions(rows.examples());
-    for (std::size_t e = 0; e < rows.examples(); ++e)
-        for (auto p = rows.position(e, at.positions.at(e)); p < rows.length(e); ++p)
-            positions[e].push_back(static_cast<long>(p));
+    for (auto const& place : places_of(at, rows))
+        for (auto p = place.position; p < rows.length(place.example); ++p)
+            positions[place.example].push_back(static_cast<long>(p));
     return positions;
 }
 

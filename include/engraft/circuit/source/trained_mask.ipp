@@ -7,6 +7,7 @@
 
 #include <engraft/circuit/trained_mask.hpp>
 #include <engraft/core/adam.hpp>
+#include <engraft/core/finite.hpp>
 #include <engraft/core/linkage.hpp>
 #include <engraft/core/rounded_product.hpp>
 
@@ -35,6 +36,7 @@ ENGRAFT_BODY std::vector<double> weights_of(mask_rule const& rule, trained_mask 
 }
 
 ENGRAFT_BODY std::vector<double> rounded(std::vector<double> weights) {
+    detail::require_finite(weights, "a mask's weights");
     for (auto& w : weights)
         w = w > 0.5 ? 1 : 0;
     return weights;
@@ -52,6 +54,7 @@ ENGRAFT_BODY std::vector<double> descend(mask_rule const& rule, trained_mask& ma
     auto const weights = weights_of(rule, mask, progress);
     if (of_target.size() != weights.size())
         throw bad_input({"a mask of ", weights.size(), " weights got ", of_target.size(), " derivatives"});
+    detail::require_finite(of_target, "a mask's derivatives");
     std::vector<double> gradient(weights.size());
     for (std::size_t i = 0; i < weights.size(); ++i) {
         double const w = weights[i];

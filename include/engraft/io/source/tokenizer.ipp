@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -34,6 +35,7 @@ namespace engraft {
 struct tokenizer::state {
     tokenizer_steps::parts steps;
     vocabulary added_texts;
+    std::unordered_map<token, std::string> normalized_texts; ///< of added tokens that normalizers change
     std::vector<token> special;
     detail::added_token_finder verbatim, normalized;
     text_pattern word; ///< a character of a word, to Unicode
@@ -54,8 +56,10 @@ struct tokenizer::state {
         std::sort(special.begin(), special.end());
         for (std::size_t i = 0; i < steps.added.size(); ++i) {
             auto const& entry = steps.added[i];
-            auto& finds = entry.normalized ? normalized : verbatim;
-            finds.add(entry.normalized ? detail::normalized(steps.normalizers, entry.text) : entry.text, i);
+            auto const text = entry.normalized ? detail::normalized(steps.normalizers, entry.text) : entry.text;
+            if (text != entry.text)
+                normalized_texts.emplace(entry.id, text);
+            (entry.normalized ? normalized : verbatim).add(text, i);
         }
         verbatim.sort();
         normalized.sort();
@@ -73,7 +77,12 @@ ENGRAFT_BODY tokenizer tokenizer::load(std::filesystem::path const& path) {
         return tokenizer(read_tokenizer(file), file.path());
     }
     std::error_code ignored;
-    mapped_file const file(std::filesystem::is_directory(path, ignored) ? path / "tokenizer.json" : path);
+    bool const folder = std::filesystem::is_directory(path, ignored);
+    if (folder || path.filename() == "tokenizer.json") {
+        auto const at = folder ? path : path.parent_path();
+        return tokenizer(read_tokenizer_folder(at), (at / "tokenizer.json").string());
+    }
+    mapped_file const file(path);
     return tokenizer(read_tokenizer_json(file.text(), file.path()), file.path());
 }
 
@@ -111,8 +120,12 @@ ENGRAFT_BODY std::vector<token> tokenizer::encode(std::string_view utf8, bool sp
 ENGRAFT_BODY std::string tokenizer::decode(std::span<token const> tokens, bool skip_special) const {
     std::vector<std::string> texts;
     for (token const id : tokens) {
-        auto const& known = text(id);
-        if (!(skip_special && is_special(id)))
+        auto const& written = text(id);
+        auto const changed = state_->normalized_texts.find(id);
+        auto const& known = changed == state_->normalized_texts.end() ? written : changed->second;
+        // A special token is known by its text: one that the normalizers change is not left out (tokenizers 0.23).
+        auto const added = state_->added_texts.find(known);
+        if (!(skip_special && added && is_special(*added)))
             texts.push_back(known);
     }
     return detail::decoded(state_->steps, std::move(texts));
@@ -121,6 +134,18 @@ ENGRAFT_BODY std::string tokenizer::decode(std::span<token const> tokens, bool s
 ENGRAFT_BODY std::optional<token> tokenizer::single_token(std::string_view utf8) const {
     auto const tokens = encode(utf8, false);
     return tokens.size() == 1 ? std::optional(tokens[0]) : std::nullopt;
+}
+
+ENGRAFT_BODY token tokenizer::require_token(std::string_view utf8) const {
+    auto const tokens = encode(utf8, false);
+    if (tokens.size() == 1)
+        return tokens[0];
+    auto const shown = [](std::string_view of) { return detail::without_controls(valid_utf8(of.substr(0, 60))); };
+    std::string list;
+    for (std::size_t i = 0; i < std::min<std::size_t>(tokens.size(), 8); ++i)
+        list += (i ? ", '" : ": '") + shown(text(tokens[i])) + "'";
+    throw bad_input({"the text '", shown(utf8), "' has to be one token, but becomes ", tokens.size(), list,
+                     tokens.size() > 8 ? ", ..." : "", "; choose a word of one token, and mind the space before it"});
 }
 
 ENGRAFT_BODY std::size_t tokenizer::size() const {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <filesystem>
 #include <initializer_list>
 #include <limits>
 #include <string>
@@ -13,7 +14,9 @@
 #include <engraft/core/linkage.hpp>
 #include <engraft/io/bpe.hpp>
 #include <engraft/io/json.hpp>
+#include <engraft/io/mapped_file.hpp>
 #include <engraft/io/printable.hpp>
+#include <engraft/io/source/tokenizer_config.ipp>
 #include <engraft/io/text_pattern.hpp>
 #include <engraft/io/tokenizer_json.hpp>
 #include <engraft/io/utf8.hpp>
@@ -354,6 +357,14 @@ private:
 
 ENGRAFT_BODY tokenizer_steps::parts read_tokenizer_json(std::string_view text, std::string const& path) {
     return detail::tokenizer_reader(path).read(parse_json(text, path));
+}
+
+ENGRAFT_BODY tokenizer_steps::parts read_tokenizer_folder(std::filesystem::path const& folder) {
+    mapped_file const file(folder / "tokenizer.json");
+    auto document = parse_json(file.text(), file.path());
+    if (detail::stands_in(folder, "tokenizer_config.json") && document.is_object())
+        detail::tokenizer_config(folder, document, file.text().find("\"ByteLevel\"") != std::string_view::npos).apply();
+    return detail::tokenizer_reader(file.path()).read(document);
 }
 
 } // namespace engraft

@@ -34,6 +34,10 @@ ENGRAFT_BODY std::vector<double> sweep_result::relative_change() const {
     std::vector<double> change(values_.front().size() / examples_);
     for (std::size_t i = 0; i < values_.front().size(); ++i) {
         double const before = clean_.front()[i % examples_];
+        if (before == 0)
+            throw bad_input({"engraft [sweep.change]: the clean ", names_.front(), " of example ", i % examples_,
+                             " is 0, so its values have no change relative to it; leave the example out, or read "
+                             "another metric, log_probability for a probability that is too small"});
         change[i / examples_] += (values_.front()[i] - before) / before / static_cast<double>(examples_);
     }
     return change;

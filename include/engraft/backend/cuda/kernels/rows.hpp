@@ -61,7 +61,7 @@ struct log_sums {
     }
 };
 
-/// out[r] = the largest column of the row, the first of equals.
+/// out[r] = the largest column of the row, the first of equals; NaN counts as infinity.
 template <class T>
 struct largest_columns {
     std::int32_t* out;
@@ -70,7 +70,8 @@ struct largest_columns {
     template <class Warp>
     ENGRAFT_DEVICE void operator()(Warp const& warp, std::size_t r) const {
         T const* const x = &at(in, r, 0);
-        auto const best = warp.template best<T>(in.columns, [&](std::size_t c) { return x[c]; });
+        auto const best = warp.template best<T>(
+            in.columns, [&](std::size_t c) { return x[c] == x[c] ? x[c] : static_cast<T>(INFINITY); });
         warp.once([&] { out[r] = static_cast<std::int32_t>(best.index); });
     }
 };
