@@ -27,7 +27,8 @@ enum class head_kind { query, kv };
 struct role {
     std::string name;
     std::vector<long> positions;
-    std::vector<long> source_positions; ///< as long as `positions`, or empty: the same positions in the source
+    /// As long as `positions`, or empty: the same positions in the source, where negative ones count from its end.
+    std::vector<long> source_positions;
 
     /// This role, with the activations of a source run taken at the other role's positions.
     role from(role const& source) const { return {name, positions, source.positions}; }
