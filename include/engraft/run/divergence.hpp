@@ -20,8 +20,7 @@ std::vector<double> log_softmax(std::ranges::input_range auto const& of) {
     return logs;
 }
 
-/// Kullback-Leibler divergence of one distribution from another, in nats: sum of p (log p - log q), of their
-/// logarithms.
+/// D_KL(p || q), in nats: the sum of p (log p - log q). Both are given as logarithms of probabilities.
 inline double kl_divergence(std::vector<double> const& log_p, std::vector<double> const& log_q) {
     double sum = 0;
     for (std::size_t i = 0; i < log_p.size(); ++i)
