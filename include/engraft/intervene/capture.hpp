@@ -7,6 +7,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <boost/hana/concept/foldable.hpp>
 #include <boost/hana/unpack.hpp>
 
 #include <engraft/intervene/policy.hpp>
@@ -43,14 +44,6 @@ private:
     Cache* cache_;
     std::array<selection, sizeof...(S)> chosen_; ///< of each site
     std::size_t fired_ = 0;
-};
-
-/// Can be called with anything; a type of its own, since nvcc knows no lambda in a requires-expression.
-struct any_arguments {
-    template <class... Arguments>
-    constexpr int operator()(Arguments const&...) const {
-        return 0;
-    }
 };
 
 } // namespace detail
@@ -96,7 +89,7 @@ auto capture(S, Where where) { return capture_policy<Where, S>(std::move(where))
 
 /// Keeps every site of a list, such as `block_sites<llama_7b>`.
 template <class Sites>
-    requires(!site<Sites> && requires(Sites const& s) { boost::hana::unpack(s, detail::any_arguments{}); })
+    requires(boost::hana::Foldable<Sites>::value && !std::is_array_v<Sites>)
 auto capture(Sites const& list) {
     return boost::hana::unpack(list, [](auto... s) { return capture(s...); });
 }

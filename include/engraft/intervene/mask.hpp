@@ -118,6 +118,7 @@ struct blended {
 /// node, or layer by layer and head by head); or one per element of each of these heads. source De Cao et al. 2022;
 /// Davies et al. 2023 (DCM); Prakash et al. 2024, section 5.2
 template <site S, class Where, source_run Source>
+    requires detail::is_where<Where>
 auto mask(S, Where where, std::vector<double> weights, Source const& source) {
     detail::require_holds<Source, S>();
     using operation = blended<from_run<S, Source>>;
@@ -126,6 +127,7 @@ auto mask(S, Where where, std::vector<double> weights, Source const& source) {
 
 /// mask(site, where, weights, means): the same, with means in place of a run's values.
 template <site S, class Where, donor Donor>
+    requires detail::is_where<Where>
 auto mask(S, Where where, std::vector<double> weights, Donor const& means) {
     using operation = blended<Donor>;
     return slice_policy<touch::writes, S, Where, operation>(std::move(where), operation{means, std::move(weights)});

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include <engraft/backend/slice.hpp>
 #include <engraft/model/hook_point.hpp>
 
 namespace engraft {
@@ -256,6 +257,7 @@ inline auto examples(std::vector<std::size_t> items) {
 
 /// Only rows for which `holds(row)` or `holds(row, place)` is true: the last part of a where.
 template <class F>
+    requires(!element_functor<F>)
 constexpr condition<F> when(F holds) {
     return {std::move(holds)};
 }

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <concepts>
 #include <memory>
 #include <utility>
 
 #include <engraft/backend/default.hpp>
+#include <engraft/intervene/refused.hpp>
 #include <engraft/run/forward.hpp>
 #include <engraft/run/run_output.hpp>
 
@@ -76,6 +78,13 @@ public:
                              " layers were asked for; the model has ", D.layers});
         return run_layers<false>(tokens, policy, first.count);
     }
+
+    /// What is no batch is refused where it is written.
+    template <class Tokens, class... More>
+        requires(!std::convertible_to<Tokens const&, batch>)
+    ENGRAFT_REFUSED("engraft [run.tokens]: run takes a batch of prompts, each a list of tokens; for one prompt write "
+                    "batch::of(model.tokenizer().encode(text))",
+                    run_output<D, Backend, site_list<>> run(Tokens const&, More const&...) const);
 
 private:
     friend struct detail::gradient_of_run<D, Backend>;
