@@ -10,6 +10,7 @@
 #include <boost/hana/concept/foldable.hpp>
 #include <boost/hana/unpack.hpp>
 
+#include <engraft/intervene/footprint.hpp>
 #include <engraft/intervene/policy.hpp>
 #include <engraft/intervene/selection.hpp>
 
@@ -67,10 +68,16 @@ struct capture_policy : touches_nothing {
                                                  "leave single heads out; name layers, positions and examples");
     }
 
+    template <description D>
+    void leave_footprint(auto& all, ragged const& rows, bool may_do_nothing) const {
+        (all.add(site_index<S>, touch::reads, false, site_heads<D, S>, resolve<D, S>(where, rows, may_do_nothing)),
+         ...);
+    }
+
     template <class Binding>
     auto bind(Binding const& run) const {
         constexpr auto D = Binding::model;
-        (run.cache.store(S{}).prepare(resolve<D, S>(where, run.rows, run.may_not_fire)), ...);
+        (run.cache.store(S{}).prepare(resolve<D, S>(where, run.rows, run.may_not_fire), run.template layout<S>()), ...);
         using cache = std::remove_reference_t<decltype(run.cache)>;
         return detail::bound_capture<D, typename Binding::backend_type, cache, S...>(
             run.backend, run.cache, std::array{resolve<D, S>(where, run.rows, run.may_not_fire)...});

@@ -258,8 +258,6 @@ inline auto examples(std::vector<std::size_t> items) {
 /// Only rows for which `holds(row)` or `holds(row, place)` is true: the last part of a where.
 template <class F>
     requires(!element_functor<F>)
-constexpr condition<F> when(F holds) {
-    return {std::move(holds)};
-}
+constexpr condition<F> when(F holds) { return {std::move(holds)}; }
 
 } // namespace engraft

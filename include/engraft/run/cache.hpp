@@ -55,8 +55,9 @@ public:
         return place + head * slice_width(example);
     }
 
-    /// Called when a run begins: which layers and rows will be kept.
-    void prepare(selection const& chosen) {
+    /// Called when a run begins: which layers and rows will be kept. layout: where the run has them
+    template <class Layout>
+    void prepare(selection const& chosen, Layout const& layout) {
         layers_.resize(chosen.heads.size());
         for (auto const& heads : chosen.heads)
             wanted_.push_back(!heads.empty());
@@ -68,7 +69,7 @@ public:
             places_[rows_->begin(place.example) + place.position] = kept_size_;
             for (std::size_t h = 0; h < layout_.heads; ++h, kept_size_ += slice_width(place.example))
                 copies.push_back({.to = kept_size_,
-                                  .from = layout_.offset(place.example, place.position, h),
+                                  .from = layout.place(0, place.example, place.position, h),
                                   .width = static_cast<std::uint32_t>(slice_width(place.example))});
         }
         copies_ = upload<memory_type>(copies);

@@ -7,6 +7,7 @@
 #include <engraft/backend/default.hpp>
 #include <engraft/intervene/refused.hpp>
 #include <engraft/run/forward.hpp>
+#include <engraft/run/lines_of.hpp>
 #include <engraft/run/run_output.hpp>
 
 namespace engraft {
@@ -112,13 +113,15 @@ private:
         auto const rows = std::make_shared<ragged const>(tokens.rows());
         auto c = std::make_shared<content>(
             content{backend_, weights_, rows, tokens.tokens(), kept(rows), {}, {}, {}, false});
-        binding<D, Backend, kept> const run{backend_, *rows, c->tokens, c->kept, weights_.get()};
+        auto const lines = detail::lines_of<D>(policy, *rows);
+        auto const* asked = lines ? &*lines : nullptr;
+        binding<D, Backend, kept> const run{backend_, *rows, c->tokens, c->kept, weights_.get(), false, asked};
         auto hooks = detail::bind_all(policy, run);
         if constexpr (!Complete)
             hooks.require_reached(layers);
         auto&& watched = watch(hooks);
         detail::forward_pass<D, Backend, std::remove_reference_t<decltype(watched)>> pass(backend_, *weights_, tokens,
-                                                                                          watched);
+                                                                                          watched, {}, asked);
         c->final_normalized = pass.run(layers);
         if constexpr (decltype(hooks)::template touched<sites::logits>) {
             using shape = typename hook_point<D, sites::logits>::shape;
