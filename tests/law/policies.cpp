@@ -228,6 +228,45 @@ TEMPLATE_TEST_CASE("ablation gives zeros, a value, or means over examples", "", 
                       Catch::Matchers::ContainsSubstring("engraft [ablate.means]"));
 }
 
+TEMPLATE_TEST_CASE("what was captured of a site is one array with labels", "", eg::reference, eg::cpu<eg::fp32>) {
+    auto const model = random_model<TestType>(33);
+    auto const run = model.run(
+        prompts, eg::capture(eg::z, eg::layers({0, 2}) & eg::at_each({{-1, 1}, {}, {4}})) | eg::capture(eg::mlp_out) |
+                     eg::capture(eg::pattern, eg::at(-1) & eg::examples({0})) | eg::capture(eg::logits) |
+                     eg::capture(eg::scores, eg::at(-1)) | eg::capture(eg::q, eg::layer(1) & eg::examples({1})));
+    using numbers = std::vector<std::int64_t>;
+    auto const check = [&](auto site, std::vector<std::string> const& axes, std::vector<std::size_t> const& shape) {
+        auto const all = run[site].array();
+        CHECK(all.axes == axes);
+        CHECK(all.shape == shape);
+        std::size_t const heads = shape.size() == 4 ? shape[2] : 1, width = shape.back();
+        std::size_t at = 0;
+        for (auto layer : all.layers)
+            for (std::size_t r = 0; r < all.examples.size(); ++r)
+                for (std::size_t h = 0; h < heads; ++h, at += width)
+                    CHECK(std::vector(all.values.begin() + long(at), all.values.begin() + long(at + width)) ==
+                          run[site].slice(int(layer), std::size_t(all.examples[r]), all.positions[r], h));
+        CHECK(at == all.values.size());
+        return all;
+    };
+    auto const z = check(eg::z, {"layer", "row", "head", "element"}, {2, 3, 4, 8});
+    CHECK(z.layers == numbers{0, 2});
+    CHECK(z.examples == numbers{0, 0, 2});
+    CHECK(z.positions == numbers{1, 5, 4});
+    CHECK(check(eg::mlp_out, {"layer", "row", "element"}, {3, 17, 32}).positions[6] == 0);
+    CHECK(check(eg::pattern, {"layer", "row", "head", "key"}, {3, 1, 4, 6}).positions == numbers{5});
+    check(eg::logits, {"layer", "row", "element"}, {1, 17, 67});
+    check(eg::q, {"layer", "row", "head", "element"}, {1, 3, 4, 8});
+    CHECK_THROWS_WITH(run[eg::scores].array(), Catch::Matchers::ContainsSubstring(
+                                                   "engraft [cache.widths]: scores of example 0 is 6 wide and that "
+                                                   "of example 1 3"));
+    auto const nothing = model.run(prompts, eg::may_not_fire(eg::capture(eg::z, eg::layers({}))));
+    CHECK_THROWS_AS(nothing[eg::z].array(), eg::missing_activation);
+    auto const patterns = model.run(random_prompts(34, {5, 5}), eg::capture(eg::pattern, eg::layer(1)));
+    CHECK(patterns[eg::pattern].array().shape == std::vector<std::size_t>{1, 10, 4, 5});
+    CHECK(patterns[eg::pattern].array().values.back() == patterns[eg::pattern].slice(1, 1, 4, 3).back());
+}
+
 TEST_CASE("values that do not fit are refused with a sentence, before anything is computed") {
     auto const model = random_model<eg::reference>(30), twin = random_model<eg::reference>(30);
     auto const source = model.run(prompts, eg::capture(eg::z, eg::layer(0) & eg::at(-1)));
