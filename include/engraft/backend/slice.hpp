@@ -61,7 +61,8 @@ template <class F, class T>
 concept row_functor =
     std::is_invocable_v<F const&, activation_row<T>> || std::is_invocable_v<F const&, activation_row<T>, row_place>;
 
-/// A functor of one number: what `edit` and its like do not call. Of those that take anything (`auto`) nothing is known.
+/// A functor of one number: what `edit` and its like do not call. Of those that take anything (`auto`) nothing is
+/// known.
 template <class F>
 concept element_functor = requires {
     &F::operator();

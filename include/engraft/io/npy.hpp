@@ -60,7 +60,7 @@ void write_npy(std::filesystem::path const& path, std::vector<std::size_t> const
     write_npy(path, stored_tensor{type, shape, std::as_bytes(values)});
 }
 
-/// Writes an array that knows its shape, such as `array` or what `run[site].array()` returns; and a list.
+/// Writes an array that knows its shape: an `array`, or what `run[site].array()` returns. A list is of one dimension.
 template <class Array>
     requires requires(Array const& a) {
         a.shape;
