@@ -1,4 +1,4 @@
-# The source is refused, and the first error is the diagnostic of this ID.
+# The source is refused, and the first error is the diagnostic of this ID. NAMES, where it is given, is among the messages.
 include("${CMAKE_CURRENT_LIST_DIR}/compile.cmake")
 
 if(result EQUAL 0)
@@ -14,4 +14,11 @@ string(FIND "${first}" "engraft [${ID}]" at)
 if(at EQUAL -1)
     message(NOTICE "${output}")
     message(FATAL_ERROR "the first error of ${COMPILER} must contain \"engraft [${ID}]\", but it is:\n${first}")
+endif()
+if(DEFINED NAMES)
+    string(FIND "${output}" "${NAMES}" at)
+    if(at EQUAL -1)
+        message(NOTICE "${output}")
+        message(FATAL_ERROR "the messages of ${COMPILER} must contain \"${NAMES}\"")
+    endif()
 endif()

@@ -33,6 +33,7 @@
 #include <engraft/report/source/gnuplot.ipp>
 #include <engraft/report/source/page.ipp>
 #include <engraft/run/source/finished_cases.ipp>
+#include <engraft/run/source/lines_of.ipp>
 #include <engraft/run/source/plan.ipp>
 #include <engraft/run/source/sweep_result.ipp>
 #include <engraft/task/source/boxes.ipp>

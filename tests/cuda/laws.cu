@@ -2,6 +2,7 @@
 
 #define ENGRAFT_TEST_OTHER_BACKENDS engraft::cuda<engraft::fp32>
 #include "cuda/numbers.hpp"
+#include "law/attention_lines.cpp"
 #include "law/families.hpp"
 #include "law/forward.cpp"
 #include "law/sweeps.hpp"

@@ -14,6 +14,7 @@
 #include <engraft_models/llama_gqa.hpp>
 #include <engraft_models/llama_mha.hpp>
 #include <engraft_models/mistral.hpp>
+#include <engraft_models/of_gguf.hpp>
 #include <engraft_models/qwen2.hpp>
 #include <engraft_models/qwen3.hpp>
 
@@ -48,4 +49,7 @@ TEST_CASE("a generated description is the config's") {
     check(qwen3, "qwen3");
     check(gemma2, "gemma2");
     check(llama3_untied, "llama3_untied");
+    auto file = engraft::read_config(ENGRAFT_TEST_DATA "/data/gguf/llama.gguf");
+    file.name = "of_gguf";
+    CHECK(of_gguf == file);
 }

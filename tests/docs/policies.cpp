@@ -2,11 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <numeric>
+
+#include <unistd.h>
 
 #include "catch.hpp"
 
 #include <engraft/engraft.hpp>
+#include <engraft/report/gnuplot.hpp>
 
 namespace eg = engraft;
 
@@ -171,6 +175,46 @@ TEST_CASE_METHOD(setting, "how to look") {
     std::vector<float> const value = run[eg::z].slice(5, 0, -1, 1); // layer, example, position, head: 16 floats
     // [/capture]
     CHECK(value.size() == 16);
+
+    // [whole]
+    auto const layer_4 = run[eg::mlp_out].whole(4); // [rows, d_model]: the rows of all examples, one after the other
+    std::vector<float> const outputs = eg::to_host(layer_4);
+    auto const end_of_first = prompts.tokens.rows().begin(1) - 1; // its last row
+    // [/whole]
+    CHECK(outputs[end_of_first * 128 + 7] == run[eg::mlp_out].slice(4, 0, -1)[7]);
+
+    struct remove_at_end {
+        std::filesystem::path folder;
+        ~remove_at_end() { std::filesystem::remove_all(folder); }
+    } const made{std::filesystem::temp_directory_path() / ("engraft-docs-" + std::to_string(::getpid()))};
+    auto const& results = made.folder;
+    std::filesystem::create_directories(results);
+    // [array]
+    auto const values = run[eg::z].array();               // all that was captured: layer 5, the last row of each example
+    eg::write_npy(results / "z.npy", values);             // [1, 21, 8, 16], as values.axes says: layer, row, head, element
+    eg::write_npy(results / "layers.npy", values.layers); // what stands along the axes: 5
+    eg::write_npy(results / "examples.npy", values.examples);   // 0, 1, ..., 20
+    eg::write_npy(results / "positions.npy", values.positions); // of each row in its example
+    // [/array]
+    CHECK(values.shape == std::vector<std::size_t>{1, 21, 8, 16});
+    CHECK(eg::read_npy<float>(results / "z.npy").values == values.values);
+    CHECK(eg::read_npy<float>(results / "z.npy").shape == values.shape);
+    CHECK(eg::read_npy<std::int64_t>(results / "examples.npy").values == values.examples);
+    CHECK(eg::read_npy<std::int64_t>(results / "layers.npy").shape == std::vector<std::size_t>{1});
+    CHECK(values.positions[3] == long(prompts.tokens.rows().length(3)) - 1);
+
+    // [figure]
+    auto const seen = model.run(prompts.tokens, eg::capture(eg::pattern, eg::layer(5) & eg::at(last) & eg::examples({0})));
+    eg::report::figure map{.name = "attention", .title = "Layer 5, from the last token", .how = eg::report::figure::kind::map};
+    for (eg::token t : prompts.tokens.sequence(0)) map.categories.push_back(model.tokenizer().text(t));
+    for (int head = 0; head < 8; ++head) map.rows.push_back("head " + std::to_string(head));
+    for (float weight : seen[eg::pattern].array().values) map.values.push_back(weight); // [heads, keys]
+    if (eg::report::gnuplot const program; program.found())
+        program.draw(map, results); // attention.svg, attention.png, and attention.gp, which draws them again
+    // [/figure]
+    CHECK(map.values.size() == 8 * map.categories.size());
+    CHECK(!eg::report::gnuplot_script(map).empty());
+    CHECK(std::filesystem::exists(results / "attention.svg") == eg::report::gnuplot().found());
 
     // [tap]
     std::vector<double> largest(8); // of each head

@@ -31,7 +31,7 @@ TEST_CASE("the tutorial, from loading to an intervention of one's own") {
         "the ruler is in Box Z, the paper is in Box H, the plum is in Box Q. ";
     std::vector<eg::token> const tokens = words.encode(scene + "Box V contains the"); // 54 of them
     eg::token const fork = words.require_token(" fork"), brick = words.require_token(" brick");
-    eg::batch const prompt({tokens}); // a batch of one example
+    eg::batch const prompt = eg::batch::of(tokens); // of one example
     // [/encode]
     CHECK(tokens.size() == 54);
     CHECK(words.text(tokens[0]) == "<s>");
@@ -46,12 +46,9 @@ TEST_CASE("the tutorial, from loading to an intervention of one's own") {
     CHECK(p == Approx(0.859).margin(0.0005));
 
     // [top]
-    auto const row = logits.values().to_host(); // 755 floats
-    std::vector<eg::token> ranked(row.size());
-    std::iota(ranked.begin(), ranked.end(), 0);
-    std::sort(ranked.begin(), ranked.end(), [&](eg::token a, eg::token b) { return row[a] > row[b]; });
     std::vector<std::string> best_three;
-    for (int i = 0; i < 3; ++i) best_three.push_back(words.text(ranked[i]));
+    for (eg::token t : logits.top(0, 3)) best_three.push_back(words.text(t)); // of row 0, the only one
+    std::vector<float> const row = logits.values().to_host();                 // all 755 logits
     // [/top]
     std::string three;
     for (auto const& t : best_three) three += t + " ";
@@ -84,7 +81,7 @@ TEST_CASE("the tutorial, from loading to an intervention of one's own") {
     CHECK(averaged.logits_at(-1).of({fork})[0] - logits.of({fork})[0] == Approx(-0.76).margin(0.005));
 
     // [patch]
-    auto const source = base.run({{words.encode(scene + "Box K contains the")}}, eg::capture(eg::resid_post));
+    auto const source = base.run(eg::batch::of(words.encode(scene + "Box K contains the")), eg::capture(eg::resid_post));
     std::vector<std::string> answers;
     for (int layer = 0; layer < pair_model.layers; ++layer) {
         auto const patched = base.run(prompt, eg::patch(eg::resid_post, eg::layer(layer) & eg::at(-1), source));
@@ -93,6 +90,14 @@ TEST_CASE("the tutorial, from loading to an intervention of one's own") {
     // [/patch]
     CHECK(source.logits_at(-1).top()[0] == brick);
     CHECK(answers == std::vector<std::string>{" fork", " fork", " brick", " brick", " brick", " brick"});
+
+    // [role]
+    auto const place_of = [&](eg::token word) { return std::find(tokens.begin(), tokens.end(), word) - tokens.begin(); };
+    eg::role const here{"object", {place_of(fork)}, {}}, there{"object", {place_of(brick)}, {}}; // a position per example
+    auto const exchanged = base.run(prompt, eg::patch(eg::resid_post, eg::layer(1) & eg::at(here.from(there)), source));
+    auto const said = words.decode(exchanged.logits_at(-1).top()); // " brick"
+    // [/role]
+    CHECK(said == " brick");
 
     // [compose]
     auto const two_heads = eg::nodes({{5, 1}, {4, 7}}) & eg::at(-1);

@@ -458,9 +458,17 @@ TEST_CASE("what only values can tell of a policy is refused with its id", "[refu
         refused(eg::mask(eg::z, head, std::vector<double>(count, 0.5), other), "engraft [mask.weights]");
     refused(eg::mask(eg::z, eg::nodes({{1, 2}, {0, 1}, {1, 2}}), {0.1, 0.2, 0.3}, other),
             "engraft [mask.weights]: head 2 of layer 1 is named twice");
+    auto const outputs = model.run(other_prompts, eg::capture(eg::mlp_out));
+    refused(eg::mask(eg::mlp_out, eg::layers({0, 1}), {0.5, 1, 0}, outputs),
+            "3 weights are given for 2 layers of mlp_out; give 1, or one per layer in the order of where");
+    refused(eg::mask(eg::mlp_out, eg::layers({1, 1}), {0.5, 1}, outputs),
+            "engraft [mask.weights]: layer 1 is named twice");
     // steer, subspace
-    refused(eg::steer(eg::z, head, some_numbers(1, 9)), "engraft [steer.width]: the direction has 9 elements");
-    refused(eg::steer(eg::resid_mid, eg::everywhere, {}), "engraft [steer.width]");
+    refused(eg::steer(eg::z, head, some_numbers(1, 9)), "engraft [steer.width]: the direction has 9 elements; a row of "
+                                                        "z has 4 heads of 8, so give 8, which every chosen "
+                                                        "head gets, or 32, of which each head gets its own");
+    refused(eg::steer(eg::resid_mid, eg::everywhere, {}),
+            "engraft [steer.width]: the direction has 0 elements; a row of resid_mid has 32, so give 32");
     using basis = std::vector<std::vector<double>>;
     auto const direction = [](std::size_t width, std::size_t i, double x) {
         std::vector<double> v(width);

@@ -76,6 +76,113 @@ TEMPLATE_TEST_CASE("a role of another prompt is looked up at its places there", 
               source[eg::attn_out].slice(1, e, there.positions[e]));
 }
 
+namespace {
+/// The same tokens in other numbers: the source prompts are longer, equally long, and shorter.
+auto const unequal_prompts = random_prompts(80, {5, 6, 7}), their_sources = random_prompts(81, {7, 6, 4});
+
+/// Each way to take activations of a run's z at places of another run, all of which then become the run's.
+template <class Model, class Source>
+void each_way(Model const& model, Source const& source, auto const& where, auto const& use) {
+    std::vector<std::vector<double>> basis(8, std::vector<double>(8));
+    for (std::size_t i = 0; i < 8; ++i)
+        basis[i][i] = 1;
+    auto const picked = eg::picked(eg::z, source, {0, 1, 2});
+    use("patch", model.run(unequal_prompts, eg::patch(eg::z, where, source) | eg::capture(eg::z)));
+    use("swap", model.run(unequal_prompts, eg::swap(eg::z, where, source) | eg::capture(eg::z)));
+    use("mask", model.run(unequal_prompts, eg::mask(eg::z, where, {0}, source) | eg::capture(eg::z)));
+    use("picked", model.run(unequal_prompts, eg::mask(eg::z, where, {0}, picked) | eg::capture(eg::z)));
+    use("subspace", model.run(unequal_prompts, eg::subspace(eg::z, where, basis, source) | eg::capture(eg::z)));
+    use("directions",
+        model.run(unequal_prompts,
+                  eg::mask_directions(eg::z, where, basis, std::vector<double>(8), source) | eg::capture(eg::z)));
+}
+} // namespace
+
+TEST_CASE("a negative position is the source prompt's own") {
+    auto const model = random_model<eg::reference>(25);
+    auto const source = model.run(their_sources, eg::capture(eg::z));
+    auto const check = [&](auto const& where, std::vector<std::vector<long>> const& from_end) {
+        each_way(model, source, eg::layer(0) & where, [&](std::string const& way, auto const& run) {
+            INFO(way);
+            for (std::size_t e = 0; e < 3; ++e)
+                for (long p : from_end[e])
+                    for (std::size_t h = 0; h < 4; ++h) {
+                        auto const is = run[eg::z].slice(0, e, p, h), expected = source[eg::z].slice(0, e, p, h);
+                        for (std::size_t i = 0; i < 8; ++i)
+                            CHECK(is[i] == Approx(expected[i]).epsilon(1e-12));
+                    }
+        });
+    };
+    check(eg::at(-1), {{-1}, {-1}, {-1}});
+    check(eg::at({-2, -1, -4}), {{-1, -2, -4}, {-1, -2, -4}, {-1, -2, -4}});
+    check(eg::positions(-3), {{-1, -2, -3}, {-1, -2, -3}, {-1, -2, -3}});
+    check(eg::positions(-3, -1), {{-2, -3}, {-2, -3}, {-2, -3}});
+    check(eg::at_each({{-1}, {}, {-3, -2}}), {{-1}, {}, {-3, -2}});
+    check(eg::at(eg::role{"end", {-1, -2, -1}, {}}), {{-1}, {-2}, {-1}});
+    // From the beginning, of the example whose source is as long.
+    check(eg::positions(1, 3) & eg::examples({1}), {{}, {-5, -4}, {}});
+    check(eg::at_each({{-1}, {0, -6, 5}, {-2}}), {{-1}, {-6, -1}, {-2}});
+    check(eg::at(eg::role{"mixed", {-1, 2, -1}, {}}), {{-1}, {-4}, {-1}});
+
+    // A sweep takes what a run takes.
+    auto const clean = model.run(unequal_prompts, eg::capture_for_sweeps<grouped>());
+    auto const patched = [&](eg::node n) { return eg::patch(eg::z, eg::nodes({n}) & eg::at(-2), source); };
+    auto const found = eg::sweep(model, clean, eg::each_head<grouped>(), patched, {eg::probability({1, 2, 3})});
+    std::vector<double> expected;
+    for (auto n : eg::each_head<grouped>().entries)
+        for (double p : model.run(unequal_prompts, patched(n)).logits_at(-1).probability({1, 2, 3}))
+            expected.push_back(p);
+    CHECK(found.of() == expected);
+}
+
+TEST_CASE("a position from the beginning needs a source prompt as long, or a role's place in it") {
+    auto const model = random_model<eg::reference>(25);
+    auto const source = model.run(their_sources, eg::capture(eg::z, eg::pattern));
+    auto const refused = [&](auto const& where, std::string const& sentence) {
+        // All of them alike: the first that is run throws.
+        CHECK_THROWS_WITH(each_way(model, source, where, [](auto const&, auto const&) {}),
+                          Catch::Matchers::ContainsSubstring(sentence));
+        CHECK_THROWS_WITH(model.run(unequal_prompts, eg::swap(eg::z, where, source)),
+                          Catch::Matchers::ContainsSubstring(sentence));
+        CHECK_THROWS_WITH(model.run(unequal_prompts, eg::mask(eg::z, where, {1}, eg::picked(eg::z, source, {0, 1, 2}))),
+                          Catch::Matchers::ContainsSubstring(sentence));
+        CHECK_THROWS_WITH(eg::gradient(model, unequal_prompts, eg::mask(eg::z, where, {1}, source), eg::capture(eg::z),
+                                       eg::logit({1, 2, 3})),
+                          Catch::Matchers::ContainsSubstring(sentence));
+        auto const clean = model.run(unequal_prompts, eg::capture_for_sweeps<grouped>());
+        CHECK_THROWS_WITH(eg::sweep(model, clean, eg::each_layer<grouped>(),
+                                    [&](int) { return eg::patch(eg::z, where, source); }, {eg::probability({1, 2, 3})}),
+                          Catch::Matchers::ContainsSubstring(sentence));
+    };
+    auto const first =
+        "engraft [source.length]: example 0 has 5 positions in this run, and example 0, its source, has 7 "
+        "in the source run"s;
+    refused(eg::at(2), first + ", so position 2 is not the same place in both; count it from the end");
+    refused(eg::everywhere, first);
+    refused(eg::positions(0, 2), first);
+    refused(eg::positions(1), first);
+    refused(eg::positions(0, -1), first);
+    refused(eg::positions(-3, 4), first);
+    refused(eg::at({-1, 4}), first);
+    refused(eg::at_each({{-1}, {2}, {3}}), "example 2 has 7 positions in this run, and example 2, its source, has 4");
+    refused(eg::at(eg::role{"subject", {-1, 2, 3}, {}}), "example 2 has 7 positions in this run");
+    refused(eg::positions(-5),
+            "engraft [source.position]: example 2 of the source run has 4 positions, and position -5 "
+            "is not one of them");
+    eg::role const here{"here", {1, 2, 3}, {}}, far{"far", {6, 5, 4}, {}}, near{"near", {6, -2, 3}, {}};
+    refused(eg::at(here.from(far)),
+            "engraft [source.position]: example 2 of the source run has 4 positions, and position "
+            "4 is not one of them; it was asked for as the source of position 3 of example 2");
+    auto const run = model.run(unequal_prompts,
+                               eg::patch(eg::z, eg::layer(0) & eg::at(here.from(near)), source) | eg::capture(eg::z));
+    for (std::size_t e = 0; e < 3; ++e)
+        CHECK(run[eg::z].slice(0, e, here.positions[e]) == source[eg::z].slice(0, e, near.positions[e]));
+    // Patterns fit no other length, however a position is counted.
+    CHECK_THROWS_WITH(model.run(unequal_prompts, eg::patch(eg::pattern, eg::at(-1), source)),
+                      Catch::Matchers::ContainsSubstring("engraft [source.length]: pattern of example 0 is 5 wide in "
+                                                         "this run and 7 in the source run"));
+}
+
 TEMPLATE_TEST_CASE("swapping z of all heads and all MLP outputs makes a model of the other one", "", eg::reference,
                    eg::cpu<eg::fp32>) {
     // B's attention and MLP weights, A's embedding, norms and unembedding: what is read and written stays A's.
@@ -119,6 +226,45 @@ TEMPLATE_TEST_CASE("ablation gives zeros, a value, or means over examples", "", 
         CHECK(double(mean[i]) == Approx((double(x[i]) + double(y[i])) / 2).margin(1e-7));
     CHECK_THROWS_WITH(model.run(random_prompts(29, {9}), eg::ablate(eg::z, eg::everywhere, means)),
                       Catch::Matchers::ContainsSubstring("engraft [ablate.means]"));
+}
+
+TEMPLATE_TEST_CASE("what was captured of a site is one array with labels", "", eg::reference, eg::cpu<eg::fp32>) {
+    auto const model = random_model<TestType>(33);
+    auto const run = model.run(
+        prompts, eg::capture(eg::z, eg::layers({0, 2}) & eg::at_each({{-1, 1}, {}, {4}})) | eg::capture(eg::mlp_out) |
+                     eg::capture(eg::pattern, eg::at(-1) & eg::examples({0})) | eg::capture(eg::logits) |
+                     eg::capture(eg::scores, eg::at(-1)) | eg::capture(eg::q, eg::layer(1) & eg::examples({1})));
+    using numbers = std::vector<std::int64_t>;
+    auto const check = [&](auto site, std::vector<std::string> const& axes, std::vector<std::size_t> const& shape) {
+        auto const all = run[site].array();
+        CHECK(all.axes == axes);
+        CHECK(all.shape == shape);
+        std::size_t const heads = shape.size() == 4 ? shape[2] : 1, width = shape.back();
+        std::size_t at = 0;
+        for (auto layer : all.layers)
+            for (std::size_t r = 0; r < all.examples.size(); ++r)
+                for (std::size_t h = 0; h < heads; ++h, at += width)
+                    CHECK(std::vector(all.values.begin() + long(at), all.values.begin() + long(at + width)) ==
+                          run[site].slice(int(layer), std::size_t(all.examples[r]), all.positions[r], h));
+        CHECK(at == all.values.size());
+        return all;
+    };
+    auto const z = check(eg::z, {"layer", "row", "head", "element"}, {2, 3, 4, 8});
+    CHECK(z.layers == numbers{0, 2});
+    CHECK(z.examples == numbers{0, 0, 2});
+    CHECK(z.positions == numbers{1, 5, 4});
+    CHECK(check(eg::mlp_out, {"layer", "row", "element"}, {3, 17, 32}).positions[6] == 0);
+    CHECK(check(eg::pattern, {"layer", "row", "head", "key"}, {3, 1, 4, 6}).positions == numbers{5});
+    check(eg::logits, {"layer", "row", "element"}, {1, 17, 67});
+    check(eg::q, {"layer", "row", "head", "element"}, {1, 3, 4, 8});
+    CHECK_THROWS_WITH(run[eg::scores].array(), Catch::Matchers::ContainsSubstring(
+                                                   "engraft [cache.widths]: scores of example 0 is 6 wide and that "
+                                                   "of example 1 3"));
+    auto const nothing = model.run(prompts, eg::may_not_fire(eg::capture(eg::z, eg::layers({}))));
+    CHECK_THROWS_AS(nothing[eg::z].array(), eg::missing_activation);
+    auto const patterns = model.run(random_prompts(34, {5, 5}), eg::capture(eg::pattern, eg::layer(1)));
+    CHECK(patterns[eg::pattern].array().shape == std::vector<std::size_t>{1, 10, 4, 5});
+    CHECK(patterns[eg::pattern].array().values.back() == patterns[eg::pattern].slice(1, 1, 4, 3).back());
 }
 
 TEST_CASE("values that do not fit are refused with a sentence, before anything is computed") {

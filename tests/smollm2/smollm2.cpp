@@ -194,7 +194,7 @@ TEST_CASE("the page about GGUF files") {
     // [run]
     auto tokens = model.tokenizer().encode("The capital of France is");
     for (int i = 0; i < 5; ++i)
-        tokens.push_back(model.run(std::vector<std::vector<eg::token>>{tokens}).logits_at(-1).top()[0]);
+        tokens.push_back(model.run(eg::batch::of(tokens)).logits_at(-1).top()[0]);
     auto const text = model.tokenizer().decode(tokens);
     // [/run]
     CHECK(text == "The capital of France is Paris.\n\nThe");

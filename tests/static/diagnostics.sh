@@ -1,5 +1,5 @@
 #!/bin/sh
-# Every diagnostic of the headers has a section in docs/reference/diagnostics.md, every one in a static_assert has a source
+# Every diagnostic of the headers has a section in docs/reference/diagnostics.md, every one that the compiler finds has a source
 # here that must not compile, and neither the page nor this folder has one that the headers do not.
 # usage: diagnostics.sh ROOT
 set -eu
@@ -13,12 +13,12 @@ trap 'rm -rf "$work"' EXIT
 find include/engraft -type f \( -name '*.hpp' -o -name '*.ipp' -o -name '*.cuh' \) -exec cat {} + >"$work/headers"
 grep -o 'engraft \[[a-z0-9_.]*\]' "$work/headers" | sed 's/.*\[//; s/\]//' | sort -u >"$work/used" || true
 
-# Those inside the parentheses of a static_assert. Parentheses in strings do not count; comments may say anything.
+# Those inside the parentheses of a static_assert or an ENGRAFT_REFUSED. Parentheses in strings do not count; comments may say anything.
 sed 's,^ *//.*,,' "$work/headers" | awk '
     { text = text $0 "\n" }
     END {
-        while ((at = index(text, "static_assert")) > 0) {
-            text = substr(text, at + length("static_assert"))
+        while (match(text, /static_assert|ENGRAFT_REFUSED/)) {
+            text = substr(text, RSTART + RLENGTH)
             depth = 0; quoted = 0
             for (i = 1; i <= length(text); i++) {
                 c = substr(text, i, 1)
@@ -56,9 +56,9 @@ complain "$work/difference" "used in include/engraft, but $page has no section \
 comm -13 "$work/used" "$work/sections" >"$work/difference"
 complain "$work/difference" "$page has a section for it, but no file under include uses \"engraft [<id>]\""
 comm -23 "$work/asserted" "$work/negatives" >"$work/difference"
-complain "$work/difference" "in a static_assert, but there is no tests/static/<id>.cpp that must not compile"
+complain "$work/difference" "at compile time, but there is no tests/static/<id>.cpp that must not compile"
 comm -13 "$work/asserted" "$work/negatives" >"$work/difference"
-complain "$work/difference" "tests/static/<id>.cpp is there, but no static_assert in include/engraft has this id"
+complain "$work/difference" "tests/static/<id>.cpp is there, but nothing in include/engraft says this id at compile time"
 if [ -f "$page" ]; then
     uniq -d "$work/all_sections" >"$work/difference"
     complain "$work/difference" "more than one section in $page"

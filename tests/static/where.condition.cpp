@@ -6,7 +6,8 @@ auto ablate_large(small_model const& model, eg::batch const& tokens) {
     return model.run(tokens, eg::ablate(eg::z, eg::layer(1) & eg::when([](auto row) { return row[0] > 1; })));
 #else
     // [refused]
-    return model.run(tokens, eg::ablate(eg::z, eg::layer(1) & eg::when([](double x) { return x > 1; })));
+    return model.run(
+        tokens, eg::ablate(eg::z, eg::layer(1) & eg::when([](std::vector<double> const& row) { return row[0] > 1; })));
     // [/refused]
 #endif
 }

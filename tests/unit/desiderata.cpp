@@ -335,3 +335,19 @@ TEST_CASE("desiderata that can't be made or do not fit are refused by one senten
     d.roles[1].source_positions.pop_back();
     CHECK_THROWS_WITH(d.require_complete(), ContainsSubstring("positions of `query_label` in alternates"));
 }
+
+TEST_CASE("a role without places in the alternates is counted from the end, or the prompts are equally long") {
+    eg::desideratum d{"mine",
+                      eg::batch({{1, 2, 3}, {1, 2, 3}}),
+                      eg::batch({{4, 5, 6}, {4, 5, 6, 7}}),
+                      {1, 1},
+                      {{"subject", {1, -2}, {}}}};
+    CHECK_NOTHROW(d.require_complete());
+    d.roles[0].positions[1] = 1;
+    CHECK_THROWS_WITH(d.part(0, 1), Catch::Matchers::ContainsSubstring(
+                                        "engraft [source.length]: original 1 of the desideratum `mine` has 3 "
+                                        "positions and its alternate 4, so position 1 of the role "
+                                        "`subject` is not the same place in both"));
+    d.roles[0].source_positions = {1, 2};
+    CHECK_NOTHROW(d.require_complete());
+}

@@ -61,6 +61,15 @@ template <class F, class T>
 concept row_functor =
     std::is_invocable_v<F const&, activation_row<T>> || std::is_invocable_v<F const&, activation_row<T>, row_place>;
 
+/// A functor of one number: what `edit` and its like do not call. Of those that take anything (`auto`) nothing is
+/// known.
+template <class F>
+concept element_functor = requires {
+    &F::operator();
+}
+&&(std::is_invocable_v<F const&, double&> || std::is_invocable_v<F const&, float&> ||
+   std::is_invocable_v<F const&, double&, row_place> || std::is_invocable_v<F const&, float&, row_place>);
+
 namespace detail {
 
 ENGRAFT_HOST_DEVICE inline row_place place_of(row_slice const& s, int layer) {

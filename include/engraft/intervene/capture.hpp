@@ -7,8 +7,10 @@
 #include <type_traits>
 #include <utility>
 
+#include <boost/hana/concept/foldable.hpp>
 #include <boost/hana/unpack.hpp>
 
+#include <engraft/intervene/footprint.hpp>
 #include <engraft/intervene/policy.hpp>
 #include <engraft/intervene/selection.hpp>
 
@@ -45,14 +47,6 @@ private:
     std::size_t fired_ = 0;
 };
 
-/// Can be called with anything; a type of its own, since nvcc knows no lambda in a requires-expression.
-struct any_arguments {
-    template <class... Arguments>
-    constexpr int operator()(Arguments const&...) const {
-        return 0;
-    }
-};
-
 } // namespace detail
 
 /// Keeps activations of a run as they are when the forward pass is there, after the policies to its left at that site.
@@ -74,10 +68,16 @@ struct capture_policy : touches_nothing {
                                                  "leave single heads out; name layers, positions and examples");
     }
 
+    template <description D>
+    void leave_footprint(auto& all, ragged const& rows, bool may_do_nothing) const {
+        (all.add(site_index<S>, touch::reads, false, site_heads<D, S>, resolve<D, S>(where, rows, may_do_nothing)),
+         ...);
+    }
+
     template <class Binding>
     auto bind(Binding const& run) const {
         constexpr auto D = Binding::model;
-        (run.cache.store(S{}).prepare(resolve<D, S>(where, run.rows, run.may_not_fire)), ...);
+        (run.cache.store(S{}).prepare(resolve<D, S>(where, run.rows, run.may_not_fire), run.template layout<S>()), ...);
         using cache = std::remove_reference_t<decltype(run.cache)>;
         return detail::bound_capture<D, typename Binding::backend_type, cache, S...>(
             run.backend, run.cache, std::array{resolve<D, S>(where, run.rows, run.may_not_fire)...});
@@ -96,7 +96,7 @@ auto capture(S, Where where) { return capture_policy<Where, S>(std::move(where))
 
 /// Keeps every site of a list, such as `block_sites<llama_7b>`.
 template <class Sites>
-    requires(!site<Sites> && requires(Sites const& s) { boost::hana::unpack(s, detail::any_arguments{}); })
+    requires(boost::hana::Foldable<Sites>::value && !std::is_array_v<Sites>)
 auto capture(Sites const& list) {
     return boost::hana::unpack(list, [](auto... s) { return capture(s...); });
 }

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -44,6 +45,13 @@ constexpr void check_source() {
                   "run both models on one kind of backend");
 }
 
+/// 0, 1, 2, ...: each example's source is the example of the same number.
+inline std::vector<std::size_t> same_examples(std::size_t count) {
+    std::vector<std::size_t> all(count);
+    std::iota(all.begin(), all.end(), std::size_t(0));
+    return all;
+}
+
 inline void require_examples(ragged const& of_source, ragged const& rows) {
     if (of_source.examples() != rows.examples())
         throw bad_input({"engraft [source.examples]: the source run has ", of_source.examples(),
@@ -60,9 +68,10 @@ void require_kept(Kept const& kept, selection const& chosen) {
 
 inline void require_width(std::size_t of_source, std::size_t here, std::size_t example, char const* site) {
     if (of_source != here)
-        throw bad_input({"engraft [source.length]: ", site, " of example ", example, " is ", here, " wide here and ",
-                         of_source, " in the source run; attention patterns can only be taken from an example of the ",
-                         "same length"});
+        throw bad_input({"engraft [source.length]: ", site, " of example ", example, " is ", here,
+                         " wide in this run and ", of_source,
+                         " in the source run; attention patterns can only be taken from an example of the same "
+                         "length"});
 }
 
 template <site To, site From, source_run Run>
@@ -83,7 +92,9 @@ struct run_donor_check {
 
 } // namespace detail
 
-/// Activations of a finished run: of the same layer, head and example; roles made with `from` at their places there.
+/// Activations of a finished run: of the same layer, head and example. A position that is counted from the end is
+/// counted from the source prompt's end, and a role made with `from` says its place there; all other positions need a
+/// source prompt of the same length.
 template <site From, source_run Run>
 struct from_run {
     using is_donor = void;
@@ -100,6 +111,7 @@ struct from_run {
     template <description D, site S>
     from_run const& bind(ragged const& rows, selection const& chosen) const {
         detail::require_examples(run.rows(), rows);
+        detail::require_source_places(chosen, rows, run.rows(), detail::same_examples(rows.examples()));
         detail::require_kept(run[From{}], chosen);
         return *this;
     }
@@ -134,7 +146,8 @@ struct resampled_run {
     /// throws bad_input when an example finds no other one that is long enough
     template <description D, site S>
     resampled_run bind(ragged const& rows, selection const& chosen) const {
-        from_run<From, Run>{run}.template bind<D, S>(rows, chosen);
+        detail::require_examples(run.rows(), rows);
+        detail::require_kept(run[From{}], chosen);
         std::vector<std::size_t> reach(rows.examples()); // the farthest place from the end that is taken, and itself
         for (auto const& at : chosen.places)
             reach[at.example] = std::max(reach[at.example], rows.length(at.example) - at.position);

@@ -51,7 +51,7 @@ struct edited : operation_in_place, without_parameters {
 /// it where f has f.derivative(gradient, before), or with the place behind: of `gradient`, a row with respect to what f
 /// left, it makes in place that with respect to `before`, the row that f found.
 template <site S, class Where, class F>
-    requires detail::is_where<Where>
+    requires(detail::is_where<Where> && !element_functor<F>)
 auto edit(S, Where where, F f) {
     return slice_policy<touch::writes, S, Where, edited<F>>(std::move(where), edited<F>(std::move(f)));
 }

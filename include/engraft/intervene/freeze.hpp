@@ -18,6 +18,7 @@ struct freeze_rule : patch_rule {
 /// tokens with capture(site), whatever is changed before them. What is held can't be patched too [freeze.overlap].
 /// source Wang et al. 2023, section 3.1 (path patching)
 template <site S, class Where, source_run Source>
+    requires detail::is_where<Where>
 auto freeze(S, Where where, Source const& clean) {
     detail::require_holds<Source, S>();
     using operation = copied<from_run<S, Source>, freeze_rule>;

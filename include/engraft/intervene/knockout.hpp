@@ -48,7 +48,7 @@ struct knockout_policy : touches_nothing {
     }
 
     template <description D>
-    void leave_footprint(footprint& all, ragged const& rows, bool may_do_nothing) const {
+    void leave_footprint(auto& all, ragged const& rows, bool may_do_nothing) const {
         hasher h;
         std::size_t most = 0; // a slice for each key
         for (auto const& of_example : keys_of(rows)) {

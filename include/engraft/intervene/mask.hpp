@@ -80,6 +80,7 @@ struct blended {
         constexpr int layers = hook_point<D, S>::layers, heads = site_heads<D, S>;
         auto const nodes = detail::nodes_of(where, layers, heads);
         std::size_t columns = 1;
+        constexpr auto unit = per_head_site<S> ? "head" : "layer";
         bool fits = weights.size() == 1 || weights.size() == nodes.size();
         if constexpr (site_width<D, S> != dynamic)
             if (!fits && weights.size() == nodes.size() * site_width<D, S>) {
@@ -87,15 +88,18 @@ struct blended {
                 fits = true;
             }
         if (!fits)
-            throw bad_input({"engraft [mask.weights]: ", weights.size(), " weights are given for ", nodes.size(),
-                             " heads of ", S::name, "; give 1, or one per head in the order of where, or one per ",
-                             "element of each"});
+            throw bad_input({"engraft [mask.weights]: ", weights.size(), " weights are given for ", nodes.size(), " ",
+                             unit, "s of ", S::name, "; give 1, or one per ", unit,
+                             " in the order of where, or one per ", "element of each"});
         std::vector<T> table(static_cast<std::size_t>(layers * heads) * columns, T(1));
         std::vector<bool> given(static_cast<std::size_t>(layers * heads));
         for (std::size_t i = 0; i < nodes.size(); ++i) {
             auto const row = static_cast<std::size_t>(nodes[i].layer * heads + nodes[i].head);
-            if (given[row])
+            if (given[row] && per_head_site<S>)
                 throw bad_input({"engraft [mask.weights]: head ", nodes[i].head, " of layer ", nodes[i].layer,
+                                 " is named twice, with a weight each; name it once"});
+            if (given[row])
+                throw bad_input({"engraft [mask.weights]: layer ", nodes[i].layer,
                                  " is named twice, with a weight each; name it once"});
             given[row] = true;
             for (std::size_t c = 0; c < columns; ++c)
@@ -115,6 +119,7 @@ struct blended {
 /// node, or layer by layer and head by head); or one per element of each of these heads; all finite. source De Cao et
 /// al. 2022; Davies et al. 2023 (DCM); Prakash et al. 2024, section 5.2
 template <site S, class Where, source_run Source>
+    requires detail::is_where<Where>
 auto mask(S, Where where, std::vector<double> weights, Source const& source) {
     detail::require_holds<Source, S>();
     using operation = blended<from_run<S, Source>>;
@@ -124,6 +129,7 @@ auto mask(S, Where where, std::vector<double> weights, Source const& source) {
 
 /// mask(site, where, weights, means): the same, with means in place of a run's values.
 template <site S, class Where, donor Donor>
+    requires detail::is_where<Where>
 auto mask(S, Where where, std::vector<double> weights, Donor const& means) {
     using operation = blended<Donor>;
     return slice_policy<touch::writes, S, Where, operation>(

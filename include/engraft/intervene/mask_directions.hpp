@@ -88,6 +88,7 @@ struct blended_directions {
 /// becomes w a + (1 - w) b, b the source run's; what is not in their span stays. All slices that `where` names have the
 /// same basis and weights, which are from 0 to 1. source Davies et al. 2023 for masks; Geiger et al. 2024 for subspaces
 template <site S, class Where, source_run Source>
+    requires detail::is_where<Where>
 auto mask_directions(S, Where where, std::vector<std::vector<double>> basis, std::vector<double> weights,
                      Source const& source) {
     detail::require_holds<Source, S>();
@@ -98,6 +99,7 @@ auto mask_directions(S, Where where, std::vector<std::vector<double>> basis, std
 
 /// The same with another donor, such as `picked`.
 template <site S, class Where, donor Donor>
+    requires detail::is_where<Where>
 auto mask_directions(S, Where where, std::vector<std::vector<double>> basis, std::vector<double> weights,
                      Donor const& donor) {
     using operation = blended_directions<Donor>;

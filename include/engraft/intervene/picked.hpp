@@ -9,7 +9,7 @@
 namespace engraft {
 
 /// A donor: activations of a finished run, each example's from an example of it that is named; at the same layer and
-/// head, and at the place of roles made with `from`. So one run of 32 prompts can serve a batch that has each of them
+/// head, and at the places that `from_run` takes. So one run of 32 prompts can serve a batch that has each of them
 /// twelve times.
 template <site From, source_run Run>
 struct picked_run {
@@ -38,9 +38,8 @@ struct picked_run {
             if (e >= run.rows().examples())
                 throw bad_input({"engraft [source.examples]: example ", e, " of the source run is named; it has ",
                                  run.rows().examples()});
-        for (std::size_t layer = 0; layer < chosen.heads.size(); ++layer)
-            if (chosen.chooses(layer))
-                run[From{}].require_layer(static_cast<int>(layer));
+        detail::require_source_places(chosen, rows, run.rows(), examples);
+        detail::require_kept(run[From{}], chosen);
         return *this;
     }
 
@@ -48,7 +47,7 @@ struct picked_run {
 
     std::size_t offset(selection::place const& at, std::size_t head, std::size_t) const {
         auto const example = examples[at.example];
-        return run[From{}].offset(example, run.rows().position(example, static_cast<long>(at.source_position)), head);
+        return run[From{}].offset(example, run.rows().position(example, at.source_position), head);
     }
 };
 

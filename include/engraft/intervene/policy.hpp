@@ -6,6 +6,7 @@
 
 #include <engraft/core/ragged.hpp>
 #include <engraft/core/token.hpp>
+#include <engraft/intervene/asked_lines.hpp>
 #include <engraft/intervene/selection.hpp>
 #include <engraft/model/hook_point.hpp>
 
@@ -22,7 +23,8 @@ namespace engraft {
 ///   P::template check<D, Backend>()            static_asserts, one per rule of docs/reference/diagnostics.md
 ///   p.template leave_footprint<D>(footprint, rows, may_do_nothing)
 ///                                              adds where it acts and how: sweeps plan by it, and refuse policies
-///                                              without it
+///                                              without it; a run makes the lines of attention that it names, and all
+///                                              of them for policies without it
 ///   p.bind(binding)                            the policy made ready for one batch: everything looked up and
 ///                                              checked, index lists in the backend's memory. What it returns has
 ///       bound.apply(hook_point, view)          for each of its sites, called when a forward pass is there
@@ -65,16 +67,20 @@ struct binding {
 
     Backend const& backend;
     ragged const& rows;
-    std::vector<token> const& tokens; ///< of all rows
-    Cache& cache;                     ///< of the run that begins; `capture` writes to it
-    void const* weights;              ///< identity of the model
-    bool may_not_fire = false;        ///< of the policy that is being bound
+    std::vector<token> const& tokens;   ///< of all rows
+    Cache& cache;                       ///< of the run that begins; `capture` writes to it
+    void const* weights;                ///< identity of the model
+    bool may_not_fire = false;          ///< of the policy that is being bound
+    asked_lines const* lines = nullptr; ///< of attention that the run makes; null: all of them
     /// A layer's table has the same rows as the next one's.
     static constexpr bool layers_alike = true;
 
     template <site S>
-    activation_layout<D, S> layout() const {
-        return activation_layout<D, S>(rows);
+    auto layout() const {
+        if constexpr (S::kind == site_kind::pattern)
+            return line_layout<D, S>(rows, lines);
+        else
+            return activation_layout<D, S>(rows);
     }
 };
 

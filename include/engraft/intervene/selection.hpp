@@ -70,7 +70,8 @@ struct selection {
     struct place {
         std::size_t example;
         std::size_t position;
-        long source_position; ///< of the same example in a source run; counted from its end when negative
+        long source_position; ///< in the example's source; counted from that prompt's end when negative
+        bool paired = false;  ///< a role says where it stands in the source
     };
     std::vector<std::vector<std::size_t>> heads; ///< of each layer, ascending; none: the layer is left alone
     std::vector<place> places;                   ///< by example, then position
@@ -225,6 +226,12 @@ std::vector<selection::place> places_of(axes::positions const& given, ragged con
 std::vector<selection::place> places_of(axes::range const& given, ragged const& rows);
 std::vector<selection::place> places_of(axes::each const& given, ragged const& rows);
 std::vector<selection::place> places_of(role const& given, ragged const& rows);
+
+/// The places can be looked up in the source's prompts, one for each example. A position counted from the beginning is
+/// the same place in both prompts only where these are equally long, unless a role says where it stands in the source.
+/// throws bad_input [source.length], bad_position [source.position]
+void require_source_places(selection const& chosen, ragged const& rows, ragged const& source,
+                           std::vector<std::size_t> const& source_examples);
 
 inline void keep_examples(std::vector<selection::place>&, axes::every, ragged const&) {}
 void keep_examples(std::vector<selection::place>& places, axes::examples const& given, ragged const& rows);

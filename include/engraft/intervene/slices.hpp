@@ -198,7 +198,7 @@ struct slice_policy : touches_nothing {
     }
 
     template <description D>
-    void leave_footprint(footprint& all, ragged const& rows, bool may_do_nothing) const {
+    void leave_footprint(auto& all, ragged const& rows, bool may_do_nothing) const {
         constexpr bool always = detail::is_place_set<Where>;
         all.add(site_index<S>, How, always && Operation::replaces, site_heads<D, S>,
                 resolve<D, S>(where, rows, may_do_nothing), {.values = hasher().add_known(operation).value()});

@@ -63,8 +63,13 @@ struct steered {
         constexpr auto width = site_width<Binding::model, S>;
         constexpr auto heads = static_cast<std::size_t>(site_heads<Binding::model, S>);
         if (direction.size() != width && direction.size() != heads * width)
-            throw bad_input({"engraft [steer.width]: the direction has ", direction.size(), " elements, ", S::name,
-                             " has ", heads, " heads of ", width, "; give as many as one head has, or all"});
+            throw bad_input(per_head_site<S>
+                                ? message({"engraft [steer.width]: the direction has ", direction.size(),
+                                           " elements; a row of ", S::name, " has ", heads, " heads of ", width,
+                                           ", so give ", width, ", which every chosen head gets, or ", heads * width,
+                                           ", of which each head gets its own"})
+                                : message({"engraft [steer.width]: the direction has ", direction.size(),
+                                           " elements; a row of ", S::name, " has ", width, ", so give ", width}));
         std::vector<T> const elements(direction.begin(), direction.end());
         return bound<backend>{
             std::make_shared<tensor const>(tensor::from_host(elements, extents<dynamic>(elements.size()))), coefficient,
@@ -78,9 +83,10 @@ struct steered_by : steered {
     template <description D, class Backend, site S>
     static constexpr void check() {
         steered::check<D, Backend, S>();
-        static_assert(S::kind == site_kind::pattern || Length == site_width<D, S> ||
-                          Length == static_cast<std::size_t>(site_heads<D, S>) * site_width<D, S>,
-                      "engraft [steer.width]: the direction is as long as neither one head nor a row of the site");
+        static_assert(
+            S::kind == site_kind::pattern || Length == site_width<D, S> ||
+                Length == static_cast<std::size_t>(site_heads<D, S>) * site_width<D, S>,
+            "engraft [steer.width]: the direction has another length than one head's activation or a row of the site");
     }
 };
 

@@ -94,6 +94,7 @@ struct projected {
 /// row's where the site has no heads, and orthonormal. source Geiger et al. 2024, "Finding alignments between
 /// interpretable causal variables", definition 3.1
 template <site S, class Where, source_run Source>
+    requires detail::is_where<Where>
 auto subspace(S, Where where, std::vector<std::vector<double>> basis, Source const& source) {
     detail::require_holds<Source, S>();
     using operation = projected<from_run<S, Source>>;

@@ -42,7 +42,7 @@ struct tapped : operation_in_place {
 /// nothing: for sums, extremes and histograms of what would not fit into memory. Rows come on the host and one after
 /// the other: by layer, then example, position, head. f keeps its results behind a pointer or reference.
 template <site S, class Where, class F>
-    requires detail::is_where<Where>
+    requires(detail::is_where<Where> && !element_functor<F>)
 auto tap(S, Where where, F f) {
     return slice_policy<touch::reads, S, Where, tapped<F>>(std::move(where), tapped<F>(std::move(f)));
 }

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include <engraft/backend/slice.hpp>
 #include <engraft/model/hook_point.hpp>
 
 namespace engraft {
@@ -27,7 +28,8 @@ enum class head_kind { query, kv };
 struct role {
     std::string name;
     std::vector<long> positions;
-    std::vector<long> source_positions; ///< as long as `positions`, or empty: the same positions in the source
+    /// As long as `positions`, or empty: the same positions in the source, where negative ones count from its end.
+    std::vector<long> source_positions;
 
     /// This role, with the activations of a source run taken at the other role's positions.
     role from(role const& source) const { return {name, positions, source.positions}; }
@@ -255,8 +257,7 @@ inline auto examples(std::vector<std::size_t> items) {
 
 /// Only rows for which `holds(row)` or `holds(row, place)` is true: the last part of a where.
 template <class F>
-constexpr condition<F> when(F holds) {
-    return {std::move(holds)};
-}
+    requires(!element_functor<F>)
+constexpr condition<F> when(F holds) { return {std::move(holds)}; }
 
 } // namespace engraft

@@ -60,6 +60,18 @@ void write_npy(std::filesystem::path const& path, std::vector<std::size_t> const
     write_npy(path, stored_tensor{type, shape, std::as_bytes(values)});
 }
 
+/// Writes an array that knows its shape: an `array`, or what `run[site].array()` returns. A list is of one dimension.
+template <class Array>
+    requires requires(Array const& a) {
+        a.shape;
+        a.values;
+    }
+void write_npy(std::filesystem::path const& path, Array const& a) { write_npy(path, a.shape, std::span(a.values)); }
+template <readable_number T>
+void write_npy(std::filesystem::path const& path, std::vector<T> const& list) {
+    write_npy(path, {list.size()}, std::span(list));
+}
+
 } // namespace engraft
 
 #ifndef ENGRAFT_COMPILED

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <type_traits>
 #include <utility>
@@ -9,6 +10,7 @@
 #include <engraft/core/integer.hpp>
 #include <engraft/core/tensor.hpp>
 #include <engraft/intervene/selection.hpp>
+#include <engraft/run/kept_array.hpp>
 
 namespace engraft {
 
@@ -58,8 +60,9 @@ public:
         return place + head * slice_width(example);
     }
 
-    /// Called when a run begins: which layers and rows will be kept.
-    void prepare(selection const& chosen) {
+    /// Called when a run begins: which layers and rows will be kept. layout: where the run has them
+    template <class Layout>
+    void prepare(selection const& chosen, Layout const& layout) {
         layers_.resize(chosen.heads.size());
         for (auto const& heads : chosen.heads)
             wanted_.push_back(!heads.empty());
@@ -71,7 +74,7 @@ public:
             places_[rows_->begin(place.example) + place.position] = kept_size_;
             for (std::size_t h = 0; h < layout_.heads; ++h, kept_size_ += slice_width(place.example))
                 copies.push_back({.to = kept_size_,
-                                  .from = layout_.offset(place.example, place.position, h),
+                                  .from = layout.place(0, place.example, place.position, h),
                                   .width = static_cast<std::uint32_t>(slice_width(place.example))});
         }
         copies_ = upload<memory_type>(copies);
@@ -99,8 +102,55 @@ public:
     }
     std::size_t first_extent() const { return layout_.first_extent(); }
 
+    /// All that was kept, as one array. per_head: the site has heads
+    kept_array<value_type> array(bool per_head) const {
+        kept_array<value_type> all;
+        label(all);
+        auto const width = common_width(all.examples);
+        all.axes = {"layer", "row", "head", layout_.width == dynamic ? "key" : "element"};
+        all.shape = {all.layers.size(), all.examples.size(), layout_.heads, width};
+        if (!per_head) {
+            all.axes.erase(all.axes.begin() + 2);
+            all.shape.erase(all.shape.begin() + 2);
+        }
+        for (auto layer : all.layers) {
+            auto const elements = layers_[static_cast<std::size_t>(layer)].to_host();
+            for (std::size_t r = 0; r < all.examples.size(); ++r)
+                for (std::size_t h = 0; h < layout_.heads; ++h) {
+                    auto const first = elements.data() + offset(static_cast<std::size_t>(all.examples[r]),
+                                                                static_cast<std::size_t>(all.positions[r]), h);
+                    all.values.insert(all.values.end(), first, first + width);
+                }
+        }
+        return all;
+    }
+
 private:
     static constexpr std::size_t not_kept = static_cast<std::size_t>(-1);
+
+    void label(kept_array<value_type>& all) const {
+        for (std::size_t l = 0; l < layers_.size(); ++l)
+            if (!layers_[l].empty())
+                all.layers.push_back(static_cast<std::int64_t>(l));
+        for (std::size_t e = 0; e < rows_->examples(); ++e)
+            for (std::size_t p = 0; p < rows_->length(e); ++p)
+                if (places_.empty() || places_[rows_->begin(e) + p] != not_kept) {
+                    all.examples.push_back(static_cast<std::int64_t>(e));
+                    all.positions.push_back(static_cast<std::int64_t>(p));
+                }
+        if (all.layers.empty() || all.examples.empty())
+            throw missing_activation({"engraft [cache.layer]: nothing of ", site_, " was captured"});
+    }
+    std::size_t common_width(std::vector<std::int64_t> const& examples) const {
+        auto const width = slice_width(static_cast<std::size_t>(examples.front()));
+        for (auto e : examples)
+            if (auto const other = slice_width(static_cast<std::size_t>(e)); other != width)
+                throw bad_input({"engraft [cache.widths]: ", site_, " of example ", examples.front(), " is ", width,
+                                 " wide and that of example ", e, " ", other,
+                                 ", so that there is no one array of both; capture examples of one length, or read "
+                                 "`slice`"});
+        return width;
+    }
 
     std::shared_ptr<ragged const> rows_;
     slice_layout layout_;
@@ -146,6 +196,10 @@ public:
         return kept_->slice(layer, example, position, 0);
     }
 
+    /// All that was captured of the site, with labels: to be written with write_npy, or read in another program.
+    /// throws missing_activation when nothing was captured, bad_input for patterns of examples of unequal length
+    kept_array<value_type> array() const { return kept_->array(per_head_site<S>); }
+
     /// Of `elements`, as the backend has them, a slice begins at `offset` and has `slice_width`: for policies.
     value_type const* elements(int layer) const { return kept_->elements(layer); }
     std::size_t offset(std::size_t example, std::size_t position, std::size_t head) const {
@@ -158,6 +212,17 @@ private:
     detail::kept_rows<Backend> const* kept_;
 };
 
+namespace detail {
+/// The compiler names the site beside the sentence.
+template <site S, int Times>
+struct captured_times {
+    static_assert(Times == 1, "engraft [capture.twice]: this site is captured twice in one run, which keeps a site "
+                              "once; join the places in one capture (capture_for_sweeps has resid_pre, rot_k or k, v, "
+                              "z, attn_out and mlp_out already)");
+    static constexpr bool once = true;
+};
+} // namespace detail
+
 /// What a run kept: its sites are part of the type, so that asking for another one does not compile.
 template <description D, class Backend, class Sites>
 class cache;
@@ -166,8 +231,7 @@ template <description D, class Backend, site... S>
 class cache<D, Backend, site_list<S...>> {
     template <site One>
     static constexpr int times = (0 + ... + std::is_same_v<One, S>);
-    static_assert(((times<S> == 1) && ...), "engraft [capture.twice]: a site is captured twice in one run; a cache "
-                                            "holds a site once, so join the places in one capture");
+    static_assert((detail::captured_times<S, times<S>>::once && ...));
 
 public:
     template <site One>

@@ -24,8 +24,8 @@ std::vector<double> log_softmax(std::ranges::input_range auto const& of) {
     return logs;
 }
 
-/// Kullback-Leibler divergence of one distribution from another, in nats: sum of p (log p - log q), of their
-/// logarithms. Infinite where q has no probability and p has some; NaN where a distribution is.
+/// D_KL(p || q), in nats: the sum of p (log p - log q). Both are given as logarithms of probabilities. Infinite where q
+/// has no probability and p has some; NaN where a distribution is.
 inline double kl_divergence(std::vector<double> const& log_p, std::vector<double> const& log_q) {
     double sum = 0;
     for (std::size_t i = 0; i < log_p.size(); ++i)

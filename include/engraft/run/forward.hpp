@@ -41,8 +41,10 @@ class forward_pass : private forward_steps<D, B, Rows> {
 public:
     using typename steps::memory, typename steps::T, typename steps::table;
 
-    forward_pass(B const& backend, weights<D, B> const& w, batch const& tokens, Hooks& hooks, Rows const& seen = {})
-        : steps(backend, w, tokens, seen), hooks_(hooks) {}
+    /// lines: of attention that are made where hooks touch them; null: all of them
+    forward_pass(B const& backend, weights<D, B> const& w, batch const& tokens, Hooks& hooks, Rows const& seen = {},
+                 asked_lines const* lines = nullptr)
+        : steps(backend, w, tokens, seen), hooks_(hooks), lines_(lines) {}
 
     /// Runs the first `layers` blocks. Returns the final norm's output, [rows, d_model]; nothing unless all are run.
     table run(int layers = D.layers) {
@@ -123,11 +125,10 @@ private:
         }
         if constexpr (Hooks::template touched<sites::scores> || Hooks::template touched<sites::pattern>) {
             static_assert(std::is_same_v<Rows, whole_examples>);
-            steps::score(layer);
-            at(hook<sites::scores>(), layer, pattern_);
-            steps::softmax(layer);
-            at(hook<sites::pattern>(), layer, pattern_);
-            steps::mix(layer);
+            if (lines_)
+                attend_by_lines(layer);
+            else
+                attend_by_patterns(layer);
         } else {
             steps::attend(layer);
         }
@@ -136,6 +137,27 @@ private:
         if constexpr (Hooks::template touched<sites::result>)
             results(out, layer, w);
         steps::normalize_attention(w);
+    }
+
+    void attend_by_patterns(int layer) {
+        steps::score(layer);
+        at(hook<sites::scores>(), layer, pattern_);
+        steps::softmax(layer);
+        at(hook<sites::pattern>(), layer, pattern_);
+        steps::mix(layer);
+    }
+
+    /// The same to the bit, keeping the lines that are asked for.
+    void attend_by_lines(int layer) {
+        steps::attend(layer);
+        if (!lines_->layers[static_cast<std::size_t>(layer)])
+            return;
+        steps::score(layer, *lines_);
+        at(hook<sites::scores>(), layer, pattern_);
+        steps::softmax_lines();
+        at(hook<sites::pattern>(), layer, pattern_);
+        if constexpr (Hooks::template written<sites::scores> || Hooks::template written<sites::pattern>)
+            steps::mix_lines(layer);
     }
 
     /// Contributions of single heads are computed beside their sum, which changes by what is changed in them: the sum
@@ -168,13 +190,19 @@ private:
     template <site S, class Tensor>
     void at(S, int layer, Tensor& activation) {
         using shape = typename hook_point<D, S>::shape;
-        hooks_.apply(hook_point<D, S>(layer),
-                     view<T, memory, shape>(activation.data(), activation_layout<D, S>(rows_).extent()));
+        auto const extent = [&] {
+            if constexpr (S::kind == site_kind::pattern)
+                return shape(activation.size());
+            else
+                return activation_layout<D, S>(rows_).extent();
+        }();
+        hooks_.apply(hook_point<D, S>(layer), view<T, memory, shape>(activation.data(), extent));
     }
 
     using steps::attn_out_, steps::gate_, steps::k_, steps::mlp_out_, steps::normalized_, steps::pattern_, steps::q_,
         steps::result_, steps::rows_, steps::stream_, steps::up_, steps::v_, steps::w_, steps::z_;
     Hooks& hooks_;
+    asked_lines const* lines_;
 };
 
 } // namespace engraft::detail

@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include <engraft/backend/attention_row.hpp>
+#include <engraft/intervene/asked_lines.hpp>
 #include <engraft/run/batch.hpp>
 #include <engraft/run/steps.hpp>
 
@@ -15,7 +17,8 @@ namespace engraft::detail {
 /// What stands for a site that no policy touches.
 struct untouched {};
 
-/// The site where some policy of Hooks touches it, else `untouched`. (S is a site; clang 14 does not survive saying so.)
+/// The site where some policy of Hooks touches it, else `untouched`. (S is a site; clang 14 does not survive saying
+/// so.)
 template <class Hooks, class S>
 using site_if_touched = std::conditional_t<Hooks::template touched<S>, S, untouched>;
 
@@ -88,6 +91,19 @@ protected:
         b_.scores(pattern_.data(), queries(), keys(), shape_of_attention<D>(layer), rows_);
     }
     void softmax(int layer) { b_.softmax(pattern_.data(), shape_of_attention<D>(layer), rows_); }
+    /// The same of some rows; `pattern_` has their lines.
+    void score(int layer, asked_lines const& asked) {
+        if (pattern_.empty()) {
+            pattern_ = vector_tensor<T, memory>(extents<dynamic>(asked.rows * D.heads * rows_.longest()));
+            queried_ = upload<memory>(queried_rows(asked));
+        }
+        b_.score_rows(lines(), queries(), queried_, keys(), {}, {}, shape_of_attention<D>(layer), rows_);
+    }
+    void softmax_lines() { b_.softmax_rows(lines()); }
+    void mix_lines(int layer) {
+        b_.mix_rows(as_matrix(z_), lines(), queried_, values(), {}, {}, shape_of_attention<D>(layer), rows_);
+    }
+
     void mix(int layer) {
         b_.mix(as_matrix(z_), std::as_const(pattern_).data(), values(), shape_of_attention<D>(layer), rows_);
     }
@@ -148,12 +164,27 @@ protected:
     table angles_, stream_, normalized_, attn_out_, mlp_out_, q_, k_, v_, z_, gate_, up_, result_;
     vector_tensor<std::uint32_t, memory> positions_; ///< of all rows
     vector_tensor<T, memory> pattern_;
+    vector_tensor<attention_row, memory> queried_; ///< whose lines `pattern_` has, where it does not have all
 
 private:
     auto queries() const { return as_matrix(q_); }
     auto keys() const { return as_matrix(k_); }
     auto values() const { return as_matrix(v_); }
     table make(int columns) const { return table(extents<dynamic, dynamic>(rows_.rows(), columns)); }
+
+    matrix<T> lines() { return {pattern_.data(), queried_.size() * D.heads, rows_.longest(), rows_.longest()}; }
+    std::vector<attention_row> queried_rows(asked_lines const& asked) const {
+        std::vector<attention_row> list;
+        for (std::size_t e = 0; e < rows_.examples(); ++e)
+            for (std::size_t p = 0; p < rows_.length(e); ++p)
+                if (auto const row = static_cast<std::uint32_t>(rows_.begin(e) + p);
+                    asked.number_of[row] != asked_lines::absent)
+                    list.push_back({.query = row,
+                                    .out = row,
+                                    .example = static_cast<std::uint32_t>(e),
+                                    .position = static_cast<std::uint32_t>(p)});
+        return list;
+    }
 
     template <class Number>
     std::vector<Number> positions() const {

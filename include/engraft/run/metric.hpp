@@ -38,7 +38,8 @@ inline metric accuracy(std::vector<token> of) { return {"accuracy", metric::kind
 inline metric logit_difference(std::vector<token> of, std::vector<token> less) {
     return {"logit_difference", metric::kind::logit_difference, std::move(of), std::move(less)};
 }
-/// Kullback-Leibler divergence of the case's distribution over tokens from the clean run's, in nats.
+/// D_KL(clean || case), in nats: the sum over tokens of p (log p - log q), p the clean run's probabilities and q the
+/// case's.
 inline metric kl_to_clean() { return {"kl_to_clean", metric::kind::kl_to_clean}; }
 /// f(logits of the row, number of the example).
 inline metric reading(std::string name, std::function<double(std::span<double const>, std::size_t)> f) {

@@ -1,10 +1,13 @@
 #pragma once
 
+#include <concepts>
 #include <memory>
 #include <utility>
 
 #include <engraft/backend/default.hpp>
+#include <engraft/intervene/refused.hpp>
 #include <engraft/run/forward.hpp>
+#include <engraft/run/lines_of.hpp>
 #include <engraft/run/run_output.hpp>
 
 namespace engraft {
@@ -77,6 +80,13 @@ public:
         return run_layers<false>(tokens, policy, first.count);
     }
 
+    /// What is no batch is refused where it is written.
+    template <class Tokens, class... More>
+        requires(!std::convertible_to<Tokens const&, batch>)
+    ENGRAFT_REFUSED("engraft [run.tokens]: run takes a batch of prompts, each a list of tokens; for one prompt write "
+                    "batch::of(model.tokenizer().encode(text))",
+                    run_output<D, Backend, site_list<>> run(Tokens const&, More const&...) const);
+
 private:
     friend struct detail::gradient_of_run<D, Backend>;
 
@@ -103,13 +113,15 @@ private:
         auto const rows = std::make_shared<ragged const>(tokens.rows());
         auto c = std::make_shared<content>(
             content{backend_, weights_, rows, tokens.tokens(), kept(rows), {}, {}, {}, false});
-        binding<D, Backend, kept> const run{backend_, *rows, c->tokens, c->kept, weights_.get()};
+        auto const lines = detail::lines_of<D>(policy, *rows);
+        auto const* asked = lines ? &*lines : nullptr;
+        binding<D, Backend, kept> const run{backend_, *rows, c->tokens, c->kept, weights_.get(), false, asked};
         auto hooks = detail::bind_all(policy, run);
         if constexpr (!Complete)
             hooks.require_reached(layers);
         auto&& watched = watch(hooks);
         detail::forward_pass<D, Backend, std::remove_reference_t<decltype(watched)>> pass(backend_, *weights_, tokens,
-                                                                                          watched);
+                                                                                          watched, {}, asked);
         c->final_normalized = pass.run(layers);
         if constexpr (decltype(hooks)::template touched<sites::logits>) {
             using shape = typename hook_point<D, sites::logits>::shape;

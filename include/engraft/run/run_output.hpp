@@ -1,10 +1,12 @@
 #pragma once
 
 #include <memory>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include <engraft/core/integer.hpp>
+#include <engraft/core/refused.hpp>
 #include <engraft/intervene/selection.hpp>
 #include <engraft/model/weights.hpp>
 #include <engraft/run/cache.hpp>
@@ -62,6 +64,10 @@ public:
     captured<D, Backend, S> operator[](S) const {
         return content_->kept[S{}];
     }
+
+    ENGRAFT_REFUSED("engraft [site.text]: a site is a value and no text: run[eg::z] has what capture(z) kept, "
+                    "docs/reference/sites.md lists the sites",
+                    captured<D, Backend, sites::z> operator[](std::string_view) const);
 
     template <site S>
     typename Backend::value_type const* elements(S, int layer) const {

@@ -25,8 +25,9 @@ template <description D, class B, class Clean, class Entry, class PolicyOf>
 auto make_sweeper(model<D, B> const& m, Clean const& clean, table<Entry> const& t, PolicyOf const& policy_of,
                   std::vector<metric> metrics, sweep_options options, bool computes) {
     using policy_type = decltype(policy_of(t.entries.front()));
-    static_assert(policy<policy_type>, "engraft [sweep.policy]: what the third argument makes of an entry of the table "
-                                       "is not a policy");
+    static_assert(policy<policy_type>,
+                  "engraft [sweep.policy]: what the fourth argument makes of an entry of the table "
+                  "is not a policy; return what ablate, patch and their like return");
     static_assert(policy_type::captures::size == 0, "engraft [sweep.capture]: a sweep keeps what its metrics read and "
                                                     "nothing else; capture in model.run");
     static_assert(policy_type::reads::size == 0,

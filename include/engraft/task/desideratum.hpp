@@ -49,7 +49,8 @@ struct desideratum {
         return {name, original.part(first, count), alternate.part(first, count), of(targets), std::move(some)};
     }
 
-    /// throws bad_input when originals, alternates, targets and positions are not as many
+    /// throws bad_input when originals, alternates, targets and positions are not as many, or a role without places in
+    /// the alternates is counted from the beginning of prompts of unequal length
     void require_complete() const {
         auto const require = [&](std::size_t count, std::string_view of) {
             if (count != examples())
@@ -62,7 +63,22 @@ struct desideratum {
             require(r.positions.size(), "positions of `" + r.name + "`");
             if (!r.source_positions.empty())
                 require(r.source_positions.size(), "positions of `" + r.name + "` in alternates");
+            else
+                require_same_places(r);
         }
+    }
+
+private:
+    /// A role without places in the alternates stands where it does in the originals.
+    void require_same_places(engraft::role const& r) const {
+        for (std::size_t x = 0; x < examples(); ++x)
+            if (auto const here = original.rows().length(x), there = alternate.rows().length(x);
+                r.positions[x] >= 0 && here != there)
+                throw bad_input({"engraft [source.length]: original ", x, " of the desideratum `", name, "` has ", here,
+                                 " positions and its alternate ", there, ", so position ", r.positions[x],
+                                 " of the role `", r.name,
+                                 "` is not the same place in both; give the role's positions in the alternates "
+                                 "as its source_positions, or count from the end"});
     }
 };
 

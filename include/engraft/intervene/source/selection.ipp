@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <vector>
 
 #include <engraft/backend/slice.hpp>
@@ -80,20 +81,28 @@ ENGRAFT_BODY std::vector<selection::place> places_of(axes::every, ragged const& 
     return places;
 }
 
+/// Appends an example's places, each once. One that is given from both ends is taken from the beginning.
+ENGRAFT_BODY void add_places(std::vector<selection::place>& places, std::size_t example,
+                             std::vector<long> const& positions, ragged const& rows) {
+    std::vector<selection::place> of_example;
+    for (long p : positions)
+        of_example.push_back({example, rows.position(example, p), p});
+    std::sort(of_example.begin(), of_example.end(), [](selection::place const& a, selection::place const& b) {
+        return a.position != b.position ? a.position < b.position : a.source_position > b.source_position;
+    });
+    std::unique_copy(of_example.begin(), of_example.end(), std::back_inserter(places),
+                     [](selection::place const& a, selection::place const& b) { return a.position == b.position; });
+}
+
 ENGRAFT_BODY std::vector<selection::place> places_of(axes::positions const& given, ragged const& rows) {
     std::vector<selection::place> places;
-    for (std::size_t e = 0; e < rows.examples(); ++e) {
-        std::vector<std::size_t> at;
-        for (long p : given.items)
-            at.push_back(rows.position(e, p));
-        sort_unique(at);
-        for (auto p : at)
-            places.push_back({e, p, static_cast<long>(p)});
-    }
+    for (std::size_t e = 0; e < rows.examples(); ++e)
+        add_places(places, e, given.items, rows);
     return places;
 }
 
 ENGRAFT_BODY std::vector<selection::place> places_of(axes::range const& given, ragged const& rows) {
+    bool const from_end = given.first < 0 && (given.last < 0 || given.last == axes::range::to_the_end);
     std::vector<selection::place> places;
     for (std::size_t e = 0; e < rows.examples(); ++e) {
         auto const length = static_cast<long>(rows.length(e));
@@ -105,7 +114,7 @@ ENGRAFT_BODY std::vector<selection::place> places_of(axes::range const& given, r
             throw bad_position({"engraft [where.position]: positions ", first, " to before ", last,
                                 " were asked of example ", e, ", which has ", length});
         for (long p = first; p < last; ++p)
-            places.push_back({e, static_cast<std::size_t>(p), p});
+            places.push_back({e, static_cast<std::size_t>(p), from_end ? p - length : p});
     }
     return places;
 }
@@ -115,14 +124,8 @@ ENGRAFT_BODY std::vector<selection::place> places_of(axes::each const& given, ra
         throw bad_input({"engraft [where.positions]: positions of ", given.items.size(),
                          " examples are given, the batch has ", rows.examples(), "; each example needs its entry"});
     std::vector<selection::place> places;
-    for (std::size_t e = 0; e < rows.examples(); ++e) {
-        std::vector<std::size_t> at;
-        for (long p : given.items[e])
-            at.push_back(rows.position(e, p));
-        sort_unique(at);
-        for (auto p : at)
-            places.push_back({e, p, static_cast<long>(p)});
-    }
+    for (std::size_t e = 0; e < rows.examples(); ++e)
+        add_places(places, e, given.items[e], rows);
     return places;
 }
 
@@ -132,12 +135,32 @@ ENGRAFT_BODY std::vector<selection::place> places_of(role const& given, ragged c
         throw bad_input({"engraft [where.role]: the role `", given.name, "` has ", given.positions.size(),
                          " positions (", given.source_positions.size(), " in the source), the batch has ", count,
                          " examples; a role needs one position for each"});
+    bool const paired = !given.source_positions.empty();
     std::vector<selection::place> places;
-    for (std::size_t e = 0; e < count; ++e) {
-        auto const p = rows.position(e, given.positions[e]);
-        places.push_back({e, p, given.source_positions.empty() ? static_cast<long>(p) : given.source_positions[e]});
-    }
+    for (std::size_t e = 0; e < count; ++e)
+        places.push_back(
+            {e, rows.position(e, given.positions[e]), paired ? given.source_positions[e] : given.positions[e], paired});
     return places;
+}
+
+ENGRAFT_BODY void require_source_places(selection const& chosen, ragged const& rows, ragged const& source,
+                                        std::vector<std::size_t> const& source_examples) {
+    for (auto const& at : chosen.places) {
+        auto const example = source_examples[at.example];
+        auto const here = rows.length(at.example), there = source.length(example);
+        if (!at.paired && at.source_position >= 0 && here != there)
+            throw bad_input({"engraft [source.length]: example ", at.example, " has ", here,
+                             " positions in this run, and example ", example, ", its source, has ", there,
+                             " in the source run, so position ", at.position,
+                             " is not the same place in both; count it from the end, as at(-1) does, or say where it "
+                             "stands in the source with a role: at(here.from(there))"});
+        auto const from_begin = at.source_position + (at.source_position < 0 ? static_cast<long>(there) : 0);
+        if (from_begin < 0 || from_begin >= static_cast<long>(there))
+            throw bad_position({"engraft [source.position]: example ", example, " of the source run has ", there,
+                                " positions, and position ", at.source_position,
+                                " is not one of them; it was asked for as the source of position ", at.position,
+                                " of example ", at.example, " in this run"});
+    }
 }
 
 ENGRAFT_BODY void keep_examples(std::vector<selection::place>& places, axes::examples const& given,
