@@ -41,7 +41,21 @@ ENGRAFT_BODY std::string number(double x) {
     return text.str();
 }
 
+ENGRAFT_BODY bool is_file_name(std::string_view name) {
+    constexpr std::string_view allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
+    return !name.empty() && name.size() <= 120 && name[0] != '.' &&
+           name.find_first_not_of(allowed) == std::string_view::npos;
+}
+
+ENGRAFT_BODY bool is_whole_svg(std::string_view svg) {
+    auto const last = svg.find_last_not_of(" \t\r\n");
+    return last != std::string_view::npos && svg.find("<svg") < last && svg.substr(0, last + 1).ends_with("</svg>");
+}
+
 ENGRAFT_BODY void check(figure const& f) {
+    if (!is_file_name(f.name))
+        throw bad_input({"a figure can't be named `", std::string_view(f.name).substr(0, 40),
+                         "`: its files are named so; use letters, digits, '_', '-' and '.'"});
     for (auto const& s : f.all)
         if ((!s.x.empty() && s.x.size() != s.y.size()) || (!s.error.empty() && s.error.size() != s.y.size()) ||
             (!s.pale.empty() && s.pale.size() != s.y.size()) ||
