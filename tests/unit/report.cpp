@@ -63,6 +63,17 @@ TEST_CASE("a figure is a gnuplot script") {
     report::figure const map{
         .name = "map", .title = "map", .how = report::figure::kind::map, .categories = {"a"}, .rows = {"b"}};
     CHECK_THROWS_AS(report::gnuplot_script(map), engraft::bad_input);
+    auto same = map; // gnuplot would draw none of it
+    same.values = {0.25};
+    CHECK(report::gnuplot_script(same).find("set cbrange [-0.75:1.25]") != std::string::npos);
+    same.values = {std::numeric_limits<double>::quiet_NaN()};
+    CHECK(report::gnuplot_script(same).find("set cbrange [-1:1]") != std::string::npos);
+    same.least = same.most = 0;
+    CHECK(report::gnuplot_script(same).find("set cbrange [-1:1]") != std::string::npos);
+    same.least = same.most = std::numeric_limits<double>::quiet_NaN();
+    same.rows.push_back("c");
+    same.values = {0.25, 0.5};
+    CHECK(report::gnuplot_script(same).find("set cbrange [*:*]") != std::string::npos);
 }
 
 TEST_CASE("a page shows what was found, and text as text") {

@@ -7,6 +7,7 @@
 #include <sstream>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <engraft/core/error.hpp>
@@ -81,6 +82,19 @@ inline void tics(std::ostream& out, char axis, std::vector<std::string> const& n
     for (std::size_t i = 0; i < names.size(); i += every)
         out << (i ? ", " : "") << gnuplot_text(names[i]) << ' ' << i;
     out << ")\n";
+}
+
+/// As the figure has it. gnuplot draws no map whose colours have no range: one is put around a single number.
+inline std::pair<double, double> range_of_colours(figure const& f) {
+    auto values = f.values;
+    std::erase_if(values, [](double x) { return !std::isfinite(x); });
+    auto const [low, high] = std::ranges::minmax_element(values);
+    double const least = std::isnan(f.least) && !values.empty() ? *low : f.least,
+                 most = std::isnan(f.most) && !values.empty() ? *high : f.most;
+    if (least < most)
+        return {f.least, f.most};
+    double const middle = std::isnan(least) ? 0 : least;
+    return {middle - 1, middle + 1};
 }
 
 inline void data_blocks(std::ostream& out, figure const& f) {
@@ -171,7 +185,8 @@ ENGRAFT_BODY std::string gnuplot_script(figure const& f) {
             << "]\nset yrange [" << detail::number(static_cast<double>(f.rows.size()) - 0.5) << ":-0.5]\n";
         detail::tics(out, 'x', f.categories);
         detail::tics(out, 'y', f.rows);
-        range("cb", f.least, f.most);
+        auto const [least, most] = detail::range_of_colours(f);
+        range("cb", least, most);
     } else {
         range("y", f.least, f.most);
         if (f.how == figure::kind::lines)
