@@ -306,6 +306,8 @@ TEST_CASE("a training that was stopped goes on as if it had not been, also from 
     refuse("{", "not valid JSON");
     refuse(R"({"of": "x", "step": -1, "masks": []})", "'step' must be a whole number");
     refuse(R"({"of": "x", "step": 1, "masks": [{"group": "a"}]})", "'desideratum' is missing");
+    refuse(R"({"of": "x", "step": 1, "steps": 1, "masks": []})", "the key 'steps' is not known");
+    refuse(R"({"of": "x", "step": 1, "masks": [{"group": "a", "Best": 1}]})", "the key 'Best' is not known");
     std::filesystem::remove(file);
 }
 
@@ -326,6 +328,7 @@ TEST_CASE("masks are written in the form of the released ones") {
     }
     CHECK_THROWS_AS(eg::write_masks(file, {masks[0], masks[0]}), eg::bad_input);
     CHECK_THROWS_AS(eg::write_masks(file, {}), eg::bad_input);
+    CHECK_THROWS_AS(eg::write_masks(file, {{"two\nlines", "like", {1}, {}, 1}}), eg::bad_input);
     std::filesystem::remove(file);
 }
 
