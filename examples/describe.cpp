@@ -48,7 +48,7 @@ example::json load(std::string const& folder, eg::description const& d) {
     auto const read = eg::with_family(d.family, [&](auto family) {
         auto const from = eg::detail::open_model(folder, d).tensors;
         for (auto const& name : from.names()) {
-            if (family.derived(d, name))
+            if (family.derived(d, name).holds != eg::derived_tensor::content::none)
                 continue; // which is not read
             ++tensors;
             elements += from.size(name);

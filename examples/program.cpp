@@ -148,17 +148,6 @@ CLI::Option* not_empty(CLI::Option* o) {
     return o->check([](std::string const& text) { return text.empty() ? std::string("the text is empty") : ""; }, "");
 }
 
-/// A message as one line that is safe to print: names and texts from files may be in it.
-std::string one_line(std::string text) {
-    constexpr std::size_t longest = 2000;
-    if (text.size() > longest)
-        text = text.substr(0, longest) + "...";
-    for (std::size_t i = 0; i + 1 < text.size(); ++i) // the control characters behind ASCII's
-        if (text[i] == '\xC2' && static_cast<unsigned char>(text[i + 1]) < 0xA0)
-            text[i] = text[i + 1] = '?';
-    return engraft::detail::without_controls(std::move(text));
-}
-
 /// What is said when the program can't go on and must not allocate: in a signal's handler, or without memory. Texts
 /// stay for as long as the program.
 std::atomic<std::string const*> said_when_stopped = nullptr, said_without_memory = nullptr;
@@ -222,7 +211,8 @@ void flush_output() {
 void keep(std::string const& what) {
     static auto& texts = *new std::vector<std::unique_ptr<std::string>>; // a handler may still read them at the end
     auto const* const clear = isatty(STDERR_FILENO) ? "\r\033[K" : "";
-    texts.push_back(std::make_unique<std::string>(clear + one_line(name_of_program + ": stopped; " + what) + '\n'));
+    texts.push_back(
+        std::make_unique<std::string>(clear + engraft::one_line(name_of_program + ": stopped; " + what) + '\n'));
     said_when_stopped = texts.back().get();
 }
 
@@ -280,7 +270,7 @@ int run(options& all, int argc, char** argv, std::function<json()> const& work) 
     handle_signals();
 
     auto const refuse = [](std::string const& what) {
-        std::cerr << name_of_program << ": " << one_line(what) << '\n';
+        std::cerr << name_of_program << ": " << engraft::one_line(what) << '\n';
         return 2;
     };
     std::string json_file;

@@ -5,8 +5,6 @@
 #include <engraft/core/error.hpp>
 #include <engraft/io/json.hpp>
 
-#include "known_keys.hpp"
-
 namespace paper {
 
 namespace eg = engraft;
@@ -15,7 +13,7 @@ void read_models(std::filesystem::path const& file, settings& into) {
     auto const where = file.string();
     auto const document = eg::read_json(file);
     eg::as_object(document, "the file of models", where);
-    require_known_keys(document, {"boxes", "models"}, where);
+    eg::require_only(document, {"boxes", "models"}, where);
     if (eg::find_value(document, "boxes", where))
         into.boxes =
             static_cast<int>(eg::require_int(document, "boxes", where, 3, 12)); // desiderata take two scenes' labels
@@ -25,7 +23,7 @@ void read_models(std::filesystem::path const& file, settings& into) {
     std::vector<model_entry> all;
     std::set<std::string> names;
     for (auto const& entry : eg::require_array(document, "models", where)) {
-        require_known_keys(entry, {"name", "folder", "adapter", "paper", "heads"}, where);
+        eg::require_only(entry, {"name", "folder", "adapter", "paper", "heads"}, where);
         model_entry m{eg::require_string(entry, "name", where),
                       path_of(eg::require_string(entry, "folder", where)),
                       path_of(eg::string_or(entry, "adapter", where, "")),

@@ -17,8 +17,6 @@
 #include <engraft/io/npy.hpp>
 #include <engraft/io/whole_file.hpp>
 
-#include "known_keys.hpp"
-
 namespace paper {
 
 namespace eg = engraft;
@@ -87,7 +85,7 @@ public:
     }
     /// The object has these keys and no other.
     void only(nlohmann::json const& object, std::initializer_list<std::string_view> known) const {
-        require_known_keys(object, known, where_);
+        eg::require_only(object, known, where_);
     }
     std::string const& where() const { return where_; }
 

@@ -306,8 +306,8 @@ TEST_CASE("a training that was stopped goes on as if it had not been, also from 
     refuse("{", "not valid JSON");
     refuse(R"({"of": "x", "step": -1, "masks": []})", "'step' must be a whole number");
     refuse(R"({"of": "x", "step": 1, "masks": [{"group": "a"}]})", "'desideratum' is missing");
-    refuse(R"({"of": "x", "step": 1, "steps": 1, "masks": []})", "the key 'steps' is not known");
-    refuse(R"({"of": "x", "step": 1, "masks": [{"group": "a", "Best": 1}]})", "the key 'Best' is not known");
+    refuse(R"({"of": "x", "step": 1, "masks": [], "stop": 5})", "'stop' is 5, but no such key is read here");
+    refuse(R"({"of": "x", "step": 1, "masks": [{"group": "a", "bets": []}]})", "'bets' is an array of 0, but no such");
     std::filesystem::remove(file);
 }
 
@@ -326,6 +326,8 @@ TEST_CASE("masks are written in the form of the released ones") {
         CHECK(read[i].heads == masks[i].heads);
         CHECK(read[i].test_accuracy == masks[i].test_accuracy);
     }
+    eg::write_whole_file(file, R"({"a": {"b": {"heads": [], "mask": [], "test_accuracy": 1, "masks": [1]}}})");
+    CHECK_THROWS_WITH(eg::read_masks(file), ContainsSubstring("a: b: 'masks' is an array of 1, but no such key"));
     CHECK_THROWS_AS(eg::write_masks(file, {masks[0], masks[0]}), eg::bad_input);
     CHECK_THROWS_AS(eg::write_masks(file, {}), eg::bad_input);
     CHECK_THROWS_AS(eg::write_masks(file, {{"two\nlines", "like", {1}, {}, 1}}), eg::bad_input);

@@ -227,7 +227,7 @@ def wrong(case, here, same):
         if FOREIGN.search(stream.decode(errors="replace")):
             return f"a library's words: {stream[:300]!r}", code
     if code == 2:
-        if err.count(b"\n") != 1 or len(err) > 2200:
+        if err.count(b"\n") != 1 or len(err) > 4200:
             return f"not one sentence: {err[:300]!r}", code
         if (here / "numbers.json").exists():
             return "numbers beside a refusal", code

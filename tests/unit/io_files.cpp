@@ -1,3 +1,4 @@
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -120,7 +121,8 @@ TEST_CASE("JSON is read with the checks that files need", "[io][json]") {
         {"{\"a\": 1} x", "not valid JSON"},
         {R"({"a": 1, "a": 2})", "the key 'a' stands twice"},
         {R"([{"b": {"c": 1, "c": 1}}])", "the key 'c' stands twice"},
-        {"[1e999]", "number overflow"},
+        {"[1e400]", "the number 1e400 is too large for a double"},
+        {"[1, -" + std::string(100000, '9') + "]", "999... is too large for a double"},
         {"[\"\xFF\"]", "not valid JSON"},
         {"[NaN]", "not valid JSON"},
         {"{'a': 1}", "not valid JSON"},
@@ -129,8 +131,50 @@ TEST_CASE("JSON is read with the checks that files need", "[io][json]") {
     for (auto const& [text, why] : wrong) {
         INFO(text);
         CHECK_THROWS_AS(parse_json(text, path), bad_file);
-        CHECK_THROWS_WITH(parse_json(text, path), ContainsSubstring(why) && ContainsSubstring("file.json: "));
+        CHECK_THROWS_WITH(parse_json(text, path), ContainsSubstring(why) && ContainsSubstring("file.json: ") &&
+                                                      !ContainsSubstring("json.exception"));
     }
+}
+
+TEST_CASE("JSON that costs more memory than it is worth is refused", "[io][json]") {
+    CHECK_THROWS_WITH(parse_json("[1, 2, 3]", path, nullptr, 8), "file.json: this is JSON of 9 bytes; at most 8 are "
+                                                                 "read here");
+    CHECK_NOTHROW(parse_json("[1, 2, 3]", path, nullptr, 9));
+    std::string many = "[0";
+    for (std::size_t i = 0; i + 2 < json_value_limit; ++i)
+        many += ",0";
+    CHECK_NOTHROW(parse_json(many + "]", path));
+    CHECK_THROWS_WITH(parse_json(many + ",0]", path), ContainsSubstring("more than 3145728 values"));
+    folder const f;
+    CHECK_THROWS_WITH(read_config(f.write("config.json", "{}" + std::string(settings_size_limit, ' '))),
+                      ContainsSubstring("at most 1048576 are read here"));
+}
+
+TEST_CASE("a key that nobody reads is refused by name", "[io][json]") {
+    auto const off = parse_json(R"({"a": 1, "b": null, "c": false, "d": 0, "e": "", "f": [], "g": {}})", path);
+    CHECK_NOTHROW(require_rest_off(off, {"a"}, path));
+    CHECK_THROWS_WITH(require_only(off, {"a"}, path),
+                      "file.json: 'b' is null, but no such key is read here; known are 'a'; correct the key or take it "
+                      "out");
+    for (auto const* value : {"true", "1", "-1", "0.5", "\"x\"", "[0]", "{\"x\": null}"}) {
+        INFO(value);
+        auto const on = parse_json(std::string(R"({"adaptor": )") + value + "}", path);
+        CHECK_THROWS_WITH(require_rest_off(on, {"adapter", "name"}, path),
+                          ContainsSubstring("'adaptor' is") && ContainsSubstring("known are 'adapter', 'name'"));
+    }
+    CHECK_THROWS_WITH(require_only(parse_json("[1]", path), {}, path), ContainsSubstring("expected a JSON object"));
+}
+
+TEST_CASE("a message is one line of bounded length", "[error]") {
+    CHECK(std::string(bad_file("a\nb\x1b[31m", "c\x7f\xC2\x9B"
+                                               "31m\xC3\xA9")
+                          .what()) == "a?b?[31m: c???31m\xC3\xA9");
+    CHECK(std::string(bad_input(std::string("x\ty")).what()) == "x?y");
+    CHECK(std::string(bad_model("x\ry").what()) == "x?y");
+    std::string const long_text = bad_input({"begin ", std::string(100000, 'x')}).what();
+    CHECK(long_text.size() == message_limit);
+    CHECK(long_text.starts_with("begin xxx"));
+    CHECK(long_text.ends_with("xxx..."));
 }
 
 TEST_CASE("JSON nested too deep is refused before it is built", "[io][json]") {
@@ -224,6 +268,16 @@ TEST_CASE("malformed safetensors files are decided as their index says", "[io][s
         CHECK_THROWS_WITH(safetensors_file(file), ContainsSubstring(why->second) && ContainsSubstring(name));
     }
     CHECK(refused == says.size());
+}
+
+TEST_CASE("a tensor of a safetensors file has three facts and no more", "[io][safetensors]") {
+    folder const f;
+    auto const header = [](std::string const& more) {
+        return R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1])" + more + "}}";
+    };
+    CHECK_NOTHROW(safetensors_file(f.write("a.safetensors", safetensors(header(""), "x"))));
+    CHECK_THROWS_WITH(safetensors_file(f.write("a.safetensors", safetensors(header(R"(,"scale":0.5)"), "x"))),
+                      ContainsSubstring("tensor 'a': 'scale' is 0.5, but no such key is read here"));
 }
 
 TEST_CASE("well-formed safetensors files are read", "[io][safetensors]") {
@@ -373,6 +427,13 @@ TEST_CASE("a checkpoint is a folder, its shards or one file", "[io][checkpoint]"
                                            "xy"));
     CHECK_THROWS_WITH(indexed(R"({"a": "one.safetensors", "b": "two.safetensors"})"),
                       ContainsSubstring("'c' in two.safetensors is not in the index"));
+    // An index beside a file with all tensors: one of them is not this model's.
+    f.write("two.safetensors", floats("b", 2));
+    f.write("model.safetensors", floats("a", 2));
+    CHECK_THROWS_WITH(indexed(R"({"a": "one.safetensors", "b": "two.safetensors"})"),
+                      ContainsSubstring("the folder has model.safetensors too, which the index does not name"));
+    CHECK_NOTHROW(indexed(R"({"a": "model.safetensors"})"));
+    fs::remove(f.path / "model.safetensors");
     f.write("two.safetensors", floats("a", 2));
     CHECK_THROWS_AS(indexed(R"({"a": "one.safetensors", "b": "two.safetensors"})"), bad_file);
 }
@@ -435,7 +496,9 @@ TEST_CASE("old and new keys of a config say the same", "[io][config]") {
     CHECK(read(R"({"rope_scaling": {"type": "llama3", "rope_type": null}})") == old);
     CHECK(read(R"({"model_type": null})") == old);
     CHECK(read(R"({"architectures": null})") == old);
-    CHECK(read(R"({"rope_scaling": {"rope_type": "default"}})").rope_scaling == rope_scaling::none);
+    CHECK(read(R"({"rope_scaling": {"rope_type": "default", "factor": null, "low_freq_factor": null,
+                   "high_freq_factor": null}})")
+              .rope_scaling == rope_scaling::none);
     CHECK(read(R"({"num_key_value_heads": null})").kv_heads == 4);
     CHECK(read(R"({"head_dim": null})").d_head == 8);
     CHECK_FALSE(read(R"({"tie_word_embeddings": null})").tied_unembedding);
@@ -449,20 +512,25 @@ TEST_CASE("old and new keys of a config say the same", "[io][config]") {
         {R"({"hidden_act": "gelu"})", "'hidden_act' is 'gelu'; supported: 'silu'"},
         {R"({"attention_bias": 1})", "'attention_bias' must be true or false"},
         {R"({"sliding_window": 4096})", "'sliding_window' is 4096"},
-        {R"({"partial_rotary_factor": 1.5})", "the rotated share of a head must be"},
+        {R"({"partial_rotary_factor": 0.5})",
+         "'partial_rotary_factor' is 0.5; supported: 1, since models of this kind"},
         {R"({"quantization_config": {"bits": 4}})", "'quantization_config' is"},
-        {R"({"layer_types": ["sliding_attention"]})", "'layer_types' is \"sliding_attention\""},
+        {R"({"layer_types": ["full_attention"]})", "'layer_types' has 1 entries for 3 layers"},
+        {R"({"layer_types": ["full_attention", "full_attention", "sliding_attention"]})",
+         "'layer_types' is \"sliding_attention\""},
         {R"({"rope_scaling": {"rope_type": "yarn"}})", "'rope_type' is 'yarn'; supported: 'default', 'llama3'"},
         {R"({"rope_scaling": {"rope_type": "linear"}})", "'rope_type' is 'linear'"},
-        {R"({"rope_scaling": {"rope_type": null, "type": "dynamic"}})", "'rope_type' is 'dynamic'"},
+        {R"({"rope_scaling": {"rope_type": null, "type": "dynamic"}})", "'type' is 'dynamic'"},
         {R"({"rope_scaling": {"rope_type": "longrope"}})", "'rope_type' is 'longrope'"},
-        {R"({"rope_scaling": {"type": "linear"}})", "'type' is 'linear' and 'rope_type' is 'llama3'"},
+        {R"({"rope_scaling": {"type": "linear"}})",
+         "'rope_scaling.rope_type' is \"llama3\" and 'rope_scaling.type' is \"linear\", but both name the same fact"},
         {R"({"rope_scaling": {"factor": null}})", "rope_scaling: 'factor' is missing"},
         {R"({"rope_scaling": {"factor": 0}})", "'factor' must be positive"},
         {R"({"rope_scaling": {"high_freq_factor": 1}})", "'high_freq_factor' must be larger"},
-        {R"({"rope_parameters": {"rope_type": "default"}})", "are both there and differ"},
+        {R"({"rope_parameters": {"rope_type": "default"}})",
+         "'rope_parameters' is an object with 1 key and 'rope_scaling' is"},
         {R"({"rope_scaling": null, "rope_parameters": {"rope_type": "default", "rope_theta": 7.0}})",
-         "'rope_theta' stands twice, as 500 and as 7"},
+         "'rope_theta' is 500 and 'rope_parameters.rope_theta' is 7, but both name the same fact"},
         {R"({"model_type": "mamba"})", "'model_type' is 'mamba'; supported: 'llama'"},
         {R"({"architectures": ["LlamaForSequenceClassification"]})",
          "'architectures' is 'LlamaForSequenceClassification'"},
@@ -486,6 +554,100 @@ TEST_CASE("old and new keys of a config say the same", "[io][config]") {
     }
     CHECK_THROWS_WITH(read_config(f.write("config.json", "[]")), ContainsSubstring("must be a JSON object"));
     CHECK_THROWS_WITH(read_config(f.path / "none"), ContainsSubstring("there is no such file"));
+}
+
+TEST_CASE("a config's key that is on and not known is refused by name", "[io][config]") {
+    folder const f;
+    auto const read = [&](std::string const& change, std::string const& base) {
+        auto config = read_json(data / base / "config.json");
+        config.merge_patch(parse_json(change, path)); // null takes a key away
+        return read_config(f.write("config.json", config.dump()));
+    };
+    auto const refuses = [&](std::string const& base, std::string const& change, std::string const& why) {
+        INFO(base << ": " << change);
+        CHECK_THROWS_AS(read(change, base), bad_file);
+        CHECK_THROWS_WITH(read(change, base), ContainsSubstring("config.json") && ContainsSubstring(why));
+    };
+    for (auto const* base : {"llama_gqa", "mistral", "qwen2", "qwen3", "gemma2", "gpt2", "gpt_neox"}) {
+        refuses(base, R"({"is_causal": false})", "'is_causal' is false; supported: true");
+        refuses(base, R"({"use_bidirectional_attention": true})", "'use_bidirectional_attention' is true, a key that");
+        refuses(base, R"({"per_layer_config": {"0": {"hidden_act": "relu"}}})", "'per_layer_config' is an object");
+        refuses(base, R"({"is_encoder_decoder": true})", "'is_encoder_decoder' is true");
+        refuses(base, R"({"num_experts": 8})", "'num_experts' is 8");
+        refuses(base, R"({"logit_scale": 0.5})", "'logit_scale' is 0.5");
+        refuses(base, R"({"pruned_heads": {"0": [1]}})", "'pruned_heads' is an object");
+        refuses(base, R"({"quantization": {"bits": 4}})", "'quantization' is an object");
+        refuses(base, R"({"auto_map": {"AutoModelForCausalLM": "m--x.Y"}})", "naming code for AutoModelForCausalLM");
+        CHECK(read(R"({"is_causal": true, "use_bidirectional_attention": false, "per_layer_config": {},
+                       "is_encoder_decoder": false, "num_experts": 0, "pruned_heads": {}, "auto_map": {
+                       "AutoTokenizer": ["m--x.Y", "m--x.Z"]}, "unsloth_fixed": true, "_name_or_path": "x",
+                       "task_specific_params": {"text-generation": {"do_sample": true, "max_length": 50}},
+                       "transformers.js_config": {"dtype": "q4"}, "id2label": {"0": "LABEL_0"}, "dtype": "float32",
+                       "cache_implementation": "hybrid", "eos_token_id": [1, 2], "transformers_version": "5.23.0"})",
+                   base) == read("{}", base));
+    }
+    refuses("llama_gqa", R"({"n_embd": 32})", "'n_embd' is 32");
+    refuses("qwen2", R"({"attention_bias": true})", "'attention_bias' is true");
+    refuses("gpt2", R"({"rope_theta": 10000})", "'rope_theta' is 10000");
+    refuses("gpt2", R"({"add_cross_attention": true})", "'add_cross_attention' is true");
+    refuses("gemma2", R"({"sliding_window_size": 77})", "'sliding_window_size' is 77");
+
+    // Objects inside.
+    refuses("llama_mha", R"({"rope_scaling": {"rope_type": "default", "factor": 8}})",
+            "rope_scaling: unsupported: 'factor' is 8");
+    refuses("llama_gqa", R"({"rope_scaling": {"attention_factor": 0.5}})", "'attention_factor' is 0.5");
+    refuses("llama_mha", R"({"rope_parameters": {"full_attention": {"rope_type": "linear", "factor": 4}}})",
+            "rope_parameters: unsupported: 'full_attention' is given by itself");
+    refuses("gemma2", R"({"rope_parameters": {"sliding_attention": {"rope_type": "default"}}})",
+            "'sliding_attention' is given by itself");
+    CHECK_NOTHROW(
+        read(R"({"rope_scaling": {"rope_type": "default", "original_max_position_embeddings": 64}})", "llama_mha"));
+}
+
+TEST_CASE("two spellings of one fact must agree", "[io][config]") {
+    folder const f;
+    auto const read = [&](std::string const& change, std::string const& base) {
+        auto config = read_json(data / base / "config.json");
+        config.merge_patch(parse_json(change, path));
+        return read_config(f.write("config.json", config.dump()));
+    };
+    // Which old and new names GPT-NeoX's facts have; the data's config has the old ones, 10000 and 0.25.
+    auto const neox = read("{}", "gpt_neox");
+    CHECK(neox.d_rotary == neox.d_head / 4);
+    CHECK(read(R"({"rope_theta": 10000, "partial_rotary_factor": 0.25, "rope_scaling": null, "rope_parameters":
+                   {"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 0.25}})",
+               "gpt_neox") == neox);
+    auto const newer = R"({"rotary_emb_base": null, "rotary_pct": null, "rope_scaling": null, "rope_parameters":
+                           {"rope_type": "default", "rope_theta": 7.5, "partial_rotary_factor": 0.5}})";
+    CHECK(read(newer, "gpt_neox").rope_theta == 7.5);
+    CHECK(read(newer, "gpt_neox").d_rotary == neox.d_head / 2);
+    std::vector<std::array<std::string, 3>> const wrong{
+        {"gpt_neox", R"({"rope_parameters": {"rope_theta": 500000}})",
+         "'rotary_emb_base' is 10000 and 'rope_parameters.rope_theta' is 500000"},
+        {"gpt_neox", R"({"rope_theta": 500000})", "'rotary_emb_base' is 10000 and 'rope_theta' is 500000"},
+        {"gpt_neox", R"({"partial_rotary_factor": 0.5})", "'rotary_pct' is 0.25 and 'partial_rotary_factor' is 0.5"},
+        {"gpt_neox", R"({"rope_parameters": {"partial_rotary_factor": 1}})",
+         "'rotary_pct' is 0.25 and 'rope_parameters.partial_rotary_factor' is 1"},
+        {"gpt_neox", R"({"rotary_pct": 1.5})", "'rotary_pct', must be at most 1, but is 1.5"},
+        {"llama_mha", R"({"rope_parameters": {"rope_theta": 5}})", "and 'rope_parameters.rope_theta' is 5"},
+        {"llama_mha", R"({"rope_parameters": {"partial_rotary_factor": 0.5}})", "'partial_rotary_factor' is 0.5"},
+        {"gpt2", R"({"num_hidden_layers": 99})", "and 'num_hidden_layers' is 99"},
+        {"gpt2", R"({"max_position_embeddings": 99})", "and 'max_position_embeddings' is 99"},
+    };
+    for (auto const& [base, change, why] : wrong) {
+        INFO(base << ": " << change);
+        CHECK_THROWS_WITH(read(change, base), ContainsSubstring(why));
+    }
+    CHECK(read(R"({"n_embd": null, "hidden_size": 32})", "gpt2").d_model == 32);
+}
+
+TEST_CASE("a folder that is no model of Hugging Face's says what is there", "[io][config]") {
+    folder const f;
+    CHECK_THROWS_WITH(read_config(f.path), ContainsSubstring("the folder has no config.json"));
+    f.write("small.Q4_1.gguf", "x");
+    CHECK_THROWS_WITH(read_config(f.path), ContainsSubstring("name one of them: 'small.Q4_1.gguf'"));
+    fs::create_symlink("config.json", f.path / "config.json");
+    CHECK_THROWS_WITH(read_config(f.path), ContainsSubstring("config.json: the file can't be opened"));
 }
 
 // The defaults are those of transformers 4.53.3: MistralConfig, Gemma2Config, Qwen2Config, Qwen3Config.

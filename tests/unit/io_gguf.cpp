@@ -342,6 +342,8 @@ TEST_CASE("models that are not read are refused by name", "[io][gguf]") {
     refused({"llama.vocab_size", number(3), "is 3, but the table of embeddings has 2 rows"});
     refused({"llama.feed_forward_length", bytes().u32(9).u32(4).u64(1).u32(8), "but is an array of 1 (u32)"});
     refused({"split.count", number(2), "one part of a model"});
+    refused({"general.type", text("adapter"), "unsupported: 'general.type' is 'adapter'; supported: 'model'"});
+    refused({"general.type", text("model"), ""});
 }
 
 TEST_CASE("tokenizers that are not read are refused by name", "[io][gguf][tokenizer]") {

@@ -365,7 +365,7 @@ TEST_CASE("adapters that can't be read are refused by name", "[io][lora]") {
         {{{"alora_invocation_tokens", "[3]"}}, "'alora_invocation_tokens' is an array of 1"},
         {{{"lora_bias", "true"}}, "'lora_bias' is true"},
         {{{"use_qalora", "true"}}, "'use_qalora' is true"},
-        {{{"megatron_config", R"({"a": 1})"}}, "'megatron_config' is an object with 1 keys"},
+        {{{"megatron_config", R"({"a": 1})"}}, "'megatron_config' is an object with 1 key"},
         {{{"of_next_year", "0.5"}}, "'of_next_year' is 0.5, a setting that is not read"},
         {{{"init_lora_weights", "\"pissa_niter_4\""}},
          "'init_lora_weights' is pissa_niter_4, which may change the base"},

@@ -215,6 +215,15 @@ TEST_CASE("what a tokenizer file must not say is refused by name", "[io][tokeniz
          "no token 5"},
         {tiny(R"("decoder": {"type": "WordPiece"})"), "decoder: unsupported: the type 'WordPiece'"},
         {tiny(R"("decoder": {"type": "Metaspace", "replacement": "__"})"), "'replacement' must be one character"},
+        {tiny(R"("byte_pairs": true)"), "'byte_pairs' is true, but no such key is read here"},
+        {model(R"("type": "BPE", "vocab": {"a": 0}, "merges": [], "lowercase": true)"),
+         "model: 'lowercase' is true, but no such key is read here; known are 'type', 'dropout'"},
+        {tiny(R"("normalizer": {"type": "NFC", "strip_accents": true})"), "normalizer: 'strip_accents' is true"},
+        {tiny(R"("normalizer": {"type": "Sequence", "normalizers": [{"type": "NFC", "x": 1}]})"),
+         "normalizer[0]: 'x' is 1"},
+        {tiny(R"("pre_tokenizer": {"type": "Digits", "individual": true})"), "pre_tokenizer: 'individual' is true"},
+        {tiny(R"("decoder": {"type": "ByteLevel", "cleanup": true})"), "decoder: 'cleanup' is true"},
+        {tiny(R"("added_tokens": [{"id": 9, "content": "x", "strip": true}])"), "added_tokens[0]: 'strip' is true"},
     };
     for (auto const& c : cases) {
         INFO(c.json);

@@ -152,21 +152,68 @@ TEST_CASE("what is no journal is left as it is") {
     CHECK_THROWS_AS(eg::journal_file(here.path / "no folder" / "a", inputs), eg::bad_file);
 }
 
+TEST_CASE("a hash of a folder is of the files that are read, and of nothing else there") {
+    folder const here;
+    auto const hash = [&] { return eg::hash_of_files(here.path); };
+    auto const shard = [&](std::string const& file, std::string const& tensor, char element) {
+        std::string const header = "{\"" + tensor + R"(":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})";
+        std::uint64_t const length = header.size();
+        write(here.path / file, std::string(reinterpret_cast<char const*>(&length), 8) + header + element);
+    };
+    write(here.path / "config.json", "{}");
+    shard("one.safetensors", "a", 'x');
+    shard("two.safetensors", "b", 'x');
+    write(here.path / "model.safetensors.index.json",
+          R"({"weight_map": {"a": "one.safetensors", "b": "two.safetensors"}})");
+    auto const first = hash();
+    shard("two.safetensors", "b", 'y');
+    CHECK(hash() != first);
+    shard("two.safetensors", "b", 'x');
+    CHECK(hash() == first);
+
+    // A file that has nothing to do with the model costs nothing, though it has no end.
+    write(here.path / "video", "");
+    fs::resize_file(here.path / "video", std::uintmax_t{1} << 40);
+    shard("three.safetensors", "c", 'x');
+    CHECK(hash() == first);
+}
+
+TEST_CASE("a journal of any size takes the memory of its records") {
+    folder const here;
+    auto const file = here.path / "sparse.journal";
+    { eg::journal_file(file, inputs).add(5, bytes_of("one")); }
+    auto const before = fs::file_size(file);
+    auto const larger = std::uintmax_t{1} << 40; // nothing was written there
+    fs::resize_file(file, larger);
+    {
+        eg::journal_file const j(file, inputs);
+        CHECK(texts(j, 5) == list{"one"});
+        CHECK(j.dropped() == larger - before);
+    }
+    CHECK(fs::file_size(file) == before);
+
+    auto const other = here.path / "sparse";
+    write(other, "");
+    fs::resize_file(other, larger);
+    CHECK_THROWS_WITH(eg::journal_file(other, inputs), Catch::Matchers::ContainsSubstring("no journal of engraft's"));
+    CHECK(fs::file_size(other) == larger);
+}
+
 TEST_CASE("a hash of files changes with a name, a byte and a file") {
     folder const here;
     auto const hash = [&] { return eg::hash_of_files(here.path); };
-    write(here.path / "a", "123456789");
-    write(here.path / "empty", "");
+    CHECK_THROWS_AS(hash(), eg::bad_file); // no model
+    write(here.path / "config.json", "123456789");
     auto const first = hash();
     CHECK(hash() == first);
-    write(here.path / "a", "123456780");
+    write(here.path / "config.json", "123456780");
     CHECK(hash() != first);
-    write(here.path / "a", "123456789");
+    write(here.path / "config.json", "123456789");
     CHECK(hash() == first);
-    fs::rename(here.path / "a", here.path / "b");
+    fs::rename(here.path / "config.json", here.path / "tokenizer.json");
     CHECK(hash() != first);
-    CHECK(eg::hash_of_files(here.path / "b") != eg::hash_of_files(here.path));
-    CHECK_THROWS_AS(eg::hash_of_files(here.path / "a"), eg::bad_file);
+    CHECK(eg::hash_of_files(here.path / "tokenizer.json") != eg::hash_of_files(here.path));
+    CHECK_THROWS_AS(eg::hash_of_files(here.path / "config.json"), eg::bad_file);
     CHECK(eg::hasher().add("ab").add("c").value() != eg::hasher().add("a").add("bc").value());
     CHECK(eg::hasher().add(1).add(2).value() != eg::hasher().add(2).add(1).value());
     CHECK(eg::hasher().add(0.0).value() != eg::hasher().add(-0.0).value());

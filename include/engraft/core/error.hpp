@@ -1,6 +1,7 @@
 #pragma once
 
 #include <concepts>
+#include <cstddef>
 #include <initializer_list>
 #include <stdexcept>
 #include <string>
@@ -64,10 +65,30 @@ using message_parts = std::initializer_list<message_part>;
     return text;
 }
 
+/// The longest message, in bytes.
+inline constexpr std::size_t message_limit = 4000;
+
+/// A message as one line that is safe on a terminal: it may hold names of files and texts from files. Each control
+/// character of ASCII or UTF-8 becomes '?', and what is longer than `message_limit` is cut off.
+[[gnu::cold, gnu::noinline]] inline std::string one_line(std::string text) {
+    if (text.size() > message_limit)
+        text.replace(message_limit - 3, text.npos, "...");
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        auto const byte = static_cast<unsigned char>(text[i]);
+        auto const next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : 0u;
+        if (byte < 0x20 || byte == 0x7F)
+            text[i] = '?';
+        else if (byte == 0xC2 && next >= 0x80 && next < 0xA0) // U+0080 to U+009F
+            text[i] = text[i + 1] = '?';
+    }
+    return text;
+}
+
 class error : public std::runtime_error {
 public:
-    using std::runtime_error::runtime_error;
-    [[gnu::cold, gnu::noinline]] error(message_parts parts) : std::runtime_error(message(parts)) {}
+    [[gnu::cold, gnu::noinline]] error(std::string const& text) : std::runtime_error(one_line(text)) {}
+    [[gnu::cold, gnu::noinline]] error(char const* text) : std::runtime_error(one_line(text)) {}
+    [[gnu::cold, gnu::noinline]] error(message_parts parts) : std::runtime_error(one_line(message(parts))) {}
 };
 
 /// A file is missing, truncated, malformed or of a kind that is not read.

@@ -26,7 +26,8 @@ struct arranged_tensor {
 /// Reads elements first .. first + out.size(), in the family's order, out of a mapped file, whose bytes are released
 /// piece by piece: a large tensor is not in memory twice. throws as `read_elements` of a stored tensor
 template <readable_number T>
-void read_elements(arranged_tensor const& tensor, std::size_t first, std::span<T> out, std::string const& label);
+void read_elements(arranged_tensor const& tensor, std::size_t first, std::span<T> out, std::string const& label,
+                   element_check check = element_check::none);
 
 } // namespace engraft
 

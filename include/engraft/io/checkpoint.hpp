@@ -1,5 +1,6 @@
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <filesystem>
 #include <functional>
@@ -30,7 +31,8 @@ struct description;
 ///     std::vector<float> w(weights.size("lm_head.weight"));
 ///     weights.read("lm_head.weight", std::span(w));
 ///
-/// throws bad_file when a file is missing or malformed, or when index and shards do not name the same tensors
+/// throws bad_file when a file is missing or malformed, when index and shards do not name the same tensors, or when a
+/// folder has both model.safetensors and shards
 class checkpoint {
 public:
     explicit checkpoint(std::filesystem::path const& path);
@@ -42,6 +44,9 @@ public:
 
     /// In alphabetical order.
     std::vector<std::string> names() const;
+
+    /// The paths of the safetensors files.
+    std::vector<std::string> files() const;
 
     bool contains(std::string_view name) const { return tensors_.find(name) != tensors_.end(); }
 
@@ -69,6 +74,26 @@ public:
         read_elements(at(name), first, out, label(name));
     }
 
+    /// Reads elements of a weight, which are floating point numbers and finite.
+    /// throws bad_file, naming the type or the element, when they are not
+    template <std::floating_point T>
+    void read_weight(std::string_view name, std::size_t first, std::span<T> out) const {
+        auto const& tensor = at(name);
+        require_weight(name);
+        read_elements(tensor, first, out, label(name), element_check::finite);
+    }
+
+    /// The whole weight.
+    template <std::floating_point T>
+    std::vector<T> read_weight(std::string_view name) const {
+        std::vector<T> all(size(name));
+        read_weight(name, 0, std::span<T>(all));
+        return all;
+    }
+
+    /// throws bad_file for a tensor whose type is no weight's: integers, and F8 without its scale
+    void require_weight(std::string_view name) const;
+
     /// The whole tensor.
     template <readable_number T>
     std::vector<T> read(std::string_view name) const {
@@ -82,7 +107,7 @@ private:
 
     safetensors_file const& add(std::filesystem::path const& path);
 
-    void add_shards(std::filesystem::path const& folder, std::filesystem::path const& index);
+    void add_shards(std::filesystem::path const& folder, std::filesystem::path const& index, bool has_whole);
 
     std::string path_;
     std::vector<safetensors_file> files_;

@@ -11,8 +11,8 @@ namespace engraft {
 /// What a Hugging Face config.json says about a model; `path` is that file or the folder it is in. The description's
 /// name is the folder's. For a GGUF file, what its metadata say (io/gguf_model.hpp). Keys that are missing have the
 /// values that the transformers library gives them. throws bad_file when the file can't be read or is incomplete, when
-/// its numbers don't fit together, and, naming it,
-///        for every feature that changes what the model computes and is not supported
+/// its numbers don't fit together, when two spellings of a fact differ, and, naming it, for every key that is on and is
+/// neither supported nor known to change nothing in what models of its family compute
 description read_config(std::filesystem::path const& path);
 
 /// Checks that a checkpoint's config says what a program was compiled for. Names may differ; numbers that are not whole

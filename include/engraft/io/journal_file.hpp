@@ -69,8 +69,9 @@ private:
     std::size_t found_ = 0, dropped_ = 0;
 };
 
-/// A hash of a file's bytes, or of the names and bytes of all files in a folder (not in folders inside it).
-/// throws bad_file when there is no such file, or one can't be read
+/// A hash of a file's bytes, or of the names and bytes of those files in a folder that a model or an adapter is read
+/// from: settings, weights and tokenizer. What else is there has no part in it and is not read.
+/// throws bad_file when there is no such file, one can't be read, or a folder has no model and no adapter
 std::uint64_t hash_of_files(std::filesystem::path const& path);
 
 } // namespace engraft

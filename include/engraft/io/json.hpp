@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <initializer_list>
 #include <limits>
 #include <string>
 #include <string_view>
@@ -23,6 +24,17 @@ namespace engraft {
 /// Objects and arrays inside each other, counting the outermost.
 inline constexpr std::size_t json_nesting_limit = 64;
 
+/// Bytes and values of the largest document. The largest tokenizers have 35 MB and some two million values, each of
+/// which takes up to 100 bytes of memory.
+inline constexpr std::size_t json_size_limit = std::size_t{64} << 20;
+inline constexpr std::size_t json_value_limit = std::size_t{3} << 20;
+
+/// Bytes of a file with settings, such as a config.json: far more than any has.
+inline constexpr std::size_t settings_size_limit = std::size_t{1} << 20;
+
+/// Bytes of a file that engraft writes, such as a circuit.
+inline constexpr std::size_t results_size_limit = std::size_t{16} << 20;
+
 namespace detail {
 
 /// A JSON value as a message shows it. (The JSON library's own writer is slow to compile.)
@@ -32,12 +44,26 @@ std::string shown(nlohmann::json const& value);
 
 /// The document that a text is. Spaces may follow it, nothing else.
 /// throws bad_file, with line and column, for what is not JSON; for a key that stands twice in an object; for nesting
-/// deeper than `json_nesting_limit`. `keys` gets the keys of an outermost object in the order of the text, which the
-/// document itself does not keep
-nlohmann::json parse_json(std::string_view text, std::string const& path, std::vector<std::string>* keys = nullptr);
+/// deeper than `json_nesting_limit`; for more than `most` bytes or `json_value_limit` values, before they are built.
+/// `keys` gets the keys of an outermost object in the order of the text, which the document itself does not keep
+nlohmann::json parse_json(std::string_view text, std::string const& path, std::vector<std::string>* keys = nullptr,
+                          std::size_t most = json_size_limit);
 
 /// The document that a file holds.
-nlohmann::json read_json(std::filesystem::path const& path, std::vector<std::string>* keys = nullptr);
+nlohmann::json read_json(std::filesystem::path const& path, std::vector<std::string>* keys = nullptr,
+                         std::size_t most = json_size_limit);
+
+/// Whether a value switches nothing on: null, false, 0, or a text, an array or an object that is empty.
+bool is_off(nlohmann::json const& value);
+
+/// For a file that only engraft's programs and their users write.
+/// throws bad_file, naming it, for a key of an object that is not one of `known`
+void require_only(nlohmann::json const& object, std::initializer_list<std::string_view> known, std::string const& path);
+
+/// For a file that other libraries write: a key that is not known may be there if its value is off.
+/// throws bad_file, naming it, for a key of an object that is not one of `known` and is on
+void require_rest_off(nlohmann::json const& object, std::initializer_list<std::string_view> known,
+                      std::string const& path);
 
 /// The value of a key, or nullptr where the key is missing or its value is null.
 nlohmann::json const* find_value(nlohmann::json const& object, std::string_view key, std::string const& path);

@@ -13,6 +13,7 @@
 #include <engraft/io/adapt.hpp>
 #include <engraft/io/checkpoint.hpp>
 #include <engraft/io/config.hpp>
+#include <engraft/io/derived_tensor.hpp>
 #include <engraft/io/printable.hpp>
 #include <engraft/io/tokenizer.hpp>
 #include <engraft/model/families.hpp>
@@ -53,7 +54,7 @@ public:
 
     auto vector_plus_one(std::string const& name, int n) {
         require_shape(name, {std::size_t(n)});
-        auto elements = from_.read<T>(name);
+        auto elements = from_.template read_weight<T>(name);
         for (auto& e : elements)
             e += 1;
         return vector_tensor<T, memory>::from_host(elements, extents<dynamic>(n));
@@ -76,14 +77,20 @@ public:
         return backend_.make_linear(picked_rows(map, added), std::move(bias));
     }
 
-    /// throws bad_model when the checkpoint has tensors that nobody took
-    template <class Derived>
-    void require_all_read(Derived const& derived) const {
+    /// Of the tensors that nobody took, those that follow from others must hold what they should.
+    /// throws bad_model when they don't, or when there are others
+    template <class Family>
+    void require_all_read(description const& d) const {
         std::string left;
         int count = 0;
-        for (auto const& name : from_.names())
-            if (!read_.contains(name) && !derived(name) && ++count <= 5)
+        for (auto const& name : from_.names()) {
+            if (read_.contains(name))
+                continue;
+            if (auto const derived = Family::derived(d, name); derived.holds != derived_tensor::content::none)
+                require_derived(from_, d, name, derived);
+            else if (++count <= 5)
                 left += (left.empty() ? "" : ", ") + printable(name);
+        }
         if (count > 0)
             throw bad_model({from_.path(), ": ", count, " tensors are not part of the described model (", left,
                              (count > 5 ? ", ..." : ""), "); the description is not of this checkpoint"});
@@ -92,7 +99,7 @@ public:
 private:
     auto picked_vector(stored_map const& map) {
         require_shape(map.bias, {std::size_t(map.out)});
-        auto const stored = from_.read<T>(map.bias);
+        auto const stored = from_.template read_weight<T>(map.bias);
         std::vector<T> picked;
         for (int row : map.rows)
             picked.push_back(stored[std::size_t(row)]);
@@ -110,13 +117,13 @@ private:
             if (map.transposed) {
                 std::vector<T> line(out);
                 for (std::size_t c = 0; c < in; ++c) {
-                    from_.read(map.weight, c * out, std::span<T>(line));
+                    from_.read_weight(map.weight, c * out, std::span<T>(line));
                     for (std::size_t r = 0; r < count; ++r)
                         picked[r * in + c] = line[stored_row(r)];
                 }
             } else {
                 for (std::size_t r = 0; r < count; ++r)
-                    from_.read(map.weight, stored_row(r) * in, std::span<T>(picked + r * in, in));
+                    from_.read_weight(map.weight, stored_row(r) * in, std::span<T>(picked + r * in, in));
             }
             if constexpr (!std::same_as<Added, no_adapter::nothing>)
                 if (added)
@@ -150,13 +157,13 @@ private:
 
     void fill(std::string const& name, T* to, std::size_t n) const {
         if constexpr (memory::host_accessible) {
-            from_.read(name, std::span<T>(to, n));
+            from_.read_weight(name, 0, std::span<T>(to, n));
         } else {
             constexpr std::size_t piece = 1 << 22;
             std::vector<T> staged(std::min(n, piece));
             for (std::size_t first = 0; first < n; first += piece) {
                 auto const part = std::span<T>(staged).first(std::min(piece, n - first));
-                from_.read(name, first, part);
+                from_.read_weight(name, first, part);
                 memory::from_host(to + first, part.data(), part.size_bytes());
             }
         }
@@ -174,7 +181,7 @@ template <class Family, class Weights, class Backend, class Adapter>
 Weights read_weights(description const& d, checkpoint const& from, Backend const& backend, Adapter const& adapter) {
     weight_reader<Backend, Adapter> reader(from, backend, adapter);
     Weights read = Family::template read<Weights>(d, reader);
-    reader.require_all_read([&](std::string_view name) { return Family::derived(d, name); });
+    reader.template require_all_read<Family>(d);
     return read;
 }
 
@@ -198,9 +205,9 @@ model<D, Backend> load_model(std::filesystem::path const& path, Backend backend,
 } // namespace detail
 
 /// Loads a Hugging Face folder: config.json, which must agree with the description in every field, the weights as
-/// safetensors, of which every tensor must be there with its shape and none be left over, and tokenizer.json if
-/// present. A GGUF file, too: what it says must agree with the description, its weights are dequantised while they are
-/// read, and its tokenizer is read.
+/// safetensors, of which every tensor must be there with its shape and finite numbers and none be left over, and
+/// tokenizer.json if present. A GGUF file, too: what it says must agree with the description, its weights are
+/// dequantised while they are read, and its tokenizer is read.
 ///
 ///     auto llama = load<llama_7b>("llama-7b");                          // fp32 on the CPU
 ///     auto small = load<smollm2>("SmolLM2-135M-Instruct.Q4_1.gguf");

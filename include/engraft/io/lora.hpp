@@ -55,6 +55,7 @@ private:
 class lora::fitted {
 public:
     /// What is added to the stored matrix of this name; none where the adapter has nothing for it.
+    /// throws bad_file, naming the element, for a number that is not finite
     std::optional<low_rank> find(std::string_view weight) const;
 
 private:

@@ -27,7 +27,8 @@ ENGRAFT_BODY std::vector<std::size_t> arranged_tensor::shape() const {
 }
 
 template <readable_number T>
-void read_elements(arranged_tensor const& tensor, std::size_t first, std::span<T> out, std::string const& label) {
+void read_elements(arranged_tensor const& tensor, std::size_t first, std::span<T> out, std::string const& label,
+                   element_check check) {
     constexpr std::size_t piece = 1 << 20; // elements: some MB of file, not to be seen beside the weights
     auto const& stored = *tensor.stored;
     std::size_t const size = stored.size();
@@ -43,7 +44,7 @@ void read_elements(arranged_tensor const& tensor, std::size_t first, std::span<T
         for (std::size_t begin = 0; begin < stored_rows; begin += step) {
             std::size_t const count = std::min(step, stored_rows - begin);
             auto const part = std::span<T>(some).first(count * columns);
-            read_elements(stored, begin * columns, part, label);
+            read_elements(stored, begin * columns, part, label, check);
             for (std::size_t c = 0; c < columns; ++c)
                 for (std::size_t r = 0; r < count; ++r)
                     if (std::size_t const at = c * stored_rows + begin + r; at >= first && at - first < out.size())
@@ -53,13 +54,13 @@ void read_elements(arranged_tensor const& tensor, std::size_t first, std::span<T
         for (std::size_t at = first; at < first + out.size();) {
             std::size_t const row = at / columns, column = at % columns;
             std::size_t const count = std::min(columns - column, first + out.size() - at);
-            read_elements(stored, tensor.rows[row] * columns + column, out.subspan(at - first, count), label);
+            read_elements(stored, tensor.rows[row] * columns + column, out.subspan(at - first, count), label, check);
             at += count;
         }
     } else {
         for (std::size_t at = 0; at < out.size(); at += piece) {
             auto const part = out.subspan(at, std::min(piece, out.size() - at));
-            read_elements(stored, first + at, part, label);
+            read_elements(stored, first + at, part, label, check);
             detail::release(stored, first + at, part.size());
         }
     }

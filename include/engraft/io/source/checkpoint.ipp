@@ -39,10 +39,12 @@ ENGRAFT_BODY checkpoint::checkpoint(std::filesystem::path const& path) : path_(p
         add(path);
         return;
     }
-    if (auto const whole = path / "model.safetensors"; std::filesystem::exists(whole, ignored))
+    auto const whole = path / "model.safetensors", index = path / "model.safetensors.index.json";
+    bool const has_whole = std::filesystem::exists(std::filesystem::symlink_status(whole, ignored));
+    if (std::filesystem::exists(std::filesystem::symlink_status(index, ignored)))
+        add_shards(path, index, has_whole);
+    else if (has_whole)
         add(whole);
-    else if (auto const index = path / "model.safetensors.index.json"; std::filesystem::exists(index, ignored))
-        add_shards(path, index);
     else
         throw bad_file(path_, "the folder has neither model.safetensors nor model.safetensors.index.json; weights in "
                               "other formats must be converted to safetensors first (a .gguf file is loaded by its own "
@@ -60,6 +62,13 @@ ENGRAFT_BODY std::vector<std::string> checkpoint::names() const {
     return all;
 }
 
+ENGRAFT_BODY std::vector<std::string> checkpoint::files() const {
+    std::vector<std::string> all;
+    for (auto const& file : files_)
+        all.push_back(file.path());
+    return all;
+}
+
 ENGRAFT_BODY arranged_tensor const& checkpoint::at(std::string_view name) const {
     if (auto const found = tensors_.find(name); found != tensors_.end())
         return found->second;
@@ -70,6 +79,13 @@ ENGRAFT_BODY std::string checkpoint::label(std::string_view name) const {
     return path_ + ": tensor '" + detail::printable(name) + "'";
 }
 
+ENGRAFT_BODY void checkpoint::require_weight(std::string_view name) const {
+    if (auto const type = dtype(name); !is_weight(type))
+        throw bad_file(label(name), {"it holds numbers of type ", to_string(type),
+                                     ", which are no weights unless they are scaled; expected F64, F32, F16, BF16 or "
+                                     "one of GGUF's quantised types, so dequantise the model before it is saved"});
+}
+
 ENGRAFT_BODY safetensors_file const& checkpoint::add(std::filesystem::path const& path) {
     files_.emplace_back(path);
     for (auto const& [name, tensor] : files_.back().tensors())
@@ -78,7 +94,8 @@ ENGRAFT_BODY safetensors_file const& checkpoint::add(std::filesystem::path const
     return files_.back();
 }
 
-ENGRAFT_BODY void checkpoint::add_shards(std::filesystem::path const& folder, std::filesystem::path const& index) {
+ENGRAFT_BODY void checkpoint::add_shards(std::filesystem::path const& folder, std::filesystem::path const& index,
+                                         bool has_whole) {
     auto const document = read_json(index);
     std::string const where = index.string();
     std::map<std::string, std::set<std::string>> shards;
@@ -90,6 +107,9 @@ ENGRAFT_BODY void checkpoint::add_shards(std::filesystem::path const& folder, st
     }
     if (shards.empty())
         throw bad_file(where, "'weight_map' names no tensor");
+    if (has_whole && !shards.contains("model.safetensors"))
+        throw bad_file(where, "the folder has model.safetensors too, which the index does not name; take away the one "
+                              "that is not this model's");
     for (auto const& [shard, expected] : shards) {
         auto const& tensors = add(folder / shard).tensors();
         for (auto const& name : expected)

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
-#include <initializer_list>
 #include <set>
 #include <string>
 #include <string_view>
@@ -41,7 +40,7 @@ inline std::string quoted(std::string_view text) {
 
 /// Whether programs can print a name that comes out of a file.
 inline bool is_name(std::string_view name) {
-    return !name.empty() && name.size() <= 120 && without_controls(std::string(name)) == name;
+    return !name.empty() && name.size() <= 120 && one_line(std::string(name)) == name;
 }
 
 /// A name out of a file. throws bad_file if it is no name
@@ -50,14 +49,6 @@ inline std::string const& require_name(std::string const& name, std::string_view
         throw bad_file(
             where, {what, " must have 1 to 120 bytes and no control characters, but is '", printable(name, 40), "'"});
     return name;
-}
-
-/// throws bad_file, naming it, if the object has another key than these
-inline void require_known(nlohmann::json const& object, std::initializer_list<std::string_view> known,
-                          std::string const& where) {
-    for (auto const& [key, value] : as_object(object, "the entry", where))
-        if (std::ranges::find(known, key) == known.end())
-            throw bad_file(where, {"the key '", printable(key), "' is not known; remove it, or correct its name"});
 }
 
 /// Reads pairs [layer, head]. throws bad_file when one is not that, or comes twice
@@ -81,11 +72,11 @@ inline std::vector<node> read_heads(nlohmann::json const& value, std::string con
 ENGRAFT_BODY circuit read_circuit(std::filesystem::path const& path, group_order order) {
     circuit c;
     std::vector<std::string> names;
-    auto const document = read_json(path, &names);
+    auto const document = read_json(path, &names, results_size_limit);
     for (auto const& [name, entry] : as_object(document, "the circuit", path.string())) {
         auto const where = path.string() + ": " + detail::printable(name);
         detail::require_name(name, "a group's name", path.string());
-        detail::require_known(entry, {"role", "heads"}, where);
+        require_only(entry, {"role", "heads"}, where);
         c.groups.push_back({name, detail::require_name(require_string(entry, "role", where), "a role", where),
                             detail::read_heads(require_value(entry, "heads", where), where)});
     }

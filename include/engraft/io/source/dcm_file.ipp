@@ -63,15 +63,15 @@ ENGRAFT_BODY dcm_state read_dcm_state(std::filesystem::path const& path) {
     auto const where = path.string();
     auto const document = read_json(path);
     constexpr std::int64_t most = std::int64_t{1} << 40;
-    detail::require_known(document, {"of", "step", "masks"}, where);
+    require_only(document, {"of", "step", "masks"}, where);
     dcm_state state{require_string(document, "of", where),
                     static_cast<std::size_t>(require_int(document, "step", where, 0, most)),
                     {}};
     for (auto const& entry : require_array(document, "masks", where)) {
-        detail::require_known(entry,
-                              {"group", "desideratum", "parameters", "first", "second", "steps", "loss",
-                               "best_accuracy", "best", "relaxed"},
-                              where);
+        require_only(entry,
+                     {"group", "desideratum", "parameters", "first", "second", "steps", "loss", "best_accuracy", "best",
+                      "relaxed"},
+                     where);
         dcm_mask m{require_string(entry, "group", where), require_string(entry, "desideratum", where), {}, {}, {}};
         m.now.parameters = detail::read_numbers(entry, "parameters", where);
         m.now.optimizer = {detail::read_numbers(entry, "first", where), detail::read_numbers(entry, "second", where),

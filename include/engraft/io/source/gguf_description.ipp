@@ -23,6 +23,8 @@ public:
         : file_(file), expected_(expected), arch_(file.text("general.architecture")) {}
 
     description read() {
+        if (auto const* kind = "general.type"; file_.text_or(kind, "model") != "model")
+            unsupported(kind, "'model'");
         if (file_.whole_or("split.count", 1, 0, 65535) > 1)
             throw bad_file(file_.path(), "unsupported: this file is one part of a model; join the parts first "
                                          "(llama-gguf-split --merge)");

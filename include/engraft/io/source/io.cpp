@@ -17,6 +17,7 @@
 #include <engraft/io/source/config.ipp>
 #include <engraft/io/source/dcm_file.ipp>
 #include <engraft/io/source/dequantize.ipp>
+#include <engraft/io/source/derived_tensor.ipp>
 #include <engraft/io/source/gguf.ipp>
 #include <engraft/io/source/gguf_description.ipp>
 #include <engraft/io/source/gguf_reader.ipp>
@@ -44,13 +45,15 @@
 
 namespace engraft {
 
-template void read_elements(stored_tensor const&, std::size_t, std::span<float>, std::string const&);
-template void read_elements(stored_tensor const&, std::size_t, std::span<double>, std::string const&);
-template void read_elements(stored_tensor const&, std::size_t, std::span<std::int64_t>, std::string const&);
+template void read_elements(stored_tensor const&, std::size_t, std::span<float>, std::string const&, element_check);
+template void read_elements(stored_tensor const&, std::size_t, std::span<double>, std::string const&, element_check);
+template void read_elements(stored_tensor const&, std::size_t, std::span<std::int64_t>, std::string const&,
+                            element_check);
 
-template void read_elements(arranged_tensor const&, std::size_t, std::span<float>, std::string const&);
-template void read_elements(arranged_tensor const&, std::size_t, std::span<double>, std::string const&);
-template void read_elements(arranged_tensor const&, std::size_t, std::span<std::int64_t>, std::string const&);
+template void read_elements(arranged_tensor const&, std::size_t, std::span<float>, std::string const&, element_check);
+template void read_elements(arranged_tensor const&, std::size_t, std::span<double>, std::string const&, element_check);
+template void read_elements(arranged_tensor const&, std::size_t, std::span<std::int64_t>, std::string const&,
+                            element_check);
 
 namespace boxes {
 template prompts sample(tokenizer const&, options const&);

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -23,6 +24,7 @@
 #include <engraft/core/error.hpp>
 #include <engraft/core/hash.hpp>
 #include <engraft/core/linkage.hpp>
+#include <engraft/io/checkpoint.hpp>
 #include <engraft/io/journal_file.hpp>
 #include <engraft/io/mapped_file.hpp>
 #include <engraft/io/source/mapped_file.ipp> // system_message
@@ -81,6 +83,26 @@ inline std::string differing(std::vector<journal_input> const& before, std::vect
     return names.empty() ? "list of inputs" : names;
 }
 
+/// The files that a model or an adapter in a folder is read from, sorted. throws bad_file when there are none
+inline std::vector<std::filesystem::path> files_read_in(std::filesystem::path const& folder) {
+    std::set<std::filesystem::path> files;
+    auto const add = [&](std::string_view name) {
+        std::error_code ignored;
+        auto const file = folder / name;
+        return std::filesystem::exists(std::filesystem::symlink_status(file, ignored)) && files.insert(file).second;
+    };
+    bool const has_whole = add("model.safetensors"), has_index = add("model.safetensors.index.json");
+    if (has_whole || has_index)
+        for (auto const& file : checkpoint(folder).files())
+            files.insert(file);
+    for (auto const* name :
+         {"adapter_config.json", "adapter_model.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json"})
+        add(name);
+    if (files.empty())
+        throw bad_file(folder.string(), "neither a model nor an adapter is in this folder");
+    return {files.begin(), files.end()};
+}
+
 } // namespace detail
 
 ENGRAFT_BODY journal_file::journal_file(std::filesystem::path const& path, std::vector<journal_input> const& inputs,
@@ -122,23 +144,18 @@ ENGRAFT_BODY void journal_file::open(journal_start how) {
         throw bad_file(path_, {"the journal can't be written to: ", detail::system_message(errno)});
 }
 
-/// Reads all whole records. Returns where the last one ends.
+/// Reads all whole records. Returns where the last one ends. The file is mapped, so that only what it proves to hold
+/// takes memory, whatever size it has.
 ENGRAFT_BODY std::size_t journal_file::read_all() {
     struct ::stat about {};
     if (::fstat(file_, &about) != 0)
         throw bad_file(path_, {"the journal can't be read: ", detail::system_message(errno)});
-    std::vector<std::byte> all(static_cast<std::size_t>(about.st_size));
-    for (std::size_t done = 0; done < all.size();) {
-        auto const got = ::pread(file_, all.data() + done, all.size() - done, static_cast<off_t>(done));
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            throw bad_file(path_, {"the journal can't be read: ", detail::system_message(errno)});
-        done += static_cast<std::size_t>(got);
-    }
-    auto const& magic = detail::journal_magic;
-    if (!std::equal(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(std::min(all.size(), magic.size())),
-                    std::as_bytes(std::span(magic)).begin()))
+    if (about.st_size == 0)
+        return 0;
+    mapped_file const file(path_);
+    auto const all = file.bytes();
+    auto const magic = detail::journal_magic;
+    if (!magic.starts_with(file.text().substr(0, magic.size())))
         throw bad_file(path_, "this file is no journal of engraft's; it is left as it is");
     if (all.size() < magic.size()) {
         dropped_ = all.size();
@@ -148,7 +165,7 @@ ENGRAFT_BODY std::size_t journal_file::read_all() {
     while (all.size() - at >= sizeof(detail::journal_head)) {
         detail::journal_head head{};
         std::memcpy(&head, all.data() + at, sizeof(head));
-        auto const rest = std::span<std::byte const>(all).subspan(at + sizeof(head));
+        auto const rest = all.subspan(at + sizeof(head));
         if (head.size > rest.size())
             break;
         auto const content = rest.first(static_cast<std::size_t>(head.size));
@@ -193,23 +210,12 @@ ENGRAFT_BODY void journal_file::write(std::span<std::byte const> bytes) {
 }
 
 ENGRAFT_BODY std::uint64_t hash_of_files(std::filesystem::path const& path) {
-    hasher h;
     std::error_code failed;
+    hasher h;
     if (!std::filesystem::is_directory(path, failed))
         return h.add(mapped_file(path).bytes()).value();
-    std::vector<std::filesystem::path> files;
-    for (std::filesystem::directory_iterator at(path, failed), end; !failed && at != end; at.increment(failed))
-        if (at->is_regular_file(failed) && !failed)
-            files.push_back(at->path());
-    if (failed)
-        throw bad_file(path.string(), {"the folder can't be read: ", failed.message()});
-    std::ranges::sort(files);
-    for (auto const& file : files) {
-        h.add(file.filename().string());
-        std::uintmax_t const size = std::filesystem::file_size(file, failed);
-        if (failed || size > 0) // an empty file can't be mapped
-            h.add(mapped_file(file).bytes());
-    }
+    for (auto const& file : detail::files_read_in(path))
+        h.add(file.filename().string()).add(mapped_file(file).bytes());
     return h.value();
 }
 

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <initializer_list>
 #include <limits>
 #include <set>
 #include <string>
@@ -38,50 +39,70 @@ ENGRAFT_BODY std::string shown(nlohmann::json const& value) {
     if (value.is_array())
         return "an array of " + std::to_string(value.size());
     if (value.is_object())
-        return "an object with " + std::to_string(value.size()) + " keys";
+        return "an object with " + std::to_string(value.size()) + (value.size() == 1 ? " key" : " keys");
     return number_text(value.get<double>());
 }
 
-/// Watches the parser: too deep nesting stops it at once, so that a deep document never comes into being, and a key
-/// that stands twice when its object ends. (The library's parse with a callback, since its own event interface drags
-/// every binary format along.)
+/// Watches the parser: too deep nesting and too many values stop it at once, so that such a document never comes into
+/// being, and a key that stands twice when its object ends. (The library's parse with a callback, since its own event
+/// interface drags every binary format along.)
 class json_guard {
 public:
-    explicit json_guard(std::string const& path) : path_(path) {}
+    /// `keep_names` is for the second reading of a document that has a key twice, to say which.
+    json_guard(std::string const& path, bool keep_outermost, bool keep_names)
+        : path_(path), keep_outermost_(keep_outermost), keep_names_(keep_names) {}
 
     void operator()(nlohmann::json::parse_event_t event, nlohmann::json const& value) {
         using at = nlohmann::json::parse_event_t;
+        if (event != at::key && event != at::object_end && event != at::array_end && ++values_ > json_value_limit)
+            throw bad_file(path_, {"JSON of more than ", json_value_limit, " values is not read"});
         if (event == at::object_start || event == at::array_start) {
-            if (keys_.size() == json_nesting_limit)
+            if (open_.size() == json_nesting_limit)
                 throw bad_file(path_, {"JSON nested deeper than ", json_nesting_limit, " levels is not read"});
-            keys_.emplace_back();
+            open_.emplace_back();
         } else if (event == at::object_end || event == at::array_end) {
-            if (event == at::object_end && value.size() != keys_.back().size())
-                refuse_twice();
-            if (keys_.size() == 1)
-                outermost_ = std::move(keys_.back());
-            keys_.pop_back();
+            if (event == at::object_end && value.size() != open_.back().keys)
+                twice_ = true;
+            open_.pop_back();
         } else if (event == at::key) {
-            keys_.back().push_back(value.get_ref<std::string const&>());
+            add_key(value.get_ref<std::string const&>());
         }
     }
+
+    bool has_key_twice() const { return twice_; }
 
     /// The keys of the outermost object, in the order of the text, when all is read.
     std::vector<std::string>& outermost() { return outermost_; }
 
 private:
-    [[noreturn]] void refuse_twice() {
-        std::set<std::string> seen;
-        for (auto const& key : keys_.back())
-            if (!seen.insert(key).second)
-                throw bad_file(path_, {"the key '", printable(key), "' stands twice in one JSON object"});
-        throw bad_file(path_, "a key stands twice in one JSON object");
+    void add_key(std::string const& key) {
+        auto& object = open_.back();
+        ++object.keys;
+        if (keep_outermost_ && open_.size() == 1)
+            outermost_.push_back(key);
+        if (keep_names_ && !object.names.insert(key).second)
+            throw bad_file(path_, {"the key '", printable(key), "' stands twice in one JSON object"});
     }
 
+    struct container {
+        std::size_t keys = 0; ///< none in arrays
+        std::set<std::string> names{};
+    };
+
     std::string const& path_;
-    std::vector<std::vector<std::string>> keys_; ///< of the objects that are open; none for arrays
+    bool keep_outermost_, keep_names_, twice_ = false;
+    std::size_t values_ = 0;
+    std::vector<container> open_;
     std::vector<std::string> outermost_;
 };
+
+inline nlohmann::json parse_guarded(std::string_view text, json_guard& guard) {
+    return nlohmann::json::parse(text.begin(), text.end(),
+                                 [&guard](int, nlohmann::json::parse_event_t event, nlohmann::json const& value) {
+                                     guard(event, value);
+                                     return true;
+                                 });
+}
 
 [[noreturn]] inline void refuse_json(std::string_view text, std::string const& path,
                                      nlohmann::json::parse_error const& cause) {
@@ -101,29 +122,73 @@ private:
     throw bad_file(path, {"not valid JSON at line ", line, ", column ", column, ": ", printable(what, 240)});
 }
 
+/// What else the library refuses is a number that no double can hold, which it quotes at the end of its text.
+[[noreturn]] inline void refuse_number(std::string const& path, std::string_view what) {
+    auto const end = what.rfind('\''), begin = what.substr(0, std::min(end, what.size())).rfind('\'');
+    auto const number = end == what.npos || begin == what.npos ? "" : what.substr(begin + 1, end - begin - 1);
+    throw bad_file(path, {"the number ", printable(number, 40), " is too large for a double"});
+}
+
+inline void refuse_unknown(nlohmann::json const& object, std::initializer_list<std::string_view> known,
+                           bool off_is_harmless, std::string const& path) {
+    if (!object.is_object())
+        throw bad_file(path, {"expected a JSON object, found ", shown(object)});
+    for (auto const& [key, value] : object.get_ref<nlohmann::json::object_t const&>()) {
+        if (std::find(known.begin(), known.end(), key) != known.end() || (off_is_harmless && is_off(value)))
+            continue;
+        std::string names;
+        for (auto const& name : known)
+            (names += names.empty() ? "'" : ", '").append(name) += '\'';
+        throw bad_file(path, {"'", printable(key), "' is ", shown(value), ", but no such key is read here; known are ",
+                              names, "; correct the key or take it out"});
+    }
+}
+
 } // namespace detail
 
-ENGRAFT_BODY nlohmann::json parse_json(std::string_view text, std::string const& path, std::vector<std::string>* keys) {
-    detail::json_guard guard(path);
-    auto const watch = [&guard](int, nlohmann::json::parse_event_t event, nlohmann::json const& value) {
-        guard(event, value);
-        return true;
-    };
+ENGRAFT_BODY nlohmann::json parse_json(std::string_view text, std::string const& path, std::vector<std::string>* keys,
+                                       std::size_t most) {
+    if (text.size() > most)
+        throw bad_file(path, {"this is JSON of ", text.size(), " bytes; at most ", most, " are read here"});
     try {
-        auto document = nlohmann::json::parse(text.begin(), text.end(), watch);
+        detail::json_guard guard(path, keys != nullptr, false);
+        auto document = detail::parse_guarded(text, guard);
+        if (guard.has_key_twice()) {
+            detail::json_guard naming(path, false, true);
+            detail::parse_guarded(text, naming);
+        }
         if (keys)
             *keys = std::move(guard.outermost());
         return document;
     } catch (nlohmann::json::parse_error const& cause) {
         detail::refuse_json(text, path, cause);
-    } catch (nlohmann::json::exception const& cause) { // such as a number that no double can hold
-        throw bad_file(path, {"JSON that can't be read: ", detail::printable(cause.what(), 240)});
+    } catch (nlohmann::json::exception const& cause) {
+        detail::refuse_number(path, cause.what());
     }
 }
 
-ENGRAFT_BODY nlohmann::json read_json(std::filesystem::path const& path, std::vector<std::string>* keys) {
+ENGRAFT_BODY nlohmann::json read_json(std::filesystem::path const& path, std::vector<std::string>* keys,
+                                      std::size_t most) {
     mapped_file const file(path);
-    return parse_json(file.text(), file.path(), keys);
+    return parse_json(file.text(), file.path(), keys, most);
+}
+
+ENGRAFT_BODY bool is_off(nlohmann::json const& value) {
+    if (value.is_boolean())
+        return !value.get<bool>();
+    if (value.is_number())
+        return value == 0;
+    return value.is_string() ? value.get_ref<std::string const&>().empty() : value.empty();
+}
+
+ENGRAFT_BODY void require_only(nlohmann::json const& object, std::initializer_list<std::string_view> known,
+                               std::string const& path) {
+    detail::refuse_unknown(object, known, false, path);
+}
+
+ENGRAFT_BODY void require_rest_off(nlohmann::json const& object, std::initializer_list<std::string_view> known,
+                                   std::string const& path) {
+    detail::refuse_unknown(object, known, true, path);
 }
 
 ENGRAFT_BODY nlohmann::json const* find_value(nlohmann::json const& object, std::string_view key,

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <system_error>
 #include <utility>
 
 #include <engraft/core/error.hpp>
@@ -29,13 +30,13 @@ inline model_files open_gguf(std::filesystem::path const& path, description cons
 ENGRAFT_BODY model_files open_model(std::filesystem::path const& path, description const& described) {
     if (is_gguf(path))
         return open_gguf(path, described);
-    if (!std::filesystem::is_directory(path))
+    std::error_code ignored;
+    if (!std::filesystem::is_directory(path, ignored))
         throw bad_file(path.string(), "this is not a folder; a model is a folder with config.json and "
                                       "model.safetensors, or one GGUF file");
-    auto const config = path / "config.json";
-    require_same(described, read_config(config), config.string());
+    require_same(described, read_config(path), (path / "config.json").string());
     std::shared_ptr<tokenizer const> words;
-    if (std::filesystem::exists(path / "tokenizer.json"))
+    if (std::filesystem::exists(std::filesystem::symlink_status(path / "tokenizer.json", ignored)))
         words = std::make_shared<tokenizer const>(tokenizer::load(path / "tokenizer.json"));
     return {checkpoint(path), std::move(words)};
 }

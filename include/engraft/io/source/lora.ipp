@@ -10,6 +10,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -33,6 +34,8 @@ inline std::string_view module_of(std::string_view name) {
         name.remove_prefix(12);
     return name;
 }
+
+inline bool is_unembedding(std::string_view module) { return module == "lm_head" || module == "embed_out"; }
 
 } // namespace detail
 
@@ -64,7 +67,8 @@ struct lora::fitted::state {
 
 ENGRAFT_BODY lora::state::state(std::filesystem::path const& folder) : settings(folder / "adapter_config.json") {
     auto const file = folder / "adapter_model.safetensors";
-    if (!std::filesystem::exists(file))
+    std::error_code ignored;
+    if (!std::filesystem::exists(std::filesystem::symlink_status(file, ignored)))
         throw bad_file(folder.string(), "the adapter has no adapter_model.safetensors; weights in other formats "
                                         "must be converted to safetensors first");
     tensors = std::make_shared<checkpoint const>(file);
@@ -110,7 +114,8 @@ ENGRAFT_BODY std::optional<low_rank> lora::fitted::find(std::string_view weight)
         return std::nullopt;
     auto const& from = at->second;
     auto const& tensors = *state_->tensors;
-    low_rank made{from.out, from.in, from.rank, tensors.read<double>(from.down), tensors.read<double>(from.up)};
+    low_rank made{from.out, from.in, from.rank, tensors.read_weight<double>(from.down),
+                  tensors.read_weight<double>(from.up)};
     for (auto& x : made.up)
         x *= from.scale;
     return made;
@@ -128,7 +133,12 @@ ENGRAFT_BODY lora::fitted lora::fit(std::vector<stored_map> const& maps, std::st
         known.insert(detail::module_of(map.weight));
     }
     for (auto const& [module, pair] : pairs)
-        if (!known.contains(module))
+        if (detail::is_unembedding(module) && !detail::is_unembedding(detail::module_of(output)))
+            throw bad_model({file, ": the adapter is for ", detail::printable(module),
+                             ", but the base model has no unembedding of its own, it uses its embedding "
+                             "(tie_word_embeddings); merge the adapter with PEFT (merge_and_unload) into a model with "
+                             "tie_word_embeddings false, or train one without this module"});
+        else if (!known.contains(module))
             throw bad_model({file, ": the base model has no linear map ", detail::printable(module),
                              " that could be adapted; the adapter is of another model"});
     for (auto const& name : settings.target_names())
@@ -154,6 +164,7 @@ ENGRAFT_BODY lora::fitted lora::fit(std::vector<stored_map> const& maps, std::st
         auto const rank = static_cast<std::size_t>(settings.rank_of(path));
         auto const out = static_cast<std::size_t>(map->out), in = static_cast<std::size_t>(map->in);
         auto const require = [&](std::string const& name, std::vector<std::size_t> const& shape) {
+            tensors.require_weight(name);
             if (tensors.shape(name) != shape)
                 throw bad_model({file, ": the tensor ", detail::printable(name), " has the shape ",
                                  shape_text(tensors.shape(name)), ", but rank ", rank, " and the base model's map of ",

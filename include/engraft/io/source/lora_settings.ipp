@@ -113,7 +113,7 @@ private:
 /// What adapter_config.json says.
 class lora_settings {
 public:
-    explicit lora_settings(std::filesystem::path const& file) : lora_settings(file, read_json(file)) {}
+    explicit lora_settings(std::filesystem::path const& file) : lora_settings(file, read_json(file, nullptr, settings_size_limit)) {}
 
     std::string const& path() const { return config_; }
 

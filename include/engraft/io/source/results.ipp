@@ -64,7 +64,7 @@ inline minimality_record read_minimality_group(std::string const& group, nlohman
                                                std::string const& where) {
     minimality_record record{require_name(group, "a group's name", where), {}, 0, {}};
     constexpr auto judged = "accuracy_without_K_and_without_K_and_v";
-    require_known(entry, {"removed_with", "size_of_K", judged}, where);
+    require_only(entry, {"removed_with", "size_of_K", judged}, where);
     auto const& table = require_object(entry, "removed_with", where);
     std::map<node, nlohmann::json const*> lines;
     for (auto const& [key, line] : table)
@@ -101,7 +101,7 @@ inline minimality_record read_minimality_group(std::string const& group, nlohman
 
 ENGRAFT_BODY std::vector<minimality_record> read_minimality(std::filesystem::path const& path) {
     std::vector<minimality_record> records;
-    auto const document = read_json(path);
+    auto const document = read_json(path, nullptr, results_size_limit);
     for (auto const& [group, entry] : as_object(document, "the minimality file", path.string()))
         records.push_back(detail::read_minimality_group(group, entry, path.string() + ": " + detail::printable(group)));
     return records;
@@ -109,12 +109,12 @@ ENGRAFT_BODY std::vector<minimality_record> read_minimality(std::filesystem::pat
 
 ENGRAFT_BODY std::vector<mask_record> read_masks(std::filesystem::path const& path) {
     std::vector<mask_record> records;
-    auto const document = read_json(path);
+    auto const document = read_json(path, nullptr, results_size_limit);
     for (auto const& [group, entry] : as_object(document, "the file of masks", path.string())) {
         auto const in_group = path.string() + ": " + detail::printable(group);
         for (auto const& [desideratum, learnt] : as_object(entry, group, in_group)) {
             auto const where = in_group + ": " + detail::printable(desideratum);
-            detail::require_known(learnt, {"heads", "mask", "test_accuracy"}, where);
+            require_only(learnt, {"heads", "mask", "test_accuracy"}, where);
             mask_record record{detail::require_name(group, "a group's name", in_group),
                                detail::require_name(desideratum, "a desideratum's name", in_group),
                                {},
@@ -130,7 +130,7 @@ ENGRAFT_BODY std::vector<mask_record> read_masks(std::filesystem::path const& pa
 
 ENGRAFT_BODY std::vector<patching_record> read_patching(std::filesystem::path const& path) {
     std::vector<patching_record> records;
-    auto const document = read_json(path);
+    auto const document = read_json(path, nullptr, results_size_limit);
     for (auto const& [model, groups] : as_object(document, "the file of accuracies", path.string()))
         for (auto const& [group, desiderata] : as_object(groups, model, path.string()))
             for (auto const& [desideratum, list] : as_object(desiderata, group, path.string()))
@@ -144,7 +144,7 @@ ENGRAFT_BODY std::vector<patching_record> read_patching(std::filesystem::path co
 
 ENGRAFT_BODY std::vector<knockout_record> read_knockouts(std::filesystem::path const& path) {
     std::vector<knockout_record> records;
-    auto const document = read_json(path);
+    auto const document = read_json(path, nullptr, results_size_limit);
     for (auto const& [edge, list] : as_object(document, "the file of accuracies", path.string()))
         records.push_back({detail::require_name(edge, "an edge's name", path.string()),
                            detail::accuracies(list, edge, path.string())});

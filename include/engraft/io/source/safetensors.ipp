@@ -26,6 +26,7 @@ namespace detail {
 inline stored_tensor read_entry(nlohmann::json const& entry, std::span<std::byte const> data,
                                 std::string const& where) {
     stored_tensor tensor;
+    require_only(entry, {"dtype", "shape", "data_offsets"}, where);
     auto const& type = require_string(entry, "dtype", where);
     if (auto const known = dtype_named(type))
         tensor.dtype = *known;
@@ -109,7 +110,8 @@ ENGRAFT_BODY safetensors_file::safetensors_file(std::filesystem::path const& pat
         throw bad_file(path(), {"the header is said to have ", length, " bytes, but ", bytes.size() - sizeof(length),
                                 " follow; the file is truncated or not in the safetensors format"});
     auto const header = static_cast<std::size_t>(length);
-    auto const document = parse_json(file_.text().substr(sizeof(length), header), path());
+    constexpr std::size_t most = 100'000'000; // as in the safetensors project's own reader
+    auto const document = parse_json(file_.text().substr(sizeof(length), header), path(), nullptr, most);
     if (!document.is_object())
         throw bad_file(path(), "the header is JSON but not an object");
 

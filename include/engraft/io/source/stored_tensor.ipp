@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <concepts>
 #include <cstddef>
@@ -9,10 +10,12 @@
 #include <limits>
 #include <span>
 #include <string>
+#include <type_traits>
 
 #include <engraft/core/error.hpp>
 #include <engraft/core/linkage.hpp>
 #include <engraft/core/numeric.hpp>
+#include <engraft/io/printable.hpp>
 #include <engraft/io/stored_tensor.hpp>
 
 namespace engraft {
@@ -65,6 +68,95 @@ std::size_t dequantize_elements(dtype_facts const& facts, std::byte const* from,
     return out.size();
 }
 
+/// Elements first .. first + out.size(), which are there; returns how many came through before one that T can't hold.
+template <class T>
+std::size_t convert(stored_tensor const& tensor, std::size_t first, std::span<T> out) {
+    auto const& facts = facts_of(tensor.dtype);
+    std::byte const* const from = tensor.bytes.data() + (facts.elements == 1 ? first * facts.bytes : 0);
+    auto const same = [](auto value) { return value; };
+    switch (tensor.dtype) {
+    case dtype::boolean:
+        return convert_elements<std::uint8_t>(from, out, [](std::uint8_t b) { return std::uint8_t(b != 0); });
+    case dtype::u8:
+        return convert_elements<std::uint8_t>(from, out, same);
+    case dtype::i8:
+        return convert_elements<std::int8_t>(from, out, same);
+    case dtype::u16:
+        return convert_elements<std::uint16_t>(from, out, same);
+    case dtype::i16:
+        return convert_elements<std::int16_t>(from, out, same);
+    case dtype::u32:
+        return convert_elements<std::uint32_t>(from, out, same);
+    case dtype::i32:
+        return convert_elements<std::int32_t>(from, out, same);
+    case dtype::u64:
+        return convert_elements<std::uint64_t>(from, out, same);
+    case dtype::i64:
+        return convert_elements<std::int64_t>(from, out, same);
+    case dtype::f16:
+        return convert_elements<std::uint16_t>(from, out, from_float16);
+    case dtype::bf16:
+        return convert_elements<std::uint16_t>(from, out, from_bfloat16);
+    case dtype::f32:
+        return convert_elements<float>(from, out, same);
+    case dtype::f64:
+        return convert_elements<double>(from, out, same);
+    case dtype::q4_0:
+    case dtype::q4_1:
+    case dtype::q8_0:
+    case dtype::q4_k:
+    case dtype::q6_k:
+        return dequantize_elements(facts, from, first, out);
+    default:
+        return 0;
+    }
+}
+
+/// The first element that is NaN or infinite, or the number of elements. By the bits of the exponent, which compilers
+/// check many at a time, whatever they assume about NaN.
+template <std::floating_point T>
+std::size_t first_not_finite(std::span<T const> elements) {
+    using bits = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
+    constexpr bits exponent = std::bit_cast<bits>(std::numeric_limits<T>::infinity());
+    constexpr bits lowest = exponent & (~exponent + 1); // which carries into the sign if all of the exponent is set
+    constexpr std::size_t block = 256;
+    for (std::size_t begin = 0; begin < elements.size(); begin += block) {
+        auto const part = elements.subspan(begin, std::min(block, elements.size() - begin));
+        bits carries = 0;
+        if (part.size() == block)
+            for (std::size_t i = 0; i < block; ++i)
+                carries |= (std::bit_cast<bits>(part[i]) & exponent) + lowest;
+        else
+            carries = ~exponent;
+        if (carries >> (sizeof(bits) * 8 - 1))
+            for (std::size_t i = 0; i < part.size(); ++i)
+                if ((std::bit_cast<bits>(part[i]) & exponent) == exponent)
+                    return begin + i;
+    }
+    return elements.size();
+}
+
+/// An element's place in a tensor: "[2, 3]".
+inline std::string index_text(std::span<std::size_t const> shape, std::size_t element) {
+    std::string text;
+    for (auto n = shape.rbegin(); n != shape.rend(); ++n) {
+        text = std::to_string(element % *n) + (text.empty() ? "" : ", ") + text;
+        element /= *n;
+    }
+    return "[" + text + "]";
+}
+
+template <class T>
+void require_finite(stored_tensor const& tensor, std::size_t first, std::span<T const> elements,
+                    std::string const& label) {
+    if constexpr (std::floating_point<T>)
+        if (auto const bad = first_not_finite(elements); bad < elements.size())
+            throw bad_file(label,
+                           {"the element ", index_text(tensor.shape, first + bad), " is ",
+                            number_text(static_cast<double>(elements[bad])),
+                            ", and weights must be finite numbers; the file is damaged, or the training failed"});
+}
+
 } // namespace detail
 
 ENGRAFT_BODY std::string shape_text(std::span<std::size_t const> shape) {
@@ -78,7 +170,8 @@ ENGRAFT_BODY std::string shape_text(std::span<std::size_t const> shape) {
 }
 
 template <readable_number T>
-void read_elements(stored_tensor const& tensor, std::size_t first, std::span<T> out, std::string const& label) {
+void read_elements(stored_tensor const& tensor, std::size_t first, std::span<T> out, std::string const& label,
+                   element_check check) {
     std::size_t const size = tensor.size();
     if (first > size || out.size() > size - first)
         throw bad_input({label, ": elements ", first, " to ", first + out.size(),
@@ -89,65 +182,14 @@ void read_elements(stored_tensor const& tensor, std::size_t first, std::span<T> 
         throw bad_file(label, {"numbers of type ", to_string(tensor.dtype), " are not converted; ",
                                "store the tensor as F32, F16 or BF16"});
 
-    auto const& facts = facts_of(tensor.dtype);
-    std::byte const* const from = tensor.bytes.data() + (facts.elements == 1 ? first * facts.bytes : 0);
-    auto const same = [](auto value) { return value; };
-    std::size_t done = 0;
-    switch (tensor.dtype) {
-    case dtype::boolean:
-        done = detail::convert_elements<std::uint8_t>(from, out, [](std::uint8_t b) { return std::uint8_t(b != 0); });
-        break;
-    case dtype::u8:
-        done = detail::convert_elements<std::uint8_t>(from, out, same);
-        break;
-    case dtype::i8:
-        done = detail::convert_elements<std::int8_t>(from, out, same);
-        break;
-    case dtype::u16:
-        done = detail::convert_elements<std::uint16_t>(from, out, same);
-        break;
-    case dtype::i16:
-        done = detail::convert_elements<std::int16_t>(from, out, same);
-        break;
-    case dtype::u32:
-        done = detail::convert_elements<std::uint32_t>(from, out, same);
-        break;
-    case dtype::i32:
-        done = detail::convert_elements<std::int32_t>(from, out, same);
-        break;
-    case dtype::u64:
-        done = detail::convert_elements<std::uint64_t>(from, out, same);
-        break;
-    case dtype::i64:
-        done = detail::convert_elements<std::int64_t>(from, out, same);
-        break;
-    case dtype::f16:
-        done = detail::convert_elements<std::uint16_t>(from, out, from_float16);
-        break;
-    case dtype::bf16:
-        done = detail::convert_elements<std::uint16_t>(from, out, from_bfloat16);
-        break;
-    case dtype::f32:
-        done = detail::convert_elements<float>(from, out, same);
-        break;
-    case dtype::f64:
-        done = detail::convert_elements<double>(from, out, same);
-        break;
-    case dtype::q4_0:
-    case dtype::q4_1:
-    case dtype::q8_0:
-    case dtype::q4_k:
-    case dtype::q6_k:
-        done = detail::dequantize_elements(facts, from, first, out);
-        break;
-    case dtype::f8_e4m3:
-    case dtype::f8_e5m2:
-    case dtype::f8_e8m0:
-    case dtype::c64:
-        break;
+    constexpr std::size_t piece = 1 << 12; // elements, which are checked while they are in the processor's cache
+    for (std::size_t at = 0; at < out.size(); at += piece) {
+        auto const part = out.subspan(at, std::min(piece, out.size() - at));
+        if (auto const done = detail::convert(tensor, first + at, part); done != part.size())
+            throw bad_file(label, {"element ", first + at + done, " is too large for the type it is read as"});
+        if (check == element_check::finite)
+            detail::require_finite<T>(tensor, first + at, part, label);
     }
-    if (done != out.size())
-        throw bad_file(label, {"element ", first + done, " is too large for the type it is read as"});
 }
 
 } // namespace engraft

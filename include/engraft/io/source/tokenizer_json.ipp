@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <initializer_list>
 #include <limits>
 #include <string>
 #include <string_view>
@@ -29,6 +30,10 @@ public:
     tokenizer_steps::parts read(nlohmann::json const& document) {
         if (!document.is_object())
             throw bad_file(path_, "a tokenizer must be a JSON object");
+        require_rest_off(document,
+                         {"version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer",
+                          "post_processor", "decoder", "model"},
+                         path_);
         read_model(require_value(document, "model", path_));
         if (auto const* added = find_value(document, "added_tokens", path_))
             read_added(*added);
@@ -63,6 +68,10 @@ private:
         if (auto const type = string_or(model, "type", where, find_value(model, "merges", where) ? "BPE" : "");
             type != "BPE")
             refuse(where, "the type '" + printable(type) + "'; only BPE is read");
+        require_rest_off(model,
+                         {"type", "dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk",
+                          "byte_fallback", "ignore_merges", "vocab", "merges"},
+                         where);
         if (number_or(model, "dropout", where, 0) != 0)
             refuse(where, "dropout of merges");
         for (auto const* key : {"continuing_subword_prefix", "end_of_word_suffix"})
@@ -105,6 +114,8 @@ private:
     void read_added(json const& list) {
         for (auto const& item : as_array(list, "added_tokens", path_)) {
             std::string const where = path_ + ": added_tokens[" + std::to_string(parts_.added.size()) + "]";
+            require_rest_off(item, {"id", "content", "special", "single_word", "lstrip", "rstrip", "normalized"},
+                             where);
             tokenizer_steps::added_token added;
             added.text = require_string(item, "content", where);
             added.id = as_token(require_value(item, "id", where), "id", where);
@@ -117,6 +128,34 @@ private:
                 throw bad_file(where, "an added token must not be empty");
             parts_.added.push_back(std::move(added));
         }
+    }
+
+    /// The kind of a step. Of a kind that is read, no key may be on that its tokenizers do not have. Offsets are not
+    /// kept, and the old `str_rep` says the replacement again.
+    static std::string const& type_of(json const& step, std::string const& where) {
+        auto const& type = require_string(step, "type", where);
+        auto const has = [&](std::initializer_list<std::string_view> keys) { require_rest_off(step, keys, where); };
+        if (type == "Sequence")
+            has({"type", "normalizers", "pretokenizers", "processors", "decoders"});
+        else if (type == "ByteLevel")
+            has({"type", "add_prefix_space", "trim_offsets", "use_regex"});
+        else if (type == "Metaspace")
+            has({"type", "replacement", "add_prefix_space", "prepend_scheme", "split", "str_rep"});
+        else if (type == "Split")
+            has({"type", "pattern", "behavior", "invert"});
+        else if (type == "Digits")
+            has({"type", "individual_digits"});
+        else if (type == "Prepend")
+            has({"type", "prepend"});
+        else if (type == "Replace")
+            has({"type", "pattern", "content"});
+        else if (type == "Strip")
+            has({"type", "content", "start", "stop"});
+        else if (type == "TemplateProcessing")
+            has({"type", "single", "pair", "special_tokens"});
+        else if (type == "NFC" || type == "Fuse" || type == "ByteFallback")
+            has({"type"});
+        return type;
     }
 
     /// `where` of the n-th step of a sequence.
@@ -149,7 +188,7 @@ private:
 
     void read_normalizer(json const& step, std::string const& at = "normalizer") {
         std::string const where = path_ + ": " + at;
-        auto const& type = require_string(step, "type", where);
+        auto const& type = type_of(step, where);
         auto& steps = parts_.normalizers;
         if (type == "Sequence")
             each_of(step, "normalizers", at,
@@ -166,7 +205,7 @@ private:
 
     void read_pre_tokenizer(json const& step, std::string const& at = "pre_tokenizer") {
         std::string const where = path_ + ": " + at;
-        auto const& type = require_string(step, "type", where);
+        auto const& type = type_of(step, where);
         auto& steps = parts_.pre_tokenizers;
         if (type == "Sequence") {
             each_of(step, "pretokenizers", at,
@@ -238,7 +277,7 @@ private:
 
     void read_post_processor(json const& step, std::string const& at = "post_processor") {
         std::string const where = path_ + ": " + at;
-        auto const& type = require_string(step, "type", where);
+        auto const& type = type_of(step, where);
         if (type == "Sequence")
             each_of(step, "processors", at,
                     [&](json const& inner, std::string const& name) { read_post_processor(inner, name); });
@@ -279,7 +318,7 @@ private:
 
     void read_decoder(json const& step, std::string const& at = "decoder") {
         std::string const where = path_ + ": " + at;
-        auto const& type = require_string(step, "type", where);
+        auto const& type = type_of(step, where);
         auto& steps = parts_.decoders;
         auto const count = [&](std::string_view key) {
             return static_cast<std::size_t>(require_int(step, key, where, 0, 1 << 16));

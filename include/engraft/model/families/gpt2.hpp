@@ -4,6 +4,7 @@
 #include <string_view>
 #include <utility>
 
+#include <engraft/model/derived_tensor.hpp>
 #include <engraft/model/stored_map.hpp>
 #include <engraft/model/weights.hpp>
 
@@ -52,9 +53,15 @@ struct gpt2 {
     }
 
     /// Causal masks, which old checkpoints carry, and the unembedding where it is the embedding.
-    static bool derived(description const& d, std::string_view name) {
-        return name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias") ||
-               (d.tied_unembedding && name == "lm_head.weight");
+    static derived_tensor derived(description const& d, std::string_view name) {
+        using content = derived_tensor::content;
+        if (name.ends_with(".attn.bias"))
+            return {content::causal_mask};
+        if (name.ends_with(".attn.masked_bias"))
+            return {content::masked_score};
+        if (d.tied_unembedding && name == "lm_head.weight")
+            return {content::copy, "wte.weight"};
+        return {};
     }
 };
 

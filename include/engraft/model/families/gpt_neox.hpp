@@ -4,6 +4,7 @@
 #include <string_view>
 #include <utility>
 
+#include <engraft/model/derived_tensor.hpp>
 #include <engraft/model/stored_map.hpp>
 #include <engraft/model/weights.hpp>
 
@@ -57,9 +58,17 @@ struct gpt_neox {
     }
 
     /// Causal masks and frequencies, which old checkpoints carry, and the unembedding where it is the embedding.
-    static bool derived(description const& d, std::string_view name) {
-        return name.ends_with(".attention.bias") || name.ends_with(".attention.masked_bias") ||
-               name.ends_with(".rotary_emb.inv_freq") || (d.tied_unembedding && name == "embed_out.weight");
+    static derived_tensor derived(description const& d, std::string_view name) {
+        using content = derived_tensor::content;
+        if (name.ends_with(".attention.bias"))
+            return {content::causal_mask};
+        if (name.ends_with(".attention.masked_bias"))
+            return {content::masked_score};
+        if (name.ends_with(".rotary_emb.inv_freq"))
+            return {content::frequencies};
+        if (d.tied_unembedding && name == "embed_out.weight")
+            return {content::copy, "gpt_neox.embed_in.weight"};
+        return {};
     }
 };
 

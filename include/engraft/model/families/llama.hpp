@@ -4,6 +4,7 @@
 #include <string_view>
 #include <utility>
 
+#include <engraft/model/derived_tensor.hpp>
 #include <engraft/model/stored_map.hpp>
 #include <engraft/model/weights.hpp>
 
@@ -62,8 +63,13 @@ struct llama {
     }
 
     /// Tensors that checkpoints carry though they follow from the config or from other tensors.
-    static bool derived(description const& d, std::string_view name) {
-        return name.ends_with(".rotary_emb.inv_freq") || (d.tied_unembedding && name == "lm_head.weight");
+    static derived_tensor derived(description const& d, std::string_view name) {
+        using content = derived_tensor::content;
+        if (name.ends_with(".rotary_emb.inv_freq"))
+            return {content::frequencies};
+        if (d.tied_unembedding && name == "lm_head.weight")
+            return {content::copy, "model.embed_tokens.weight"};
+        return {};
     }
 };
 
