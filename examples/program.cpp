@@ -152,8 +152,8 @@ CLI::Option* not_empty(CLI::Option* o) {
 /// stay for as long as the program.
 std::atomic<std::string const*> said_when_stopped = nullptr, said_without_memory = nullptr;
 
-void say(std::string const& text) {
-    for (std::string_view rest = text; !rest.empty();) {
+void say(std::string_view rest) {
+    while (!rest.empty()) {
         auto const written = ::write(STDERR_FILENO, rest.data(), rest.size());
         if (written <= 0)
             return;
@@ -170,9 +170,8 @@ extern "C" void example_stopped(int signal) {
 
 /// Wherever it happens, also before `run` and where no exception can be caught.
 [[noreturn]] void without_memory() {
-    static std::string const before_run = "there is not enough memory to begin\n";
     auto const* text = said_without_memory.load();
-    say(text ? *text : before_run);
+    say(text ? std::string_view(*text) : "there is not enough memory to begin\n");
     ::_exit(2);
 }
 [[maybe_unused]] auto const before_without_memory = std::set_new_handler(without_memory);
