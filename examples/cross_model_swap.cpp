@@ -4,6 +4,8 @@
 // refused: --pair nowhere
 // refused: --examples 0
 // refused: --boxes 27
+// refused: --draws 0
+// refused: --examples 1e9
 // test: --examples 20 --draws 1 --from adapter
 
 #include <iomanip>
@@ -26,11 +28,11 @@ int main(int argc, char** argv) {
     app.add("--from", from, "The fine-tuned model: tuned/, or base/ with the LoRA adapter of adapter/")
         .with_default()
         .one_of({"tuned", "adapter"});
-    app.add("--examples", task.examples, "Number of prompts").with_default();
-    app.add("--seed", task.seed, "Seed of the prompts and of the random heads").with_default();
-    app.add("--boxes", task.boxes, "Boxes in a prompt").with_default();
-    app.add("--draws", draws, "Draws of random heads").with_default().positive();
-    app.add("--threads", threads, "Threads; 0 means all").with_default().not_negative();
+    app.examples(task.examples, "Number of prompts");
+    app.seed(task.seed, "Seed of the prompts and of the random heads");
+    app.add("--boxes", task.boxes, {2, 26}, "Boxes in a prompt").with_default();
+    app.add("--draws", draws, {1, 10000}, "Draws of random heads").with_default();
+    app.threads(threads);
 
     return example::run(app, argc, argv, [&] {
         example::stopwatch total;
@@ -49,7 +51,7 @@ int main(int argc, char** argv) {
         std::cout << "\n\n"
                   << std::left << std::setw(34) << "heads" << std::setw(22) << "role" << std::right << std::setw(6)
                   << "count" << std::setw(10) << "accuracy" << std::setw(9) << "seconds" << '\n';
-        example::progress bar(4 + static_cast<int>(circuit.groups.size()) + 2 * draws);
+        example::progress bar(4 + circuit.groups.size() + 2 * static_cast<std::size_t>(draws));
 
         // Runs the steps of one line of the table, and prints their mean accuracy.
         auto const line = [&](std::string const& name, std::string const& role, std::size_t heads, int steps,

@@ -1,8 +1,13 @@
 // Section 5.1 of Prakash et al. 2024: which heads of each group of the circuit carry the object, the label or the
 // position? A mask per group and desideratum is trained to take z from alternate prompts where that gives the target.
 // test: --model tuned --train 32 --evaluate 14 --test 14 --batch 16
-// test: --model adapter --group value_fetcher --desiderata object,no_comma --neurons --train 16 --evaluate 7 --test 7
-// --epochs 1 refused: --desiderata colour refused: --group nowhere refused: --train 0 refused: --pair nowhere
+// test: --model adapter --group value_fetcher --desiderata object --neurons --train 16 --evaluate 7 --test 7 --epochs 1
+// refused: --desiderata colour
+// refused: --group nowhere
+// refused: --train 0
+// refused: --pair nowhere
+// refused: --model base,base
+// refused: --learning-rate nan
 
 #include <filesystem>
 #include <iomanip>
@@ -89,24 +94,29 @@ int main(int argc, char** argv) {
     app.add("--model", s.models, "Models: base, tuned, or adapter (base with its LoRA adapter)")
         .delimiter(',')
         .with_default()
-        .one_of({"base", "tuned", "adapter"});
-    app.add("--desiderata", s.desiderata, "Desiderata; docs/how_to/dcm.md lists them").delimiter(',').with_default();
-    app.add("--group", s.groups, "Groups of the circuit; all where none is given").delimiter(',');
-    app.add("--train", s.train, "Examples to train on").with_default();
-    app.add("--evaluate", s.evaluate, "Examples that choose the best mask").with_default();
-    app.add("--test", s.test, "Examples of the accuracy that is reported").with_default();
-    app.add("--seed", s.task.seed, "Seed of the prompts").with_default();
-    app.add("--boxes", s.task.boxes, "Boxes in a prompt").with_default();
-    app.add("--epochs", s.dcm.epochs, "Times that all examples are gone through").with_default();
-    app.add("--batch", s.dcm.batch, "Examples of a step").with_default();
-    app.add("--evaluate-every", s.dcm.evaluate_every, "Steps between evaluations").with_default();
-    app.add("--learning-rate", s.dcm.rule.learning_rate, "Of Adam").with_default();
-    app.add("--sparsity", s.dcm.rule.sparsity, "Lambda: what an exchanged head costs").with_default();
-    app.add("--temperature", s.dcm.rule.temperature, "Of sigmoid weights; 0: weights are clamped").with_default();
+        .one_of({"base", "tuned", "adapter"})
+        .each_once();
+    app.add("--desiderata", s.desiderata, "Desiderata; docs/how_to/dcm.md lists them")
+        .delimiter(',')
+        .with_default()
+        .each_once();
+    app.add("--group", s.groups, "Groups of the circuit; all where none is given").delimiter(',').each_once();
+    app.examples(s.train, "Examples to train on", "--train");
+    app.examples(s.evaluate, "Examples that choose the best mask", "--evaluate");
+    app.examples(s.test, "Examples of the accuracy that is reported", "--test");
+    app.seed(s.task.seed, "Seed of the prompts");
+    app.add("--boxes", s.task.boxes, {3, 26}, "Boxes in a prompt").with_default();
+    app.add("--epochs", s.dcm.epochs, {1, 10000}, "Times that all examples are gone through").with_default();
+    app.examples(s.dcm.batch, "Examples of a step", "--batch");
+    app.add("--evaluate-every", s.dcm.evaluate_every, {1, 1000000}, "Steps between evaluations").with_default();
+    app.add("--learning-rate", s.dcm.rule.learning_rate, {1e-9, 1e3}, "Of Adam").with_default();
+    app.add("--sparsity", s.dcm.rule.sparsity, {0, 1e6}, "Lambda: what an exchanged head costs").with_default();
+    app.add("--temperature", s.dcm.rule.temperature, {0, 1e6}, "Of sigmoid weights; 0: weights are clamped")
+        .with_default();
     app.flag("--neurons", s.neurons, "A weight for each element of z in place of each head");
     app.add("--state", s.state, "Keep what is done in FILE.<model>, and go on from there");
     app.add("--masks", s.masks, "Write the masks to FILE.<model>, as the paper's authors released theirs");
-    app.add("--threads", s.threads, "Threads; 0 means all").with_default().not_negative();
+    app.threads(s.threads);
 
     return example::run(app, argc, argv, [&] {
         example::stopwatch total;
@@ -115,8 +125,12 @@ int main(int argc, char** argv) {
         if (s.dcm.rule.temperature > 0)
             s.dcm.rule.start = 0.9;
         s.task.examples = s.train + s.evaluate + s.test;
-        auto const steps = s.dcm.batch == 0 ? 0 : (s.train + s.dcm.batch - 1) / s.dcm.batch * s.dcm.epochs;
-        example::progress bar(static_cast<int>(steps * s.models.size()));
+        auto const steps = (s.train + s.dcm.batch - 1) / s.dcm.batch * s.dcm.epochs;
+        example::progress bar(steps * s.models.size());
+        if (!s.state.empty())
+            example::keep("what is trained is kept in " + s.state + ".<model>; run the same command again to go on");
+        else if (!s.masks.empty())
+            example::keep("the masks of finished models are kept in " + s.masks + ".<model>, all else is lost");
 
         example::json numbers{{"seed", s.task.seed},    {"boxes", s.task.boxes}, {"train", s.train},
                               {"evaluate", s.evaluate}, {"test", s.test},        {"models", example::json::object()}};

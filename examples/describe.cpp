@@ -12,6 +12,7 @@
 #include <engraft/io/checkpoint.hpp>
 #include <engraft/io/config.hpp>
 #include <engraft/io/load.hpp>
+#include <engraft/io/whole_file.hpp>
 #include <engraft/model/description_text.hpp>
 #include <engraft/model/families.hpp>
 
@@ -90,11 +91,7 @@ int main(int argc, char** argv) {
         if (header.empty()) {
             std::cout << text;
         } else {
-            std::ofstream out(header);
-            out << "#pragma once\n\n#include <engraft/model/description.hpp>\n\n" << text;
-            out.close();
-            if (!out)
-                throw eg::bad_input("cannot write " + header + "; is the folder there, and is there space?");
+            eg::write_whole_file(header, "#pragma once\n\n#include <engraft/model/description.hpp>\n\n" + text);
         }
 
         example::json numbers{{"name", std::string_view(d.name)}};

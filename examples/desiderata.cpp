@@ -5,6 +5,8 @@
 // refused: --desiderata colour
 // refused: --repetitions 0
 // refused: --boxes 2
+// refused: --seed -1
+// refused: --threads 100000
 
 #include <algorithm>
 #include <iomanip>
@@ -28,15 +30,19 @@ int main(int argc, char** argv) {
     app.add("--model", models, "Models: base, tuned, or adapter (base with its LoRA adapter)")
         .delimiter(',')
         .with_default()
-        .one_of({"base", "tuned", "adapter"});
-    app.add("--desiderata", names, "Desiderata, or all; docs/how_to/dcm.md lists them").delimiter(',').with_default();
-    app.add("--group", only, "Groups of the circuit; all where none is given").delimiter(',');
+        .one_of({"base", "tuned", "adapter"})
+        .each_once();
+    app.add("--desiderata", names, "Desiderata, or all; docs/how_to/dcm.md lists them")
+        .delimiter(',')
+        .with_default()
+        .each_once();
+    app.add("--group", only, "Groups of the circuit; all where none is given").delimiter(',').each_once();
     app.add("--masks", masks, "Only the heads that a file of masks chooses: FILE of `dcm --masks`");
-    app.add("--examples", task.examples, "Prompts of a repetition").with_default();
-    app.add("--repetitions", repetitions, "Draws of prompts, each by the next seed").with_default().between(1, 1000);
-    app.add("--seed", task.seed, "Seed of the first draw").with_default();
-    app.add("--boxes", task.boxes, "Boxes in a prompt").with_default().between(3, 26);
-    app.add("--threads", threads, "Threads; 0 means all").with_default().not_negative();
+    app.examples(task.examples, "Prompts of a repetition");
+    app.add("--repetitions", repetitions, {1, 1000}, "Draws of prompts, each by the next seed").with_default();
+    app.seed(task.seed, "Seed of the first draw");
+    app.add("--boxes", task.boxes, {3, 26}, "Boxes in a prompt").with_default();
+    app.threads(threads);
 
     return example::run(app, argc, argv, [&] {
         example::stopwatch total;
@@ -71,7 +77,7 @@ int main(int argc, char** argv) {
             exchanges[i].heads = found->heads;
         }
 
-        example::progress bar(repetitions * static_cast<int>(models.size()));
+        example::progress bar(static_cast<std::size_t>(repetitions) * models.size());
         example::json numbers{{"examples", task.examples}, {"seed", task.seed}, {"boxes", task.boxes}};
         std::cout << repetitions << " x " << task.examples << " prompts of " << task.boxes << " boxes, seeds from "
                   << task.seed << " on; share that follows the target, and its standard deviation\n";

@@ -1,6 +1,8 @@
 // Section 4.1 of Prakash et al. 2024: searches the circuit of entity tracking in a model by path patching, group after
-// group, and writes it with the scores of all heads. Stopped at any point, even by SIGKILL, it goes on where it was
-// when it is started again with the same arguments. test: --examples 14 --sizes 4 3 2 2 test: --examples 14 --plan-only
+// group, and writes it with the scores of all heads. If it is stopped at any point, even by SIGKILL, run it again with
+// the same arguments to go on.
+// test: --examples 14 --sizes 4 3 2 2
+// test: --examples 14 --plan-only
 // test: --examples 10 --step early:query_label:3 --step late:last:2:queries:early --shared both
 // refused: --model nowhere
 // refused: --objects nowhere.txt
@@ -9,6 +11,9 @@
 // refused: --step early:nobody:3
 // refused: --step late:last:2:queries:early
 // refused: --step early:last:0
+// refused: --memory nan
+// refused: --examples -1
+// refused: --objects /dev/zero
 
 #include <algorithm>
 #include <array>
@@ -158,11 +163,14 @@ int main(int argc, char** argv) {
     int threads = 0;
     bool plan_only = false, anew = false;
     app.add("--model", folder, "Folder of the model that this program was compiled for, or GGUF file").with_default();
-    app.add("--examples", task.examples, "Number of prompts").with_default();
-    app.add("--seed", task.seed, "Seed of the prompts").with_default();
-    app.add("--boxes", task.boxes, "Boxes in a prompt").with_default();
+    app.examples(task.examples, "Number of prompts");
+    app.seed(task.seed, "Seed of the prompts");
+    app.add("--boxes", task.boxes, {2, 26}, "Boxes in a prompt").with_default();
     app.add("--objects", objects, "File of the objects' names; the paper's where it is left out");
-    app.add("--sizes", sizes, "Heads in each of the paper's four groups").with_default().expected(4);
+    app.add("--sizes", sizes, {1, std::size_t(described.layers * described.heads)},
+            "Heads in each of the paper's four groups")
+        .with_default()
+        .expected(4);
     app.add("--step", texts,
             "A group to search instead: GROUP:ROLE:COUNT, heads whose paths to the logits matter most, or "
             "GROUP:ROLE:COUNT:queries:READERS, or ...:values:READERS, whose paths to what an earlier group "
@@ -173,10 +181,10 @@ int main(int argc, char** argv) {
     app.add("--out", out,
             "Folder for circuit.json, path_patching/GROUP.npy (scores [layer, head]), GROUP_examples.npy "
             "([layer, head, example]) and the journal by which a search that was stopped goes on");
-    app.add("--memory", memory,
+    app.add("--memory", memory, {1e-3, 1e9},
             "Megabytes for the tables of a sweep; with fewer, chunks are smaller and kept more often")
         .with_default();
-    app.add("--threads", threads, "Threads; 0 means all").with_default().not_negative();
+    app.threads(threads);
     app.flag("--plan-only", plan_only, "Say what it would cost, and stop");
     app.flag("--anew", anew, "Throw away what the folder's journal has");
 
@@ -219,6 +227,7 @@ int main(int argc, char** argv) {
                                                            {"steps", hash_of(chosen)}},
                             anew ? eg::journal_start::anew : eg::journal_start::go_on);
             // [/journal]
+            example::keep("finished chunks are kept in " + out + "; run the same command again to go on");
             if (journal->found() > 0)
                 std::cout << "going on with " << journal->found() << " finished chunks of " << out << '\n' << std::endl;
         }

@@ -9,6 +9,8 @@
 // refused: --objects nowhere.txt
 // refused: --examples 0
 // refused: --threshold nan
+// refused: --memory -1
+// refused: --adapter ""
 
 #include <cmath>
 #include <fstream>
@@ -58,32 +60,32 @@ int main(int argc, char** argv) {
     app.add("--model", folder, "Folder of the model that this program was compiled for").with_default();
     app.add("--adapter", adapter, "Folder of a LoRA adapter to put on it");
     app.add("--circuit", circuit_file, "The circuit: JSON, as write_circuit writes it").with_default();
-    app.add("--examples", task.examples, "Prompts that accuracy is measured on").with_default();
-    app.add("--seed", task.seed, "Seed of these prompts").with_default();
-    app.add("--boxes", task.boxes, "Boxes in a prompt").with_default();
+    app.examples(task.examples, "Prompts that accuracy is measured on");
+    app.seed(task.seed, "Seed of these prompts");
+    app.add("--boxes", task.boxes, {2, 26}, "Boxes in a prompt").with_default();
     app.add("--objects", objects_file, "File of the objects' names; the paper's where it is left out");
-    app.add("--mean-examples", mean_examples, "Prompts that means are taken over").with_default();
-    app.add("--mean-seed", mean_seed, "Seed of these prompts").with_default();
-    app.add("--random-circuits", random_circuits, "Random circuits to compare with").with_default();
-    app.add("--random-subsets", random_subsets, "Random subsets of the circuit for completeness").with_default();
-    app.add("--greedy", greedy, "Nodes of the worst subset, searched greedily; 0 for no search").with_default();
-    app.add("--draw-seed", draw_seed, "Seed of random circuits and subsets").with_default();
-    app.flag("--prune", prune, "Prune the circuit by minimality first, and measure what is left");
-    app.add("--threshold", minimality.threshold, "The least contribution that keeps a head; 0.01 is 1 %")
+    app.examples(mean_examples, "Prompts that means are taken over", "--mean-examples");
+    app.seed(mean_seed, "Seed of these prompts", "--mean-seed");
+    app.add("--random-circuits", random_circuits, {0, 100000}, "Random circuits to compare with").with_default();
+    app.add("--random-subsets", random_subsets, {0, 100000}, "Random subsets of the circuit for completeness")
         .with_default();
-    app.add("--fraction", minimality.fraction, "Part of a group that minimality takes away beside a head")
-        .with_default()
-        .between(0.0, 1.0);
+    app.add("--greedy", greedy, {0, 100000}, "Nodes of the worst subset, searched greedily; 0 for no search")
+        .with_default();
+    app.seed(draw_seed, "Seed of random circuits and subsets", "--draw-seed");
+    app.flag("--prune", prune, "Prune the circuit by minimality first, and measure what is left");
+    app.add("--threshold", minimality.threshold, {-100, 100}, "The least contribution that keeps a head; 0.01 is 1 %")
+        .with_default();
+    app.add("--fraction", minimality.fraction, {0, 1}, "Part of a group that minimality takes away beside a head")
+        .with_default();
     app.add("--write-pruned", pruned_file, "Write the pruned circuit to this file");
     app.flag("!--no-attention", attention, "Leave the heads' attention out");
     app.add("--journal", journal_file, "Keep what is finished in this file; a program that was stopped goes on there");
     app.flag("--anew", anew, "Throw away what the journal has");
-    app.add("--memory", memory, "Bytes for what a run keeps; prompts are taken in parts that fit").with_default();
-    app.add("--threads", threads, "Threads; 0 means all").with_default().not_negative();
+    app.add("--memory", memory, {1e3, 1e15}, "Bytes for what a run keeps; prompts are taken in parts that fit")
+        .with_default();
+    app.threads(threads);
 
     return example::run(app, argc, argv, [&] {
-        if (!std::isfinite(minimality.threshold))
-            throw eg::bad_input("--threshold must be a number");
         if (!objects_file.empty())
             task.objects = example::words_of(objects_file);
         auto circuit = eg::read_circuit(circuit_file, eg::group_order::as_written);
@@ -106,6 +108,7 @@ int main(int argc, char** argv) {
                                                {"adapter", adapter.empty() ? 0 : eg::hash_of_files(adapter)},
                                                {"prompts", of_tokens.value()}},
                 anew ? eg::journal_start::anew : eg::journal_start::go_on);
+            example::keep("what is finished is kept in " + journal_file + "; run the same command again to go on");
         }
         example::progress bar(1000);
         std::string doing;

@@ -6,12 +6,15 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <functional>
 #include <iostream>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include <unistd.h>
@@ -38,14 +41,14 @@ private:
 /// A line on standard error that says how far the work is; only on a terminal and only after two seconds.
 class progress {
 public:
-    explicit progress(int steps) : steps_(steps) {}
+    explicit progress(std::size_t steps) : steps_(steps) {}
     progress(progress const&) = delete;
     progress& operator=(progress const&) = delete;
     ~progress() { done(); }
 
     /// Called when a step begins.
     void step(std::string const& what) {
-        show(steps_ > 0 ? double(done_) / steps_ : 0,
+        show(steps_ > 0 ? double(done_) / double(steps_) : 0,
              std::to_string(done_) + "/" + std::to_string(steps_) + " " + what);
         ++done_;
     }
@@ -75,12 +78,21 @@ private:
     }
 
     stopwatch watch_;
-    int steps_;
-    int done_ = 0;
+    std::size_t steps_;
+    std::size_t done_ = 0;
     bool shown_ = false;
 };
 
-/// One option, as `options::add` made it; what it says of it can be joined: add(...).with_default().positive()
+/// The numbers that an option takes: --help names them, and anything else is refused.
+template <class T>
+struct between {
+    T least, most;
+};
+inline constexpr int most_threads = 1024;
+inline constexpr std::size_t most_examples = 1'000'000;
+inline constexpr std::uint64_t largest_seed = (std::uint64_t{1} << 53) - 1; ///< every reader of JSON keeps it exactly
+
+/// One option, as `options::add` made it; what it says of it can be joined: add(...).with_default().each_once()
 class option {
 public:
     explicit option(CLI::Option& o) : option_(&o) {}
@@ -91,11 +103,8 @@ public:
     option expected(int least, int most);
     option delimiter(char between); ///< of several values in one word
     option in_one_word();           ///< the next word is no further value
-    option positive();
-    option not_negative();
-    option between(int least, int most);
-    option between(double least, double most);
     option one_of(std::vector<std::string> const& words);
+    option each_once(); ///< none of several values is given twice
 
 private:
     CLI::Option* option_;
@@ -107,10 +116,25 @@ public:
     options(std::string const& about, std::string const& program);
     ~options();
 
-    /// name: "--name", or "name" for what stands without one. T: a string, int, std::size_t, double, or a vector of
-    /// strings, std::size_t or double
+    /// name: "--name", or "name" for what stands without one. A text must not be empty.
+    option add(std::string const& name, std::string& to, std::string const& about);
+    option add(std::string const& name, std::vector<std::string>& to, std::string const& about);
+
+    /// A number, or several. T: int, std::size_t or double
     template <class T>
-    option add(std::string const& name, T& to, std::string const& about);
+    option add(std::string const& name, T& to, std::type_identity_t<between<T>> within, std::string const& about);
+    template <class T>
+    option add(std::string const& name, std::vector<T>& to, std::type_identity_t<between<T>> within,
+               std::string const& about);
+
+    /// Those that many programs have.
+    option threads(int& to) { return add("--threads", to, {0, most_threads}, "Threads; 0 means all").with_default(); }
+    option seed(std::uint64_t& to, std::string const& about, std::string const& name = "--seed") {
+        return add(name, to, {0, largest_seed}, about).with_default();
+    }
+    option examples(std::size_t& to, std::string const& about, std::string const& name = "--examples") {
+        return add(name, to, {1, most_examples}, about).with_default();
+    }
 
     /// "!--no-name" sets it to false.
     option flag(std::string const& name, bool& to, std::string const& about);
@@ -120,14 +144,16 @@ private:
     std::unique_ptr<CLI::App> app_;
 };
 
-/// The words of a file, such as examples/pair/objects.txt. throws bad_file when it can't be read or has none
+/// The words of a file, for example examples/pair/objects.txt.
+/// throws bad_file if it can't be read, is not a regular file, has no words, or has a word twice
 std::vector<std::string> words_of(std::string const& file);
 
-/// Writes all of the numbers or none: a program that is stopped leaves an older file as it was.
-void write_json(std::string const& file, json const& found);
+/// What a program says if a signal stops it (control-C, kill): "finished scores are kept in FILE; run the same command
+/// again to go on". Until this is called it says that nothing is kept.
+void keep(std::string const& what);
 
 /// Parses the options and runs `work`, which returns the program's numbers; returns the program's exit code:
-/// 0, or 2 for options, files and values that can't be used.
+/// 0, or 2 for options, files and values that can't be used, and for output that could not be written.
 int run(options& all, int argc, char** argv, std::function<json()> const& work);
 
 } // namespace example

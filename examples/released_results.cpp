@@ -4,6 +4,7 @@
 // refused: nowhere
 // refused: . --threshold nan
 // refused: . --fraction 2
+// refused: . --top 0
 
 #include <algorithm>
 #include <cctype>
@@ -78,6 +79,9 @@ released read(std::string const& folder) {
     order_by_discovery(r.circuit);
 
     for (auto const& group : r.circuit.groups) {
+        if (group.name.find_first_of("/\\") != std::string::npos || group.name.front() == '.')
+            throw eg::bad_file(folder + "/circuit.json",
+                               {"no file can be named after the group '", group.name, "'; give it a plain name"});
         auto const file = folder + "/path_patching/" + group.name + ".npy";
         auto const table = eg::read_npy<double>(file);
         if (table.shape.size() != 2 || table.values.empty() || std::max(table.shape[0], table.shape[1]) > 1 << 20)
@@ -475,15 +479,15 @@ int main(int argc, char** argv) {
     app.add("folder", folders, "One folder of released results, or two, whose circuits are then compared")
         .required()
         .expected(1, 2);
-    app.add("--threshold", thresholds,
+    app.add("--threshold", thresholds, {-100, 100},
             "Least contribution that keeps a head; two, with a comma between, for two folders")
         .delimiter(',')
         .expected(1, 2)
         .in_one_word()
         .with_default();
-    app.add("--fraction", o.fraction, "Part of a group that is in K").with_default();
-    app.add("--chance", o.chance, "Accuracy by chance; twice this makes a functionality").with_default();
-    app.add("--top", o.top,
+    app.add("--fraction", o.fraction, {0, 1}, "Part of a group that is in K").with_default();
+    app.add("--chance", o.chance, {0, 1}, "Accuracy by chance; twice this makes a functionality").with_default();
+    app.add("--top", o.top, {1, 1 << 20},
             "Heads taken by score, one number for each group, with commas between; otherwise as many as "
             "leave those of minimality.json")
         .delimiter(',')
@@ -491,13 +495,6 @@ int main(int argc, char** argv) {
         .in_one_word();
 
     return example::run(app, argc, argv, [&] {
-        for (double const t : thresholds)
-            if (!std::isfinite(t))
-                throw eg::bad_input("--threshold must be a number");
-        if (!(o.fraction >= 0 && o.fraction <= 1))
-            throw eg::bad_input("--fraction must be from 0 to 1");
-        if (!(o.chance >= 0 && o.chance <= 1))
-            throw eg::bad_input("--chance must be from 0 to 1");
         if (thresholds.size() > 1 && thresholds.size() != folders.size())
             throw eg::bad_input({"--threshold has ", thresholds.size(), " numbers for ", folders.size(), " folders"});
 

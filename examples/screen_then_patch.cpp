@@ -5,6 +5,8 @@
 // refused: --pair nowhere
 // refused: --top 0
 // refused: --share 0
+// refused: --share 0.1 nan
+// refused: --examples 18446744073709551616
 
 #include <algorithm>
 #include <cmath>
@@ -69,14 +71,14 @@ int main(int argc, char** argv) {
     std::vector<double> shares{0.02, 0.05, 0.1};
     app.add("--pair", folder, "Folder with base/ and tuned/").with_default();
     app.add("--model", name, "Which of the two").with_default().one_of({"base", "tuned"});
-    app.add("--examples", task.examples, "Number of pairs of prompts").with_default();
-    app.add("--seed", task.seed, "Seed of the prompts").with_default();
-    app.add("--steps", steps, "Gradients between the noise and the clean embeddings; 0: the clean run's alone")
-        .with_default()
-        .not_negative();
-    app.add("--top", top, "How many edges are to be found").with_default().between(1, 1000);
-    app.add("--share", shares, "Shares of the edges that are patched exactly").with_default().between(0.001, 1.0);
-    app.add("--threads", threads, "Threads; 0 means all").with_default().not_negative();
+    app.examples(task.examples, "Number of pairs of prompts");
+    app.seed(task.seed, "Seed of the prompts");
+    app.add("--steps", steps, {0, 10000},
+            "Gradients between the noise and the clean embeddings; 0: the clean run's alone")
+        .with_default();
+    app.add("--top", top, {1, 1000}, "How many edges are to be found").with_default();
+    app.add("--share", shares, {0.001, 1.0}, "Shares of the edges that are patched exactly").with_default();
+    app.threads(threads);
 
     return example::run(app, argc, argv, [&] {
         auto const model = eg::load<pair_model>(folder + "/" + name, example::backend_with(threads));
@@ -91,7 +93,7 @@ int main(int argc, char** argv) {
             others.push_back(two[two[0] == prompts.answers[e]]);
         }
         auto const metric = eg::logit_difference(prompts.answers, others);
-        example::progress bar(int(2 + shares.size()));
+        example::progress bar(2 + shares.size());
 
         bar.step("attribution");
         example::stopwatch watch;

@@ -160,20 +160,18 @@ int main(int argc, char** argv) {
     app.add("--models", models, "JSON file of the models; the trained pair where it is left out").with_default();
     app.add("--out", out, "Folder of results; finished experiments in it are not run again").with_default();
     if (all)
-        app.add("--only", only, "Names of experiments, and those that they need");
-    app.add("--examples", s.examples, "Prompts of an evaluation (the paper: 500); others follow").with_default();
-    app.add("--repetitions", s.repetitions, "Repetitions of activation patching").with_default().positive();
-    app.add("--random-circuits", s.random_circuits, "Random circuits beside a circuit").with_default().positive();
-    app.add("--threshold", s.threshold, "Least contribution that keeps a head in a circuit").with_default();
-    app.add("--seed", s.seed, "Seed of prompts and draws").with_default();
+        app.add("--only", only, "Names of experiments, and those that they need").each_once();
+    app.examples(s.examples, "Prompts of an evaluation (the paper: 500); others follow");
+    app.add("--repetitions", s.repetitions, {1, 1000}, "Repetitions of activation patching").with_default();
+    app.add("--random-circuits", s.random_circuits, {1, 100000}, "Random circuits beside a circuit").with_default();
+    app.add("--threshold", s.threshold, {-100, 100}, "Least contribution that keeps a head in a circuit")
+        .with_default();
+    app.seed(s.seed, "Seed of prompts and draws");
     app.flag("--plan-only", plan_only, "Say what the experiments would take; needs no weights, only config.json");
-    app.add("--gflops", gflops,
-            "GFLOP/s that times are planned with (with --plan-only); measured here where it is left out")
-        .positive();
+    app.add("--gflops", gflops, {1e-6, 1e12},
+            "GFLOP/s that times are planned with (with --plan-only); measured here where it is left out");
 
     return example::run(app, argc, argv, [&] {
-        if (!std::isfinite(s.threshold))
-            throw eg::bad_input("--threshold must be a number");
         if (gflops > 0 && !plan_only)
             throw eg::bad_input("--gflops is the speed that --plan-only plans with; give both, or none");
         read_models(models, s);
@@ -184,12 +182,13 @@ int main(int argc, char** argv) {
         if (plan_only)
             return plan(s, numbers, experiments, gflops > 0 ? 1e9 * gflops : speed_of_products());
         store kept(out);
+        example::keep("finished experiments are kept in " + out + "; run the same command again to go on");
         auto const lab = load_lab(s);
         auto const inputs = hash_of_inputs(s);
         context c{*lab, s, kept, numbers};
 
         example::json told;
-        example::progress bar(static_cast<int>(1000 * experiments.size()));
+        example::progress bar(1000 * experiments.size());
         double done = 0;
         for (auto const* e : experiments) {
             auto const of_this = inputs_of(*e, inputs, kept);

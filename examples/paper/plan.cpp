@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <filesystem>
 #include <iomanip>
 #include <iostream>
@@ -20,7 +21,7 @@ namespace {
 /// A folder for the circuits that planned experiments hand on; gone when the planning is done.
 class passing_folder {
 public:
-    passing_folder() : path(std::filesystem::temp_directory_path() / ("engraft_plan_" + std::to_string(::getpid()))) {}
+    passing_folder() : path(made()) {}
     passing_folder(passing_folder const&) = delete;
     passing_folder& operator=(passing_folder const&) = delete;
     ~passing_folder() {
@@ -29,6 +30,16 @@ public:
     }
 
     std::filesystem::path const path;
+
+private:
+    static std::string made() {
+        std::error_code failed;
+        auto name = (std::filesystem::temp_directory_path(failed) / "engraft_plan_XXXXXX").string();
+        if (failed || !::mkdtemp(name.data()))
+            throw eg::bad_input(
+                {"no folder can be made for planning: ", name, "; set TMPDIR to one that can be written"});
+        return name;
+    }
 };
 
 std::string time_of(double seconds) {
@@ -55,7 +66,7 @@ example::json plan(settings const& chosen, published const& numbers, std::vector
               << models->prompts(1, chosen.seed).tokens.rows().longest() << " tokens\n\n"
               << "experiment      TFLOP of sweeps  of gradients  GB kept  of tables      time\n";
     example::json told{{"weights", weights}, {"flops_per_second", flops_per_second}};
-    example::progress bar(static_cast<int>(experiments.size()));
+    example::progress bar(experiments.size());
     cost all;
     auto const line = [&](std::string const& name, cost const& one) {
         std::cout << std::left << std::setw(16) << name << std::right << std::setprecision(3) << std::setw(15)

@@ -26,8 +26,8 @@ published::published(std::filesystem::path const& file) {
         else if (value.is_array())
             for (auto const& item : engraft::as_array(value, path, where))
                 lists_[path].push_back(engraft::as_number(item, path, where));
-        else if (value.is_string())
-            source_ = value;
+        else if (path == "/source")
+            source_ = engraft::as_string(value, path, where);
         else if (!value.is_null())
             numbers_[path] = engraft::as_number(value, path, where);
     };

@@ -47,7 +47,8 @@ struct settings {
 };
 
 /// Reads the models' JSON file: {"boxes": 7, "models": [{"name": "base", "folder": "base", "adapter": "...", "paper":
-/// "Llama-7B", "heads": [16, 8, 6, 4]}, ...]}; folders (or GGUF files) as the file sees them. throws bad_file
+/// "Llama-7B", "heads": [16, 8, 6, 4]}, ...]}; folders (or GGUF files) as the file sees them. throws bad_file, also for
+/// keys that are none of these
 void read_models(std::filesystem::path const& file, settings& into);
 
 } // namespace paper

@@ -4,6 +4,11 @@
 #include <cmath>
 #include <limits>
 
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <engraft/core/error.hpp>
 #include <engraft/core/hash.hpp>
 #include <engraft/io/circuit_file.hpp>
@@ -30,7 +35,7 @@ using json = nlohmann::ordered_json;
 std::uint64_t from_hex(std::string const& text, std::string const& where) {
     std::uint64_t x = 0;
     auto const [end, failed] = std::from_chars(text.data(), text.data() + text.size(), x, 16);
-    if (failed != std::errc() || end != text.data() + text.size() || text.empty())
+    if (failed != std::errc() || text.size() > 16 || end != text.data() + text.size() || text.empty())
         throw eg::bad_file(where, "a hash is no hexadecimal number; delete this file to begin anew");
     return x;
 }
@@ -77,6 +82,10 @@ public:
     }
     auto const& array(nlohmann::json const& object, char const* key) const {
         return eg::as_array(at(object, key), key, where_);
+    }
+    /// The object has these keys and no other.
+    void only(nlohmann::json const& object, std::initializer_list<std::string_view> known) const {
+        eg::require_only(object, known, where_);
     }
     std::string const& where() const { return where_; }
 
@@ -128,10 +137,15 @@ json json_of(report::figure const& f) {
 }
 
 report::figure figure_of(nlohmann::json const& j, reader const& r) {
+    r.only(j, {"name", "title", "kind", "x_label", "y_label", "series", "categories", "rows", "values", "levels",
+               "least", "most", "diagonal", "width", "height"});
     report::figure f{.name = r.text(j, "name"), .title = r.text(j, "title")};
+    if (!report::detail::is_file_name(f.name))
+        throw eg::bad_file(r.where(), {"a figure's files can't be named '", eg::detail::printable(f.name), "'"});
     f.how = named<report::figure::kind>(kinds, r.text(j, "kind"), r.where());
     f.x_label = r.text(j, "x_label"), f.y_label = r.text(j, "y_label");
     for (auto const& s : r.array(j, "series")) {
+        r.only(s, {"name", "x", "y", "error", "pale", "published"});
         report::series one{
             .name = r.text(s, "name"), .x = r.list(s, "x"), .y = r.list(s, "y"), .error = r.list(s, "error")};
         for (auto const& p : r.array(s, "pale"))
@@ -140,8 +154,10 @@ report::figure figure_of(nlohmann::json const& j, reader const& r) {
         f.all.push_back(std::move(one));
     }
     f.categories = r.texts(j, "categories"), f.rows = r.texts(j, "rows"), f.values = r.list(j, "values");
-    for (auto const& l : r.array(j, "levels"))
+    for (auto const& l : r.array(j, "levels")) {
+        r.only(l, {"name", "y"});
         f.levels.push_back({r.text(l, "name"), r.real(l, "y")});
+    }
     f.least = r.real(j, "least"), f.most = r.real(j, "most");
     f.diagonal = eg::as_bool(r.at(j, "diagonal"), "diagonal", r.where());
     f.width = static_cast<int>(eg::require_int(j, "width", r.where(), 100, 4000));
@@ -191,17 +207,29 @@ json json_of(report::findings const& f) {
             {"gradient_flops", f.gradient_flops}};
 }
 
+/// Its arrays are in files of their own, and not read.
 report::findings findings_of(nlohmann::json const& j, reader const& r) {
+    r.only(j, {"name", "title", "method", "settings", "comparisons", "tables", "figures", "arrays", "planned_flops",
+               "counted_flops", "gradient_flops"});
     report::findings f{.name = r.text(j, "name"), .title = r.text(j, "title"), .method = r.text(j, "method")};
-    for (auto const& s : r.array(j, "settings"))
-        if (s.is_array() && s.size() == 2)
-            f.settings.emplace_back(eg::as_string(s[0], "settings", r.where()),
-                                    eg::as_string(s[1], "settings", r.where()));
-    for (auto const& c : r.array(j, "comparisons"))
+    for (auto const& s : r.array(j, "settings")) {
+        auto const& pair = eg::as_array(s, "settings", r.where());
+        if (pair.size() != 2)
+            throw eg::bad_file(r.where(), "each of 'settings' must be a name and a text");
+        f.settings.emplace_back(eg::as_string(pair[0], "settings", r.where()),
+                                eg::as_string(pair[1], "settings", r.where()));
+    }
+    for (auto const& c : r.array(j, "comparisons")) {
+        r.only(c, {"statement", "here", "rule", "there", "tolerance", "agrees"});
         f.comparisons.push_back({r.text(c, "statement"), r.real(c, "here"),
                                  named<report::relation>(rules, r.text(c, "rule"), r.where()), r.real(c, "there"),
                                  r.real(c, "tolerance")});
+        if (f.comparisons.back().agrees() != eg::as_bool(r.at(c, "agrees"), "agrees", r.where()))
+            throw eg::bad_file(r.where(), {"'agrees' is not what the numbers of '",
+                                           eg::detail::printable(f.comparisons.back().statement), "' say"});
+    }
     for (auto const& t : r.array(j, "tables")) {
+        r.only(t, {"caption", "columns", "rows"});
         report::table table{r.text(t, "caption"), r.texts(t, "columns"), {}};
         for (auto const& row : r.array(t, "rows")) {
             table.rows.emplace_back();
@@ -210,6 +238,9 @@ report::findings findings_of(nlohmann::json const& j, reader const& r) {
                     table.rows.back().push_back(c.get<std::string>());
                 else
                     table.rows.back().push_back(number(c, r.where()));
+            if (table.rows.back().size() > table.columns.size())
+                throw eg::bad_file(r.where(), {"a table of ", table.columns.size(), " columns has a row of ",
+                                               table.rows.back().size()});
         }
         f.tables.push_back(std::move(table));
     }
@@ -220,7 +251,33 @@ report::findings findings_of(nlohmann::json const& j, reader const& r) {
     return f;
 }
 
+/// Whether the manifest names a file where the store writes some: results/NAME or circuits/NAME.
+bool is_inside(std::string_view path) {
+    for (std::string_view const folder : {"results/", "circuits/"})
+        if (path.starts_with(folder))
+            return report::detail::is_file_name(path.substr(folder.size()));
+    return false;
+}
+
 } // namespace
+
+folder_lock::folder_lock(std::filesystem::path const& folder) {
+    auto const name = (folder / "lock").string();
+    file_ = ::open(name.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
+    struct ::stat about {};
+    bool const locked = file_ >= 0 && ::fstat(file_, &about) == 0 && S_ISREG(about.st_mode);
+    if (!locked || ::flock(file_, LOCK_EX | LOCK_NB) != 0) {
+        bool const taken = locked && errno == EWOULDBLOCK;
+        if (file_ >= 0)
+            ::close(file_);
+        if (taken)
+            throw eg::bad_input({"another run is working in the folder ", folder.string(),
+                                 "; wait until it has ended, or name another folder with --out"});
+        throw eg::bad_input({"the folder ", folder.string(), " can't be locked: ", name,
+                             " must be an ordinary file that can be written"});
+    }
+}
+folder_lock::~folder_lock() { ::close(file_); }
 
 store::store(std::filesystem::path folder) : folder_(std::move(folder)) {
     std::error_code failed;
@@ -229,6 +286,7 @@ store::store(std::filesystem::path folder) : folder_(std::move(folder)) {
         if (failed)
             throw eg::bad_input({"the folder ", (folder_ / part).string(), " can't be made: ", failed.message()});
     }
+    lock_ = std::make_unique<folder_lock>(folder_);
     read_manifest();
 }
 
@@ -236,8 +294,9 @@ bool store::has(std::string const& experiment, std::uint64_t inputs) const {
     auto const found = entries_.find(experiment);
     if (found == entries_.end() || found->second.inputs != inputs)
         return false;
+    std::error_code ignored;
     for (auto const& [name, hash] : found->second.files)
-        if (!std::filesystem::exists(folder_ / name) || eg::hash_of_files(folder_ / name) != hash)
+        if (!std::filesystem::is_regular_file(folder_ / name, ignored) || eg::hash_of_files(folder_ / name) != hash)
             return false;
     return true;
 }
@@ -253,8 +312,13 @@ std::uint64_t store::hash_of(std::string const& experiment) const {
 }
 
 report::findings store::found(std::string const& experiment) const {
-    auto const file = folder_ / "results" / (experiment + ".json");
-    return findings_of(eg::read_json(file), reader(file.string()));
+    auto const name = "results/" + experiment + ".json";
+    auto const file = folder_ / name;
+    auto found = findings_of(eg::read_json(file), reader(file.string()));
+    require_as_written(name);
+    if (found.name != experiment)
+        throw eg::bad_file(file.string(), {"these are the results of '", eg::detail::printable(found.name), "'"});
+    return found;
 }
 
 double store::seconds(std::string const& experiment) const {
@@ -268,6 +332,18 @@ void store::begin(std::string const& experiment) {
 }
 
 void store::add_file(entry& e, std::string const& name) const { e.files[name] = eg::hash_of_files(folder_ / name); }
+
+/// A file that has been read is the one of the manifest, under whose hash the results that depend on it are filed.
+void store::require_as_written(std::string const& name) const {
+    auto const written_by = [&](entry const& e) { return e.files.contains(name); };
+    auto const* of = written_by(running_) ? &running_ : nullptr;
+    for (auto const& [experiment, e] : entries_)
+        if (!of && written_by(e))
+            of = &e;
+    if (!of || eg::hash_of_files(folder_ / name) != of->files.at(name))
+        throw eg::bad_file((folder_ / name).string(), "this is not the file that an experiment of this folder has "
+                                                      "written; run the same command again to have it made again");
+}
 
 void store::write_circuit(std::string const& name, eg::circuit const& c) {
     auto const file = "circuits/" + name + ".json";
@@ -291,7 +367,10 @@ void store::finish(report::findings const& found, std::uint64_t inputs, double s
 }
 
 eg::circuit store::circuit(std::string const& name) const {
-    return eg::read_circuit(folder_ / "circuits" / (name + ".json"), eg::group_order::as_written);
+    auto const file = "circuits/" + name + ".json";
+    auto found = eg::read_circuit(folder_ / file, eg::group_order::as_written);
+    require_as_written(file);
+    return found;
 }
 
 void store::write(std::string const& file, std::string const& text) const {
@@ -300,14 +379,21 @@ void store::write(std::string const& file, std::string const& text) const {
 
 void store::read_manifest() {
     auto const file = folder_ / "manifest.json";
-    if (!std::filesystem::exists(file))
+    std::error_code failed;
+    if (auto const what = std::filesystem::symlink_status(file, failed);
+        what.type() == std::filesystem::file_type::not_found)
         return;
     auto const manifest = eg::read_json(file);
     reader const r(file.string());
+    r.only(manifest, {"experiments"});
     for (auto const& [name, e] : eg::as_object(r.at(manifest, "experiments"), "experiments", r.where())) {
+        r.only(e, {"inputs", "seconds", "files"});
         entry one{from_hex(r.text(e, "inputs"), r.where()), r.real(e, "seconds"), {}};
-        for (auto const& [path, hash] : eg::as_object(r.at(e, "files"), "files", r.where()))
+        for (auto const& [path, hash] : eg::as_object(r.at(e, "files"), "files", r.where())) {
+            if (!is_inside(path))
+                throw eg::bad_file(r.where(), {"'", eg::detail::printable(path), "' is no file of this folder"});
             one.files[path] = from_hex(eg::as_string(hash, "files", r.where()), r.where());
+        }
         entries_[name] = std::move(one);
     }
 }

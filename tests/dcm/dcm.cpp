@@ -330,6 +330,7 @@ TEST_CASE("masks are written in the form of the released ones") {
     CHECK_THROWS_WITH(eg::read_masks(file), ContainsSubstring("a: b: 'masks' is an array of 1, but no such key"));
     CHECK_THROWS_AS(eg::write_masks(file, {masks[0], masks[0]}), eg::bad_input);
     CHECK_THROWS_AS(eg::write_masks(file, {}), eg::bad_input);
+    CHECK_THROWS_AS(eg::write_masks(file, {{"two\nlines", "like", {1}, {}, 1}}), eg::bad_input);
     std::filesystem::remove(file);
 }
 

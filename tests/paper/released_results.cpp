@@ -384,6 +384,12 @@ TEST_CASE("a damaged folder is refused by one sentence, and nothing is printed a
          [](auto& j) {
              j["value_fetcher"]["heads"][0] = {32, 0};
          }},
+        {"circuit.json", "'heads_' is ", [](auto& j) { j["value_fetcher"]["heads_"] = j["value_fetcher"]["heads"]; }},
+        {"circuit.json", "no file can be named after the group '../../other'",
+         [](auto& j) { j["../../other"] = j["value_fetcher"]; }},
+        {"minimality.json", "'size_of_k' is ", [](auto& j) { j["structure_reader"]["size_of_k"] = 1; }},
+        {"dcm.json", "'Mask' is ", [](auto& j) { j["structure_reader"]["positional"]["Mask"] = 1; }},
+        {"activation_patching.json", "a model's name must have", [](auto& j) { j["go\nat"] = j["goat"]; }},
         {"circuit.json", "stands twice",
          [](auto& j) {
              j["value_fetcher"]["heads"][1] = {15, 13};

@@ -56,6 +56,10 @@ TEST_CASE("the same seed gives the same prompts, another seed others") {
 TEST_CASE("options that make no prompt are refused") {
     CHECK_THROWS_AS(eg::boxes::sample(words(), {.examples = 0}), eg::bad_input);
     CHECK_THROWS_AS(eg::boxes::sample(words(), {.boxes = 27}), eg::bad_input);
+    auto twice = eg::boxes::options::default_objects();
+    twice.push_back(twice[3]);
+    CHECK_THROWS_WITH(eg::boxes::sample(words(), {.objects = twice}),
+                      Catch::Matchers::ContainsSubstring("the object '" + twice[3] + "' is given twice"));
     CHECK_THROWS_WITH(eg::boxes::sample(words(), {.objects = {"book", "bell", "xylophone"}}),
                       Catch::Matchers::ContainsSubstring("only 2 of 3 objects"));
 }

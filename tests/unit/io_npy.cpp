@@ -165,7 +165,7 @@ TEST_CASE("damaged npy files are refused or read whole") {
 TEST_CASE("circuits are written and read again, groups in their order") {
     folder const here;
     auto const path = here.path / "c.json";
-    circuit const c{{{"z \"quoted\"\n", "last", {{3, 1}, {0, 20}}}, {"a\\b", "first", {}}, {"m", "last", {{7, 7}}}}};
+    circuit const c{{{"z \"quoted\"", "last", {{3, 1}, {0, 20}}}, {"a\\b", "first", {}}, {"m", "last", {{7, 7}}}}};
     write_circuit(path, c);
     CHECK(read_circuit(path, group_order::as_written) == c);
     auto const sorted = read_circuit(path);
@@ -174,7 +174,19 @@ TEST_CASE("circuits are written and read again, groups in their order") {
     CHECK_THROWS_AS(write_circuit(path, {}), bad_input);
     CHECK_THROWS_AS(write_circuit(path, {{{"a", "last", {}}, {"a", "first", {}}}}), bad_input);
     CHECK_THROWS_AS(write_circuit(path, {{{"a", "last", {{0, 1}, {0, 1}}}}}), bad_input);
+    // Names that a program could not print.
+    for (auto const& name : {std::string("two\nlines"), std::string("\x1B[2J"), std::string("\xC2\x9B"), std::string(),
+                             std::string(121, 'n')}) {
+        CHECK_THROWS_AS(write_circuit(path, {{{name, "last", {}}}}), bad_input);
+        CHECK_THROWS_AS(write_circuit(path, {{{"a", name, {}}}}), bad_input);
+    }
     CHECK(read_circuit(path, group_order::as_written) == c); // as before
+    CHECK_THROWS_WITH(read_circuit(here.write("d.json", R"({"a\u001b[2J": {"role": "last", "heads": []}})")),
+                      ContainsSubstring("a group's name must have 1 to 120 bytes and no control characters"));
+    CHECK_THROWS_WITH(read_circuit(here.write("d.json", R"({"a": {"role": "last\n", "heads": []}})")),
+                      ContainsSubstring("a role must have"));
+    CHECK_THROWS_WITH(read_circuit(here.write("d.json", R"({"a": {"role": "last", "heads": [], "head": 1}})")),
+                      ContainsSubstring("'head' is "));
     CHECK_THROWS_WITH(read_circuit(here.write("d.json", R"({"a": {"role": "last", "heads": [[0, 1], [0, 1]]}})")),
                       ContainsSubstring("head [0, 1] stands twice"));
     CHECK_THROWS_AS(read_circuit(here.write("d.json", R"({"a": {"role": "last", "heads": [[0, 1, 2]]}})")), bad_file);

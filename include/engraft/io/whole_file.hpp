@@ -7,9 +7,9 @@
 
 namespace engraft {
 
-/// Writes a file whole or not at all: the bytes go to a file beside it, which then takes its name. An older file of the
-/// name stays as it was when that fails.
-/// throws bad_input when the file can't be written
+/// Writes a file whole or not at all: the bytes go to PATH.part, and once they are on the disk, that file is renamed to
+/// PATH. If that fails, PATH.part is removed and an older file at PATH is unchanged.
+/// throws bad_input if the file can't be written, another program is writing it, or PATH.part is not an ordinary file
 void write_whole_file(std::filesystem::path const& path, std::string_view bytes);
 
 } // namespace engraft

@@ -33,7 +33,7 @@ struct level {
 struct figure {
     enum class kind { lines, points, bars, map };
 
-    std::string name;  ///< of its files, without a suffix
+    std::string name;  ///< of its files, without a suffix: letters, digits, '_', '-' and '.', which is not the first
     std::string title; ///< what a reader is told above the drawing
     kind how = kind::lines;
     std::string x_label{}, y_label{};
@@ -56,6 +56,12 @@ std::string number(double x);
 inline constexpr std::array<char const*, 7> colours{"#0072B2", "#D55E00", "#009E73", "#CC79A7",
                                                     "#56B4E9", "#E69F00", "#555555"};
 
+/// Whether files can be named so, without leaving their folder.
+bool is_file_name(std::string_view name);
+
+/// Whether an SVG file has its beginning and its end.
+bool is_whole_svg(std::string_view svg);
+
 void check(figure const& f);
 
 std::size_t longest(figure const& f);
@@ -63,7 +69,7 @@ std::size_t longest(figure const& f);
 } // namespace detail
 
 /// The script that draws a figure as NAME.svg and NAME.png into the folder in which gnuplot works.
-/// throws bad_input when numbers and names are not as many
+/// throws bad_input if its name can't be that of a file, or the numbers of values and names do not match
 std::string gnuplot_script(figure const& f);
 
 } // namespace engraft::report

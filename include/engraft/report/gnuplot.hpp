@@ -1,21 +1,12 @@
 #pragma once
 
-#include <cstdio>
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
+#include <initializer_list>
 #include <string>
+#include <utility>
 
-#include <fcntl.h>
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <engraft/core/error.hpp>
 #include <engraft/core/linkage.hpp>
 #include <engraft/report/figure.hpp>
-
-extern char** environ;
 
 namespace engraft::report {
 
@@ -28,18 +19,12 @@ public:
     /// Whether it can be started.
     bool found() const { return start({program_.c_str(), "--version", nullptr}, "/dev/null") == 0; }
 
-    /// Writes NAME.gp, NAME.svg and NAME.png into the folder. A figure whose script has not changed is not drawn again.
-    /// throws bad_input when gnuplot can't draw it, with what it says
+    /// Writes NAME.svg, NAME.png and NAME.gp into the folder: whole drawings, and then the script with a hash of each.
+    /// A figure is drawn again if its script has changed, or if a drawing is no longer the one that the script names.
+    /// throws bad_input if the figure can't be drawn, with what gnuplot says, or can't be written whole
     void draw(figure const& f, std::filesystem::path const& folder) const;
 
 private:
-    static std::string quoted_path(std::filesystem::path const& path);
-
-    static std::string whole(std::filesystem::path const& file) {
-        std::ifstream in(file, std::ios::binary);
-        return {std::istreambuf_iterator<char>(in), {}};
-    }
-
     /// The exit code; -1 when it can't be started.
     static int start(std::initializer_list<char const*> arguments, char const* messages);
 

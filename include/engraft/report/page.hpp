@@ -25,7 +25,8 @@ struct page {
     std::string introduction{};
     std::vector<std::pair<std::string, std::string>> facts{}; ///< model, prompts, versions, ...
     std::vector<section> sections{};
-    std::map<std::string, std::string> drawings{}; ///< SVG by a figure's name; a figure without one is only named
+    std::map<std::string, std::string> drawings{}; ///< SVG by a figure's name. A figure without one, or whose drawing
+                                                   ///< is cut short or has a script in it, is only named
     std::vector<std::string> notes{};              ///< what a reader should know first, such as a missing gnuplot
 };
 
@@ -34,7 +35,7 @@ namespace detail {
 std::string escaped(std::string_view text);
 
 /// A drawing to stand inside a page: without the XML prolog, as wide as there is room, its ids its own.
-std::string inlined(std::string svg, std::string const& name, std::string const& title);
+std::string inlined(std::string svg, std::string const& figure, std::string const& title);
 
 std::string badge(std::size_t agreeing, std::size_t all);
 

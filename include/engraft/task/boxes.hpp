@@ -152,8 +152,11 @@ words words_of(T const& tokenizer, options const& o) {
     if (o.boxes < 1 || o.boxes > 26)
         throw bad_input({"boxes: a prompt has 1 to 26 boxes, one per capital letter, not ", o.boxes});
     words found;
-    for (auto const& object : o.objects)
+    for (auto const& object : o.objects) {
+        if (std::ranges::count(o.objects, object) > 1)
+            throw bad_input({"boxes: the object '", object, "' is given twice; give each object once"});
         (tokenizer.single_token(" " + object) ? found.objects : found.left_out).push_back(object);
+    }
     for (char c = 'A'; c <= 'Z'; ++c)
         if (tokenizer.single_token(std::string(" ") + c))
             found.labels.push_back(c);

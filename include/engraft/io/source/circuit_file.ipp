@@ -14,6 +14,7 @@
 #include <engraft/core/linkage.hpp>
 #include <engraft/io/circuit_file.hpp>
 #include <engraft/io/json.hpp>
+#include <engraft/io/printable.hpp>
 #include <engraft/io/whole_file.hpp>
 
 namespace engraft {
@@ -35,6 +36,19 @@ inline std::string quoted(std::string_view text) {
         }
     }
     return out + '"';
+}
+
+/// Whether programs can print a name that comes out of a file.
+inline bool is_name(std::string_view name) {
+    return !name.empty() && name.size() <= 120 && one_line(std::string(name)) == name;
+}
+
+/// A name out of a file. throws bad_file if it is no name
+inline std::string const& require_name(std::string const& name, std::string_view what, std::string const& where) {
+    if (!is_name(name))
+        throw bad_file(
+            where, {what, " must have 1 to 120 bytes and no control characters, but is '", printable(name, 40), "'"});
+    return name;
 }
 
 /// Reads pairs [layer, head]. throws bad_file when one is not that, or comes twice
@@ -61,8 +75,9 @@ ENGRAFT_BODY circuit read_circuit(std::filesystem::path const& path, group_order
     auto const document = read_json(path, &names, results_size_limit);
     for (auto const& [name, entry] : as_object(document, "the circuit", path.string())) {
         auto const where = path.string() + ": " + detail::printable(name);
+        detail::require_name(name, "a group's name", path.string());
         require_only(entry, {"role", "heads"}, where);
-        c.groups.push_back({name, require_string(entry, "role", where),
+        c.groups.push_back({name, detail::require_name(require_string(entry, "role", where), "a role", where),
                             detail::read_heads(require_value(entry, "heads", where), where)});
     }
     if (c.groups.empty())
@@ -75,6 +90,9 @@ ENGRAFT_BODY circuit read_circuit(std::filesystem::path const& path, group_order
 ENGRAFT_BODY void write_circuit(std::filesystem::path const& path, circuit const& c) {
     std::string text;
     for (auto const& group : c.groups) {
+        if (!detail::is_name(group.name) || !detail::is_name(group.role))
+            throw bad_input({"a circuit can't be written whose group's name or role does not have 1 to 120 bytes, or ",
+                             "has control characters: '", detail::printable(group.name, 40), "'"});
         text += (text.empty() ? "{\n " : ",\n ") + detail::quoted(group.name) +
                 ": {\n  \"role\": " + detail::quoted(group.role) + ",\n  \"heads\": [";
         for (std::size_t i = 0; i < group.heads.size(); ++i)

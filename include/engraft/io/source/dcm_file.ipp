@@ -100,6 +100,9 @@ ENGRAFT_BODY void write_masks(std::filesystem::path const& path, std::vector<mas
             if (std::find(seen.begin(), seen.end(), m.desideratum) != seen.end())
                 throw bad_input({"masks with the desideratum `", m.desideratum, "` twice in the group `", group,
                                  "` can't be written"});
+            if (!detail::is_name(group) || !detail::is_name(m.desideratum))
+                throw bad_input({"a mask can't be written whose group or desideratum does not have 1 to 120 bytes, or ",
+                                 "has control characters: '", detail::printable(group, 40), "'"});
             seen.push_back(m.desideratum);
             std::string heads;
             for (auto const& n : m.heads)

@@ -62,9 +62,9 @@ inline std::string head_text(node head) { return std::to_string(head.layer) + ".
 
 inline minimality_record read_minimality_group(std::string const& group, nlohmann::json const& entry,
                                                std::string const& where) {
+    minimality_record record{require_name(group, "a group's name", where), {}, 0, {}};
     constexpr auto judged = "accuracy_without_K_and_without_K_and_v";
     require_only(entry, {"removed_with", "size_of_K", judged}, where);
-    minimality_record record{group, {}, 0, {}};
     auto const& table = require_object(entry, "removed_with", where);
     std::map<node, nlohmann::json const*> lines;
     for (auto const& [key, line] : table)
@@ -83,6 +83,7 @@ inline minimality_record read_minimality_group(std::string const& group, nlohman
     }
     record.partners = static_cast<std::size_t>(
         require_int(entry, "size_of_K", where, 0, static_cast<std::int64_t>(record.pairs.heads.size())));
+
     auto const& judgements = require_object(entry, judged, where);
     if (judgements.size() != lines.size())
         throw bad_file(where, {"'", judged, "' has ", judgements.size(), " heads, but there are ", lines.size()});
@@ -114,8 +115,8 @@ ENGRAFT_BODY std::vector<mask_record> read_masks(std::filesystem::path const& pa
         for (auto const& [desideratum, learnt] : as_object(entry, group, in_group)) {
             auto const where = in_group + ": " + detail::printable(desideratum);
             require_only(learnt, {"heads", "mask", "test_accuracy"}, where);
-            mask_record record{group,
-                               desideratum,
+            mask_record record{detail::require_name(group, "a group's name", in_group),
+                               detail::require_name(desideratum, "a desideratum's name", in_group),
                                {},
                                detail::read_heads(require_value(learnt, "heads", where), where),
                                detail::accuracy(require_value(learnt, "test_accuracy", where), "test_accuracy", where)};
@@ -134,7 +135,9 @@ ENGRAFT_BODY std::vector<patching_record> read_patching(std::filesystem::path co
         for (auto const& [group, desiderata] : as_object(groups, model, path.string()))
             for (auto const& [desideratum, list] : as_object(desiderata, group, path.string()))
                 records.push_back(
-                    {model, group, desideratum,
+                    {detail::require_name(model, "a model's name", path.string()),
+                     detail::require_name(group, "a group's name", path.string()),
+                     detail::require_name(desideratum, "a desideratum's name", path.string()),
                      detail::accuracies(list, model + "." + group + "." + desideratum, path.string(), 100)});
     return records;
 }
@@ -143,7 +146,8 @@ ENGRAFT_BODY std::vector<knockout_record> read_knockouts(std::filesystem::path c
     std::vector<knockout_record> records;
     auto const document = read_json(path, nullptr, results_size_limit);
     for (auto const& [edge, list] : as_object(document, "the file of accuracies", path.string()))
-        records.push_back({edge, detail::accuracies(list, edge, path.string())});
+        records.push_back({detail::require_name(edge, "an edge's name", path.string()),
+                           detail::accuracies(list, edge, path.string())});
     return records;
 }
 

@@ -7,6 +7,7 @@
 #include <sstream>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <engraft/core/error.hpp>
@@ -41,7 +42,21 @@ ENGRAFT_BODY std::string number(double x) {
     return text.str();
 }
 
+ENGRAFT_BODY bool is_file_name(std::string_view name) {
+    constexpr std::string_view allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
+    return !name.empty() && name.size() <= 120 && name[0] != '.' &&
+           name.find_first_not_of(allowed) == std::string_view::npos;
+}
+
+ENGRAFT_BODY bool is_whole_svg(std::string_view svg) {
+    auto const last = svg.find_last_not_of(" \t\r\n");
+    return last != std::string_view::npos && svg.find("<svg") < last && svg.substr(0, last + 1).ends_with("</svg>");
+}
+
 ENGRAFT_BODY void check(figure const& f) {
+    if (!is_file_name(f.name))
+        throw bad_input({"a figure can't be named `", std::string_view(f.name).substr(0, 40),
+                         "`: its files are named so; use letters, digits, '_', '-' and '.'"});
     for (auto const& s : f.all)
         if ((!s.x.empty() && s.x.size() != s.y.size()) || (!s.error.empty() && s.error.size() != s.y.size()) ||
             (!s.pale.empty() && s.pale.size() != s.y.size()) ||
@@ -67,6 +82,19 @@ inline void tics(std::ostream& out, char axis, std::vector<std::string> const& n
     for (std::size_t i = 0; i < names.size(); i += every)
         out << (i ? ", " : "") << gnuplot_text(names[i]) << ' ' << i;
     out << ")\n";
+}
+
+/// As the figure has it. gnuplot draws no map whose colours have no range: one is put around a single number.
+inline std::pair<double, double> range_of_colours(figure const& f) {
+    auto values = f.values;
+    std::erase_if(values, [](double x) { return !std::isfinite(x); });
+    auto const [low, high] = std::ranges::minmax_element(values);
+    double const least = std::isnan(f.least) && !values.empty() ? *low : f.least,
+                 most = std::isnan(f.most) && !values.empty() ? *high : f.most;
+    if (least < most)
+        return {f.least, f.most};
+    double const middle = std::isnan(least) ? 0 : least;
+    return {middle - 1, middle + 1};
 }
 
 inline void data_blocks(std::ostream& out, figure const& f) {
@@ -157,7 +185,8 @@ ENGRAFT_BODY std::string gnuplot_script(figure const& f) {
             << "]\nset yrange [" << detail::number(static_cast<double>(f.rows.size()) - 0.5) << ":-0.5]\n";
         detail::tics(out, 'x', f.categories);
         detail::tics(out, 'y', f.rows);
-        range("cb", f.least, f.most);
+        auto const [least, most] = detail::range_of_colours(f);
+        range("cb", least, most);
     } else {
         range("y", f.least, f.most);
         if (f.how == figure::kind::lines)

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <sstream>
@@ -32,10 +33,28 @@ ENGRAFT_BODY std::string escaped(std::string_view text) {
         case '"':
             e += "&quot;";
             break;
+        case '\'':
+            e += "&#39;";
+            break;
         default:
             e += c;
         }
     return e;
+}
+
+/// Whether a drawing has nothing in it that a browser would run.
+inline bool is_still(std::string svg) {
+    std::ranges::transform(svg, svg.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? char(c - 'A' + 'a') : c; });
+    for (auto const* part : {"<script", "<foreignobject", "javascript:"})
+        if (svg.find(part) != std::string::npos)
+            return false;
+    for (std::size_t at = 0; (at = svg.find("on", at)) != std::string::npos; ++at) { // onload="..."
+        auto const end = svg.find_first_not_of("abcdefghijklmnopqrstuvwxyz", at);
+        if (at > 0 && std::string_view(" \t\r\n/\"'").find(svg[at - 1]) != std::string_view::npos &&
+            svg.find_first_not_of(" \t\r\n", end) == svg.find('=', end) && end != std::string::npos)
+            return false;
+    }
+    return true;
 }
 
 inline std::string shown_rule(comparison const& c) {
@@ -51,9 +70,9 @@ inline std::string shown_rule(comparison const& c) {
     return {};
 }
 
-ENGRAFT_BODY std::string inlined(std::string svg, std::string const& name, std::string const& title) {
-    if (auto const begin = svg.find("<svg"); begin != std::string::npos)
-        svg.erase(0, begin);
+ENGRAFT_BODY std::string inlined(std::string svg, std::string const& figure, std::string const& title) {
+    auto const name = escaped(figure);
+    svg.erase(0, svg.find("<svg"));
     for (auto const& [from, to] :
          std::vector<std::pair<std::string, std::string>>{{"id=\"", "id=\"" + name + "-"},
                                                           {"id='", "id='" + name + "-"},
@@ -127,13 +146,14 @@ inline void write_facts(std::ostream& out, std::vector<std::pair<std::string, st
 
 inline void write_section(std::ostream& out, page const& p, page::section const& s) {
     auto const& f = s.found;
-    out << "<section id=\"" << f.name << "\">\n<h2>" << escaped(f.title) << "</h2>\n"
+    out << "<section id=\"" << escaped(f.name) << "\">\n<h2>" << escaped(f.title) << "</h2>\n"
         << badge(f.agreeing(), f.comparisons.size()) << "\n<p>" << escaped(f.method) << "</p>\n";
     if (!f.figures.empty()) {
         out << "<div class=\"figures\">\n";
         for (auto const& one : f.figures) {
-            out << "<figure id=\"" << one.name << "\"><figcaption>" << escaped(one.title) << "</figcaption>";
-            if (auto const drawn = p.drawings.find(one.name); drawn != p.drawings.end())
+            out << "<figure id=\"" << escaped(one.name) << "\"><figcaption>" << escaped(one.title) << "</figcaption>";
+            auto const drawn = p.drawings.find(one.name);
+            if (drawn != p.drawings.end() && is_whole_svg(drawn->second) && is_still(drawn->second))
                 out << inlined(drawn->second, one.name, one.title);
             else
                 out << "<p class=\"missing\">not drawn</p>";
@@ -175,7 +195,7 @@ ENGRAFT_BODY std::string html(page const& p) {
     out << "</header>\n<nav>\n<p class=\"total\"><strong>" << agreeing << "</strong> of <strong>" << all
         << "</strong> comparisons with the paper agree</p>\n<ul>\n";
     for (auto const& s : p.sections)
-        out << "<li><a href=\"#" << s.found.name << "\">" << detail::escaped(s.found.title) << "</a> "
+        out << "<li><a href=\"#" << detail::escaped(s.found.name) << "\">" << detail::escaped(s.found.title) << "</a> "
             << detail::badge(s.found.agreeing(), s.found.comparisons.size()) << "</li>\n";
     out << "</ul>\n</nav>\n<main>\n";
     for (auto const& s : p.sections)
