@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <future>
+#include <limits>
 #include <map>
 #include <memory>
 #include <string>
@@ -97,12 +98,21 @@ private:
         D.layers * (3.0 * D.d_model + 2.0 * D.kv_heads * D.d_head + 1.0 * D.heads * D.d_head);
     static constexpr double query_elements = 1.0 * D.layers * D.heads * D.d_head;
 
+    /// What is planned for: the backend that the program computes with otherwise (backend.hpp).
+    static B planned_backend() {
+        B b;
+#ifdef ENGRAFT_EXAMPLE_NUMBERS
+        b.chunk = std::numeric_limits<double>::infinity(); // as a GPU's
+#endif
+        return b;
+    }
+
     static model_type model_of(model_entry const& e) {
         if constexpr (computes) {
             return e.adapter.empty() ? eg::load<D>(e.folder, B()) : eg::load<D>(e.folder, eg::lora(e.adapter), B());
         } else {
             eg::require_same(D, eg::read_config(e.folder), e.folder.string());
-            return model_type(eg::empty_weights<D, B>());
+            return model_type(eg::empty_weights<D, B>(), planned_backend());
         }
     }
     model_type const& of(std::string const& name) const { return models_.at(name); }

@@ -176,7 +176,8 @@ TEST_CASE("a position from the beginning needs a source prompt as long, or a rol
     auto const run = model.run(unequal_prompts,
                                eg::patch(eg::z, eg::layer(0) & eg::at(here.from(near)), source) | eg::capture(eg::z));
     for (std::size_t e = 0; e < 3; ++e)
-        CHECK(run[eg::z].slice(0, e, here.positions[e]) == source[eg::z].slice(0, e, near.positions[e]));
+        for (int h = 0; h < grouped.heads; ++h)
+            CHECK(run[eg::z].slice(0, e, here.positions[e], h) == source[eg::z].slice(0, e, near.positions[e], h));
     // Patterns fit no other length, however a position is counted.
     CHECK_THROWS_WITH(model.run(unequal_prompts, eg::patch(eg::pattern, eg::at(-1), source)),
                       Catch::Matchers::ContainsSubstring("engraft [source.length]: pattern of example 0 is 5 wide in "

@@ -2,6 +2,7 @@
 
 #include <concepts>
 #include <cstdint>
+#include <limits>
 #include <span>
 
 #include <engraft/backend/attention_row.hpp>
@@ -120,6 +121,19 @@ concept computes_entries = requires(B const& b, matrix<typename B::value_type co
                                     typename B::linear_map const& map, std::span<token const> outputs) {
     { b.map_entries(in, map, outputs) } -> std::same_as<std::vector<double>>;
 };
+
+/// Bytes of a chunk's tables that processors' caches and the system's pages still like.
+inline constexpr double host_chunk = 1.28e8;
+
+/// How large the tables of a sweep's chunk should be at most, in bytes, where one case does not need more: what the
+/// backend says, or as large as memory allows.
+template <class B>
+double preferred_chunk(B const& b) {
+    if constexpr (requires { b.preferred_chunk(); })
+        return b.preferred_chunk();
+    else
+        return std::numeric_limits<double>::infinity();
+}
 
 /// Whether a backend computes anything; backend/planning.hpp does not.
 template <class B>

@@ -96,8 +96,11 @@ struct planning {
     template <class T>
     using list = vector_tensor<T, no_memory>;
 
+    double chunk = host_chunk; ///< of the backend that is planned for; infinite for a GPU
+
     static constexpr bool computes = false;
     static char const* name() { return "planning"; }
+    double preferred_chunk() const { return chunk; }
 
     linear_map make_linear(matrix_tensor<float, no_memory> weight, list<float> bias) const {
         return {std::move(weight), std::move(bias)};

@@ -19,7 +19,8 @@
 namespace engraft {
 
 struct sweep_options {
-    /// Memory for the rows of a chunk of cases, in bytes. Chunks change no result.
+    /// Memory for the rows of a chunk of cases, in bytes; a backend may take less (preferred_chunk). Chunks change no
+    /// result.
     double memory = 1e9;
     /// Where the metrics are read: one position per example, its last one where none is given.
     std::vector<long> read_at{};

@@ -206,6 +206,7 @@ private:
         std::vector<std::vector<sweep_case>> chunks;
         auto size = pass.empty_size();
         double const room = options_.memory / passes_;
+        double const preferred = std::min(room, preferred_chunk(model_.backend()) / passes_);
         double const places = pass.place_bytes();
         double policies = 0; // the places and slices of a chunk's
         auto const bytes = [&](chunk_size const& of, double count, double of_policies) {
@@ -231,7 +232,7 @@ private:
             double const in_chunk = chunks.empty() ? 0 : static_cast<double>(chunks.back().size());
             double const slices = of_case.slice_bytes, first = slices + pass.place_bytes(c.entry);
             double const more = !chunks.empty() && chunks.back().back().entry == c.entry ? slices : first;
-            if (chunks.empty() || bytes(larger, in_chunk + 1, policies + more) > room) {
+            if (chunks.empty() || bytes(larger, in_chunk + 1, policies + more) > preferred) {
                 auto alone = pass.empty_size();
                 alone.add(of_case.todo);
                 double const least = bytes(alone, 1, first);

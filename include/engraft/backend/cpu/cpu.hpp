@@ -42,6 +42,7 @@ public:
     explicit cpu(int threads = 0) : threads_(threads > 0 ? threads : detail::hardware_threads()) {}
 
     int threads() const { return threads_; }
+    double preferred_chunk() const { return host_chunk; }
 
     linear_map make_linear(matrix_tensor<float, host_memory> weight, list<float> bias) const {
         return {{std::move(weight), threads_}, std::move(bias)};

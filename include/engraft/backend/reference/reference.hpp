@@ -24,6 +24,7 @@ struct reference : host_slices<reference, double> {
     using list = vector_tensor<T, host_memory>;
 
     static char const* name() { return "reference (fp64)"; }
+    static double preferred_chunk() { return host_chunk; }
 
     linear_map make_linear(matrix_tensor<double, host_memory> weight, list<double> bias) const {
         return {std::move(weight), std::move(bias)};
