@@ -69,6 +69,8 @@ struct cpu_kernels {
 
     /// to[i][l] = from[l][i] for i < width and l < 16: rows become columns; rows from `count` on are taken as zeros.
     void (*turn)(float* to, std::size_t to_step, float const* const* from, std::size_t count, std::size_t width);
+    /// Whether all numbers of some rows are finite.
+    bool (*finite)(matrix<float const> rows);
     /// Scores of 16 queries as they come from a tile, scores + key * step + lane: scaled, capped, and -infinity where a
     /// lane does not see the key, for the keys [begin, end).
     void (*finish_scores)(float* scores, std::size_t step, std::size_t begin, std::size_t end,

@@ -172,7 +172,7 @@ private:
                                                     "fan_in_fan_out",      "bias",
                                                     "init_lora_weights"};
         // For training, for bookkeeping, or for ways to begin that `init_lora_weights` names.
-        static constexpr std::string_view without_effect[] = {"auto_mapping",      "base_model_name_or_path",
+        static constexpr std::string_view passed_over[] = {"auto_mapping",      "base_model_name_or_path",
                                                               "corda_config",      "eva_config",
                                                               "inference_mode",    "loftq_config",
                                                               "lora_dropout",      "lora_ga_config",
@@ -185,7 +185,7 @@ private:
         for (auto const& [key, value] : as_object(config, "adapter_config.json", config_)) {
             bool const off = value.is_null() || (value.is_boolean() && !value.get<bool>()) ||
                              (value.is_structured() && value.empty());
-            if (!off && !in(read, key) && !in(without_effect, key))
+            if (!off && !in(read, key) && !in(passed_over, key))
                 throw bad_file(config_, {"'", printable(key), "' is ", shown(value),
                                          ", a setting that is not read; merge the adapter into its base model with "
                                          "PEFT (merge_and_unload) and load the result"});

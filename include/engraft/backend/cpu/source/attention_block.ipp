@@ -312,7 +312,8 @@ private:
         return {to, wide};
     }
 
-    /// The lanes [a, b) and the keys [j, stop), whose rows begin at `from`. A lane takes none that it does not see.
+    /// The lanes [a, b) and the keys [j, stop), whose rows begin at `from`. What a lane does not see has the weight 0 and
+    /// changes no bit of it, but for rows that are not finite: such a one is only taken by the lanes that see it.
     static void mix_run(float* sums, float const* weights, lane_block const& lanes, std::size_t a, std::size_t b,
                         std::size_t j, std::size_t stop, head_rows const& from, std::size_t wide) {
         auto const take = [&](std::size_t lane, std::size_t count, std::size_t begin, std::size_t end) {
@@ -331,6 +332,15 @@ private:
         };
         auto const begin = std::max(j, lanes.most_of([&](std::size_t l) { return lanes.first(l); }, a, b));
         auto const end = std::max(begin, std::min(stop, lanes.least([&](std::size_t l) { return lanes.end(l); }, a, b)));
+        auto const all_finite = [&](std::size_t first, std::size_t last) {
+            return kernels().finite({from.at(first - j), last - first, wide, from.stride});
+        };
+        auto const least = std::max(j, lanes.least([&](std::size_t l) { return lanes.first(l); }, a, b));
+        auto const most = std::min(stop, lanes.most_of([&](std::size_t l) { return lanes.end(l); }, a, b));
+        if (least >= most)
+            return;
+        if (begin < end ? all_finite(least, begin) && all_finite(end, most) : all_finite(least, most))
+            return take(a, b - a, least, most);
         for (std::size_t l = a; l < b; ++l)
             take(l, 1, std::max(j, lanes.first(l)), std::min({begin, stop, lanes.end(l)}));
         take(a, b - a, begin, end);

@@ -313,6 +313,15 @@ inline void turn(float* to, std::size_t to_step, float const* const* from, std::
         std::memset(to + i * to_step + count, 0, (16 - count) * sizeof(float));
 }
 
+inline bool finite(matrix<float const> rows) {
+    wide sum = set(0);
+    for (std::size_t r = 0; r < rows.rows; ++r) {
+        auto const x = row_of(rows, r);
+        each_wide(rows.columns, [&](std::size_t i, std::size_t c) { sum = fma(load(x + i, c), set(0), sum); });
+    }
+    return sum_of(sum) == 0; // what is not finite times 0 is NaN
+}
+
 inline wide capped(wide const& x, float cap) {
     float line[16];
     store(line, x);
@@ -520,6 +529,7 @@ inline constexpr cpu_kernels make_kernels(char const* name, tile_set const& tile
             .gated = gated,
             .log_sum_exp = log_sum_exp,
             .turn = turn,
+            .finite = finite,
             .finish_scores = finish_scores,
             .softmax = softmax,
             .scale_slice = scale_slice,
