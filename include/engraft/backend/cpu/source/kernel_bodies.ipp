@@ -433,9 +433,9 @@ inline void layer_norm_back(matrix<float> dx, matrix<float const> dy, matrix<flo
             products = fma(g, sub(load(in + i, c), set(mean)), products);
         });
         float const scale = 1 / std::sqrt(of.squares / count + static_cast<float>(eps));
-        wide const back = set(scale * scale * scale * sum_of(products) / count), level = set(sum_of(sums) / count);
+        wide const back = set(scale * scale * scale * sum_of(products) / count), level = set(-sum_of(sums) / count);
         each_wide(n, [&](std::size_t i, std::size_t c) {
-            wide const g = mul(set(scale), sub(mul(load(gain + i, c), load(d + i, c)), level));
+            wide const g = mul(set(scale), fma(load(gain + i, c), load(d + i, c), level));
             wide const all = fnma(sub(load(in + i, c), set(mean)), back, g);
             store(to + i, add_to ? add(load(to + i, c), all) : all, c);
         });
