@@ -165,7 +165,7 @@ TEST_CASE("a tokenizer_config.json that can't be followed is refused by name", "
     CHECK(tokenizer::load(at.path()).encode("12345") != plain);
 }
 
-TEST_CASE("a tokenizer's texts and folders under attack", "[io][attack]") {
+TEST_CASE("a corrupted tokenizer_config.json is read or refused", "[io][attack]") {
     std::string const config =
         R"({"tokenizer_class": "Qwen2Tokenizer", "bos_token": "<s>", "extra_special_tokens": ["<x>"], "z_token": "<img>",
             "added_tokens_decoder": {"0": {"content": "<s>", "special": true}, "1": {"content": "</s>"},

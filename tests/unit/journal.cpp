@@ -152,7 +152,7 @@ TEST_CASE("what is no journal is left as it is") {
     CHECK_THROWS_AS(eg::journal_file(here.path / "no folder" / "a", inputs), eg::bad_file);
 }
 
-TEST_CASE("a hash of a folder is of the files that are read, and of nothing else there") {
+TEST_CASE("the hash of a folder covers only the files that are read") {
     folder const here;
     auto const hash = [&] { return eg::hash_of_files(here.path); };
     auto const shard = [&](std::string const& file, std::string const& tensor, char element) {

@@ -122,11 +122,11 @@ concept computes_entries = requires(B const& b, matrix<typename B::value_type co
     { b.map_entries(in, map, outputs) } -> std::same_as<std::vector<double>>;
 };
 
-/// Bytes of a chunk's tables that processors' caches and the system's pages still like.
+/// Bytes of a chunk's tables up to which a processor's caches and the system's pages are used well.
 inline constexpr double host_chunk = 1.28e8;
 
-/// How large the tables of a sweep's chunk should be at most, in bytes, where one case does not need more: what the
-/// backend says, or as large as memory allows.
+/// The most bytes that the tables of a sweep's chunk should take, unless a single case needs more: what the backend
+/// prefers, or no limit.
 template <class B>
 double preferred_chunk(B const& b) {
     if constexpr (requires { b.preferred_chunk(); })

@@ -147,7 +147,7 @@ private:
             if (auto const other = slice_width(static_cast<std::size_t>(e)); other != width)
                 throw bad_input({"engraft [cache.widths]: ", site_, " of example ", examples.front(), " is ", width,
                                  " wide and that of example ", e, " ", other,
-                                 ", so that there is no one array of both; capture examples of one length, or read "
+                                 ", so one array cannot hold both; capture examples of one length, or read "
                                  "`slice`"});
         return width;
     }
@@ -216,9 +216,10 @@ namespace detail {
 /// The compiler names the site beside the sentence.
 template <site S, int Times>
 struct captured_times {
-    static_assert(Times == 1, "engraft [capture.twice]: this site is captured twice in one run, which keeps a site "
-                              "once; join the places in one capture (capture_for_sweeps has resid_pre, rot_k or k, v, "
-                              "z, attn_out and mlp_out already)");
+    static_assert(Times == 1,
+                  "engraft [capture.twice]: this site is captured twice in one run, but a run keeps each "
+                  "site once; join the places in one capture (capture_for_sweeps has resid_pre, rot_k or k, v, "
+                  "z, attn_out and mlp_out already)");
     static constexpr bool once = true;
 };
 } // namespace detail

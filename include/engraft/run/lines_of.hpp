@@ -11,7 +11,7 @@
 
 namespace engraft::detail {
 
-/// What policies touch of attention's lines: they leave their footprints here.
+/// Collects the lines of attention that policies touch, from their footprints.
 class line_collector {
 public:
     line_collector(ragged const& rows, std::size_t layers) : rows_(rows) {
@@ -24,7 +24,7 @@ public:
             add(chosen);
     }
 
-    /// None where most lines are asked for: then all are made.
+    /// None if most lines are asked for; then the run makes all of them.
     std::optional<asked_lines> take() &&;
 
 private:

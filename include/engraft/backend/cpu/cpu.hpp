@@ -38,7 +38,7 @@ public:
 
     static char const* name() { return "cpu"; }
 
-    /// threads 0 means as many as the process has cores (hardware_threads)
+    /// threads: 0 means the default, one for each core that the process may run on (detail::hardware_threads)
     explicit cpu(int threads = 0) : threads_(threads > 0 ? threads : detail::hardware_threads()) {}
 
     int threads() const { return threads_; }
