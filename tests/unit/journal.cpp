@@ -176,6 +176,18 @@ TEST_CASE("the hash of a folder covers only the files that are read") {
     fs::resize_file(here.path / "video", std::uintmax_t{1} << 40);
     shard("three.safetensors", "c", 'x');
     CHECK(hash() == first);
+
+    // Two more files say what tokens are, if there is a tokenizer_config.json.
+    write(here.path / "special_tokens_map.json", "{}");
+    CHECK(hash() == first);
+    write(here.path / "tokenizer_config.json", "{}");
+    auto const with_tokens = hash();
+    CHECK(with_tokens != first);
+    write(here.path / "special_tokens_map.json", R"({"eos_token": "</s>"})");
+    CHECK(hash() != with_tokens);
+    write(here.path / "special_tokens_map.json", "{}");
+    write(here.path / "added_tokens.json", "{}");
+    CHECK(hash() != with_tokens);
 }
 
 TEST_CASE("a journal of any size takes the memory of its records") {
