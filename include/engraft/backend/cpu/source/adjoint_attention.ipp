@@ -28,8 +28,7 @@ inline std::array<float const*, lane_block::most> elements_of(lane_block const& 
 /// Gradients of keys or values of one head while they are added up: rows as whole panels.
 class row_sums {
 public:
-    row_sums(std::size_t rows, std::size_t width)
-        : width_(width), wide_((width + 15) / 16 * 16), sums_(rows * wide_) {}
+    row_sums(std::size_t rows, std::size_t width) : width_(width), wide_(padded_width(width)), sums_(rows * wide_) {}
 
     /// Row first + i gets the sum over lanes m < depth of weights[i * stride + m * step] times vectors[m].
     void add(std::size_t first, std::size_t count, float const* weights, std::size_t stride, std::size_t step,
@@ -108,8 +107,8 @@ inline std::size_t back_part(std::size_t length) {
     return std::max(least, (length / 4 + least - 1) / least * least);
 }
 
-ENGRAFT_BODY void attend_back(int threads, matrix<float> dq, matrix<float> dk, matrix<float> dv,
-                              matrix<float const> dz, attention_inputs const& of) {
+ENGRAFT_BODY void attend_back(int threads, matrix<float> dq, matrix<float> dk, matrix<float> dv, matrix<float const> dz,
+                              attention_inputs const& of) {
     auto const group = of.shape.group(), width = of.shape.width;
     struct part {
         std::size_t example, kv, begin, end; ///< of query positions
@@ -170,8 +169,7 @@ ENGRAFT_BODY void attend_rows_back(int threads, matrix<float> dq, matrix<float> 
         row_sums keys(own_end - own_first, width), values(own_end - own_first, width);
         auto const block = attention_beside(of, of.queried[begin].example, kv);
         for (std::size_t f = 0, all = (end - begin) * group; f < all; f += lane_block::most) {
-            auto const lanes =
-                lanes_beside(of, kv, begin + f / group, f % group, std::min(lane_block::most, all - f));
+            auto const lanes = lanes_beside(of, kv, begin + f / group, f % group, std::min(lane_block::most, all - f));
             std::array<std::size_t, lane_block::most> query_rows{};
             for (std::size_t l = 0; l < lanes.count; ++l)
                 query_rows[l] = of.queried[begin + (f + l) / group].query;
@@ -179,14 +177,13 @@ ENGRAFT_BODY void attend_rows_back(int threads, matrix<float> dq, matrix<float> 
                 return [&](float const* weights, float const* const* vectors) {
                     lanes.each_case([&](std::size_t l, std::size_t next, own_range const& own) {
                         auto const last = lanes.most_of([&](std::size_t m) { return lanes.end(m); }, l, next);
-                        block.keys().each_run(lanes.begin(), last, own,
-                                              [&](std::size_t j, std::size_t stop, head_rows const&, bool is_own,
-                                                  std::size_t o) {
-                                                  if (is_own)
-                                                      sums.add(o - own_first, stop - j,
-                                                               weights + j * block_attention::step + l,
-                                                               block_attention::step, 1, vectors + l, next - l);
-                                              });
+                        block.keys().each_run(
+                            lanes.begin(), last, own,
+                            [&](std::size_t j, std::size_t stop, head_rows const&, bool is_own, std::size_t o) {
+                                if (is_own)
+                                    sums.add(o - own_first, stop - j, weights + j * block_attention::step + l,
+                                             block_attention::step, 1, vectors + l, next - l);
+                            });
                     });
                 };
             };

@@ -32,8 +32,8 @@ void each_part(std::size_t count, std::size_t most, F const& f) {
     }
 }
 
-/// out[r] (+)= in[r] times panels of 16 columns: as many tiles as that takes. `job` has the first row and panel, and the
-/// next panel of `out` stands 16 further on.
+/// out[r] (+)= in[r] times panels of 16 columns: as many tiles as that takes. `job` has the first row and panel, and
+/// the next panel of `out` stands 16 further on.
 inline void multiply_tiles(tile_job job, std::size_t rows, std::size_t panels) {
     auto const& set = kernels().tiles;
     each_part(rows, set.rows, [&](std::size_t first, std::size_t count) {
@@ -47,6 +47,9 @@ inline void multiply_tiles(tile_job job, std::size_t rows, std::size_t panels) {
         }
     });
 }
+
+/// The width of rows that consist of whole panels.
+inline std::size_t padded_width(std::size_t width) { return (width + 15) / 16 * 16; }
 
 /// The rows that a case has of its own, of keys and of values.
 struct own_range {
@@ -84,8 +87,12 @@ struct lane_block {
     std::size_t end(std::size_t l) const { return static_cast<std::size_t>(sees[l / 16].last[l % 16] + 1); }
 
     /// The keys that any lane sees: [begin, end).
-    std::size_t begin() const { return least([this](std::size_t l) { return first(l); }, 0, count); }
-    std::size_t end() const { return most_of([this](std::size_t l) { return end(l); }, 0, count); }
+    std::size_t begin() const {
+        return least([this](std::size_t l) { return first(l); }, 0, count);
+    }
+    std::size_t end() const {
+        return most_of([this](std::size_t l) { return end(l); }, 0, count);
+    }
 
     template <class F>
     static std::size_t least(F const& f, std::size_t from, std::size_t to) {
@@ -119,7 +126,7 @@ struct seen_rows {
     std::uint32_t const* own_positions = nullptr;
     std::size_t width = 0; ///< of the head
 
-    std::size_t padded() const { return (width + 15) / 16 * 16; }
+    std::size_t padded() const { return padded_width(width); }
 
     /// f(first position, behind the last, rows of them, whether they are the case's own, number of the first) for the
     /// positions [begin, end), in their order.
@@ -147,7 +154,7 @@ struct seen_rows {
 
 /// Memory of one thread, used again by the next block.
 struct block_memory {
-    std::vector<float> turned, scores, capped, slopes, own, sums, padded, gathered, turned_slopes;
+    std::vector<float> turned, scores, capped, slopes, own, sums, padded, turned_slopes;
 
     static block_memory& of_this_thread() {
         thread_local block_memory memory;
@@ -159,6 +166,17 @@ struct block_memory {
         return in.data();
     }
 };
+
+/// Rows as whole panels: themselves, or a copy with zeros behind them.
+inline head_rows whole_panels(head_rows const& from, std::size_t count, std::size_t width, std::vector<float>& copy) {
+    auto const wide = padded_width(width);
+    if (wide == width)
+        return from;
+    auto const to = block_memory::room(copy, count * wide);
+    for (std::size_t r = 0; r < count; ++r)
+        std::fill(std::copy_n(from.at(r), width, to + r * wide), to + (r + 1) * wide, 0.0f);
+    return {to, wide};
+}
 
 /// Attention of one block.
 class block_attention {
@@ -190,8 +208,8 @@ public:
         return scores;
     }
 
-    /// [key][32]: what each lane's vector and each row that it sees have as their product. Rows that a lane does not see
-    /// have any number.
+    /// [key][32]: what each lane's vector and each row that it sees have as their product. Rows that a lane does not
+    /// see have any number.
     float* products(std::vector<float>& to, std::vector<float>& turned_memory, float const* const* vectors,
                     lane_block const& lanes, seen_rows const& rows) const {
         auto const begin = lanes.begin(), end = lanes.end();
@@ -247,7 +265,7 @@ public:
         constexpr std::size_t some = 128;
         for (std::size_t j = begin; j < shared_end; j += some) {
             auto const stop = std::min(j + some, shared_end);
-            auto const from = padded({rows.clean.at(j), rows.clean.stride}, stop - j, rows);
+            auto const from = whole_panels({rows.clean.at(j), rows.clean.stride}, stop - j, rows.width, memory_.padded);
             each_part(lanes.count, kernels().tiles.rows, [&](std::size_t first, std::size_t count) {
                 mix_run(sums, weights, lanes, first, first + count, j, stop, from, wide);
             });
@@ -257,7 +275,7 @@ public:
                 auto const last = lanes.most_of([&](std::size_t m) { return lanes.end(m); }, l, next);
                 rows.each_run(shared_end, last, own,
                               [&](std::size_t j, std::size_t stop, head_rows const& run, bool, std::size_t) {
-                                  auto const from = padded(run, stop - j, rows);
+                                  auto const from = whole_panels(run, stop - j, rows.width, memory_.padded);
                                   each_part(next - l, kernels().tiles.rows, [&](std::size_t first, std::size_t count) {
                                       mix_run(sums, weights, lanes, l + first, l + first + count, j, stop, from, wide);
                                   });
@@ -301,17 +319,6 @@ private:
         return first;
     }
 
-    /// Rows as whole panels: themselves, or a copy with zeros behind them.
-    head_rows padded(head_rows const& from, std::size_t count, seen_rows const& rows) const {
-        auto const wide = rows.padded();
-        if (wide == rows.width)
-            return from;
-        auto const to = block_memory::room(memory_.padded, count * wide);
-        for (std::size_t r = 0; r < count; ++r)
-            std::fill(std::copy_n(from.at(r), rows.width, to + r * wide), to + (r + 1) * wide, 0.0f);
-        return {to, wide};
-    }
-
     /// The lanes [a, b) and the keys [j, stop), whose rows begin at `from`. A lane takes none that it does not see.
     static void mix_run(float* sums, float const* weights, lane_block const& lanes, std::size_t a, std::size_t b,
                         std::size_t j, std::size_t stop, head_rows const& from, std::size_t wide) {
@@ -330,7 +337,8 @@ private:
                                count, wide / 16);
         };
         auto const begin = std::max(j, lanes.most_of([&](std::size_t l) { return lanes.first(l); }, a, b));
-        auto const end = std::max(begin, std::min(stop, lanes.least([&](std::size_t l) { return lanes.end(l); }, a, b)));
+        auto const end =
+            std::max(begin, std::min(stop, lanes.least([&](std::size_t l) { return lanes.end(l); }, a, b)));
         for (std::size_t l = a; l < b; ++l)
             take(l, 1, std::max(j, lanes.first(l)), std::min({begin, stop, lanes.end(l)}));
         take(a, b - a, begin, end);
