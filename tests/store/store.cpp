@@ -142,9 +142,9 @@ TEST_CASE("a manifest that names files outside its folder, or has an unknown key
              {R"({"experiments": {}, "version": 1})", "'version' is "},
              {R"({"experiments": {"one": {"inputs": "1", "seconds": 1, "files": {}, "x": 1}}})",
               "'x' is 1, but no such key"},
-             {R"({"experiments": {"one": {"inputs": "1", "seconds": 1, "files": {"../x": "1"}}}})", "no file of this"},
+             {R"({"experiments": {"one": {"inputs": "1", "seconds": 1, "files": {"../x": "1"}}}})", "is not a file that this"},
              {R"({"experiments": {"one": {"inputs": "1", "seconds": 1, "files": {"results/../../x": "1"}}}})",
-              "no file of this"},
+              "is not a file that this"},
              {R"({"experiments": {"one": {"inputs": "11111111111111111", "seconds": 1, "files": {}}}})", "hexadecimal"},
          }) {
         write(here.path / "manifest.json", text);

@@ -59,7 +59,7 @@ namespace engraft {
 ///   select_slices(x, layer, slices, f)        the slices whose row a condition holds for, in their order
 ///   mean_rows(out, in, rows, groups)   out[g] = mean over the group's part of the list `rows` of in[rows[i]]
 ///   argmax(in)                         on the host: the largest column of each row, the first of equals; if a row has
-///                                      a NaN, a column of it that is NaN or infinite
+///                                      a NaN, one of its columns that is NaN or infinite
 ///   log_sum_exp(in)                    on the host: log of the sum over each row's columns of exp; NaN if a row has
 ///                                      NaN or +infinity, or nothing but -infinity
 ///   map_entries(in, map, outputs)      on the host: of in[r] W^T + bias the entry outputs[r], with the bits of

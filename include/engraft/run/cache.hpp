@@ -187,8 +187,7 @@ public:
     std::vector<value_type> slice(int layer, integer example, integer position, integer head) const {
         return kept_->slice(layer, example, position, head);
     }
-    /// Elements of one row, where the site has no heads; where it has several, naming none does not compile
-    /// [slice.head].
+    /// Elements of one row of a site without heads. For a site with several heads this does not compile [slice.head].
     std::vector<value_type> slice(int layer, integer example, integer position) const {
         constexpr bool one_head = site_heads<D, S> == 1;
         static_assert(one_head, "engraft [slice.head]: this site has several heads; name one, as in "

@@ -48,8 +48,8 @@ void add_lines(P const& policy, line_collector& all, ragged const& rows) {
         policy.template leave_footprint<D>(all, rows, P::may_not_fire);
 }
 
-/// The lines that a run under these policies makes; none where it makes all, or none of them.
-/// throws as the policies' `bind` does for places that do not fit the batch
+/// The lines that a run under these policies makes; nothing if it makes all lines or no lines.
+/// throws, as the policies' `bind` does, for places that do not fit the batch
 template <description D, class... P>
 std::optional<asked_lines> lines_of(composed<P...> const& policy, ragged const& rows) {
     if constexpr ((touches_lines<P> || ...) && ((!touches_lines<P> || says_its_lines<D, P>)&&...)) {

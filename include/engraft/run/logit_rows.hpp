@@ -107,7 +107,7 @@ public:
     }
 
 private:
-    /// numbers: of each row one that is finite if its logits can be read
+    /// numbers: one for each row, finite if the row's logits can be read
     static void require_readable(std::vector<double> const& numbers) {
         for (std::size_t r = 0; r < numbers.size(); ++r)
             if (!std::isfinite(numbers[r]))
@@ -119,7 +119,7 @@ private:
 };
 
 /// Share of rows whose most probable token over the whole vocabulary is the answer.
-/// throws bad_input unless there are rows, and one answer of the vocabulary for each
+/// throws bad_input if there are no rows, or unless each row has one answer in the vocabulary
 template <class Backend>
 double accuracy(logit_rows<Backend> const& rows, std::vector<token> const& answers) {
     if (rows.rows() == 0)

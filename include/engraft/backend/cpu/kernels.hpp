@@ -29,7 +29,7 @@ struct tile_job {
     std::size_t depth;
     float* out;
     std::size_t out_stride;
-    bool go_on; ///< from the numbers in `out`
+    bool go_on; ///< continues the sums in `out`, rather than beginning with 0
 };
 
 /// Tiles of one instruction set by their number of rows, from 1 on.
@@ -50,7 +50,7 @@ struct attention_lanes {
     std::array<std::int32_t, count> first, last;
 };
 
-/// Rows of matrices are independent of each other everywhere.
+/// Every function computes each row of a matrix from that row alone.
 struct cpu_kernels {
     char const* name; ///< of the instruction set
     tile_set tiles;

@@ -64,8 +64,8 @@ private:
     std::vector<float> sums_, gathered_;
 };
 
-/// One block's way back. What keys and values get goes to add_keys(weights, vectors) and add_values(weights, vectors),
-/// weights [key][32].
+/// One block backwards. The gradients of keys and values go to add_keys(weights, vectors) and
+/// add_values(weights, vectors), weights [key][32].
 template <class AddKeys, class AddValues>
 void block_back(block_attention const& block, lane_block const& lanes, matrix<float> dq, std::size_t const* dq_rows,
                 matrix<float const> dz, AddKeys const& add_keys, AddValues const& add_values) {
@@ -82,7 +82,7 @@ void block_back(block_attention const& block, lane_block const& lanes, matrix<fl
     });
     auto const of_z = elements_of(lanes, dz, block.values().width, lanes.row.data());
     auto const slopes = block.products(memory.slopes, memory.turned_slopes, of_z.data(), lanes, block.values());
-    for (std::size_t l = 0; l < lanes.count; ++l) { // a lane that does not see a row knows nothing of it
+    for (std::size_t l = 0; l < lanes.count; ++l) { // keys that a lane does not see have no gradient from it
         for (std::size_t j = begin; j < lanes.first(l); ++j)
             slopes[j * step + l] = 0;
         for (std::size_t j = lanes.end(l); j < end; ++j)
@@ -100,7 +100,7 @@ void block_back(block_attention const& block, lane_block const& lanes, matrix<fl
     add_keys(slopes, lanes.query.data());
 }
 
-/// Positions of queries whose sums one thread takes: at most four parts of an example, the same whatever the number of
+/// The number of query positions that one task adds up: an example has at most about four parts, whatever the number of
 /// threads.
 inline std::size_t back_part(std::size_t length) {
     constexpr std::size_t least = 512;

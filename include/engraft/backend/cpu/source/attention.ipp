@@ -27,8 +27,8 @@ inline block_attention attention_of(attention_inputs const& of, std::size_t exam
             {.clean = rows_of_head(of.values, begin, kv, width), .width = width}};
 }
 
-/// The lanes [first, first + 32) of an example's key/value head: its rows behind one another, each with its query
-/// heads; there are `all`.
+/// The lanes [first, first + 32) of the `all` lanes of an example's key/value head: row by row, each with its query
+/// heads.
 inline lane_block lanes_of(attention_inputs const& of, std::size_t example, std::size_t kv, std::size_t first,
                            std::size_t all) {
     auto const group = of.shape.group();
@@ -82,7 +82,7 @@ ENGRAFT_BODY void attend(int threads, matrix<float> out, attention_inputs const&
     });
 }
 
-/// Lines of keys out of what stands key by key; hidden ones where no lane of the block sees a key.
+/// Copies one lane's scores, which are stored key by key, into a line; keys that no lane of the block sees are hidden.
 inline void put_line(float* line, std::size_t size, float const* scores, lane_block const& lanes, std::size_t lane) {
     constexpr float hidden = -std::numeric_limits<float>::infinity();
     auto const begin = lanes.begin(), end = lanes.end();
@@ -102,7 +102,7 @@ ENGRAFT_BODY void make_scores(int threads, float* lines, attention_inputs const&
     });
 }
 
-/// sums[r] += weights[r] times rows, for lines of weights that may be of any rows; [count][padded width].
+/// sums[r] += weights[r] times rows, for `count` lines of weights; sums [count][padded width].
 inline void mix_lines(float* sums, std::size_t wide, float const* weights, std::size_t stride, std::size_t count,
                       head_rows const& rows, std::size_t keys) {
     constexpr std::size_t some = 128;
@@ -155,7 +155,7 @@ ENGRAFT_BODY void softmax_pattern(int threads, float* lines, attention_shape con
     }
 }
 
-/// `count` lanes of a key/value head from one of a queried row's on.
+/// `count` lanes of a key/value head, beginning with a head of a queried row.
 inline lane_block lanes_beside(beside_inputs const& of, std::size_t kv, std::size_t row, std::size_t head,
                                std::size_t count) {
     auto const& shape = of.clean.shape;

@@ -98,7 +98,7 @@ inline void rms_norm(matrix<float> out, matrix<float const> in, float const* gai
     }
 }
 
-/// Mean of a row, and the sum of squares of what is left of it, the last lanes of a short row left out.
+/// Mean of a row, and the sum of squared differences from it.
 struct moments {
     float mean, squares;
 };
@@ -217,7 +217,7 @@ inline wide gelu_share(wide const& x) {
     return load(line);
 }
 
-// Functors and no lambdas: GCC forgets the instruction set of those in templates.
+// Functors, not lambdas: in templates, GCC compiles lambdas without the instruction set.
 struct silu {
     wide operator()(wide const& x) const { return mul(x, sigmoid(x)); }
     void operator()(wide const& x, wide& value, wide& slope) const {

@@ -38,8 +38,8 @@ ENGRAFT_BODY int hardware_threads() {
 }
 
 /// Threads that wait for a task. From its lowest bits up, `state_` holds how many threads are at work on the task, how
-/// many more may join it (16 bits each), and the task's number. A thread joins by one exchange, so none can touch a task
-/// that has ended.
+/// many more may join it (16 bits each), and the task's number. A thread joins by one exchange, so none can touch a
+/// task that has ended.
 class thread_pool {
 public:
     static thread_pool& instance() {
@@ -50,7 +50,7 @@ public:
     /// Whether this thread got the pool for itself.
     bool try_enter() { return !inside_ && entered_.try_lock(); }
 
-    /// Ends what try_enter() began.
+    /// Only after try_enter() returned true; releases the pool.
     void run(int threads, std::size_t count, void (*call)(void const*, std::size_t), void const* task) {
         auto const others = std::min<std::size_t>({static_cast<std::size_t>(threads) - 1, count - 1, most_threads});
         inside_ = true;
@@ -81,8 +81,8 @@ private:
     static constexpr std::size_t most_threads = 4096;
     static constexpr int looks = 400; ///< before a thread sleeps: ten to thirty microseconds
 
-    /// A child made by fork() has none of its parent's threads, and locks as they were; so it gets a pool of its own and
-    /// leaves the other one alone.
+    /// A child made by fork() has none of its parent's threads, and locks as they were. So it gets a pool of its own and
+    /// never touches the other one again.
     struct owner {
         owner() {
             current_ = new thread_pool;
