@@ -81,7 +81,7 @@ private:
     static constexpr std::size_t most_threads = 4096;
     static constexpr int looks = 400; ///< before a thread sleeps: ten to thirty microseconds
 
-    /// A child made by fork() has none of its parent's threads, and locks as they were. So it gets a pool of its own and
+    /// A child made by fork() has none of its parent's threads, and locks as they were. It gets its own pool and
     /// never touches the other one again.
     struct owner {
         owner() {
