@@ -252,7 +252,7 @@ std::vector<std::string> words_of(std::string const& file) {
     std::set<std::string> seen;
     for (std::string word; in >> word; words.push_back(word))
         if (!seen.insert(word).second)
-            throw engraft::bad_file(file, {"the word '", engraft::detail::printable(word), "' occurs twice"});
+            throw engraft::bad_file(file, {"the word '", engraft::detail::printable(word), "' stands twice in it"});
     if (words.empty())
         throw engraft::bad_file(file, "there are no words in it");
     return words;
