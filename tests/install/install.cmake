@@ -111,7 +111,7 @@ file(COPY_FILE "${WORK}/whole" "${model}/model.safetensors")
 
 must_exit(2 "${WORK}/build/check_a_model/parity")
 must_exit(2 "${WORK}/build/check_a_model/parity" "${SOURCE}")
-must_say("no such file|neither|not a folder")
+must_say("no config.json|not a folder")
 
 # --- interventions ---------------------------------------------------------------------------------------------------
 if(LONG)
