@@ -128,7 +128,10 @@ public:
                std::string const& about);
 
     /// Those that many programs have.
-    option threads(int& to) { return add("--threads", to, {0, most_threads}, "Threads; 0 means all").with_default(); }
+    option threads(int& to) {
+        return add("--threads", to, {0, most_threads}, "Threads; 0 means one for each core that may be used")
+            .with_default();
+    }
     option seed(std::uint64_t& to, std::string const& about, std::string const& name = "--seed") {
         return add(name, to, {0, largest_seed}, about).with_default();
     }

@@ -215,7 +215,7 @@ report::findings findings_of(nlohmann::json const& j, reader const& r) {
     for (auto const& s : r.array(j, "settings")) {
         auto const& pair = eg::as_array(s, "settings", r.where());
         if (pair.size() != 2)
-            throw eg::bad_file(r.where(), "each of 'settings' must be a name and a text");
+            throw eg::bad_file(r.where(), "each of 'settings' must be a pair of texts");
         f.settings.emplace_back(eg::as_string(pair[0], "settings", r.where()),
                                 eg::as_string(pair[1], "settings", r.where()));
     }
@@ -333,7 +333,7 @@ void store::begin(std::string const& experiment) {
 
 void store::add_file(entry& e, std::string const& name) const { e.files[name] = eg::hash_of_files(folder_ / name); }
 
-/// A file that has been read is the one of the manifest, under whose hash the results that depend on it are filed.
+/// The file that was read must be the one in the manifest, because results that depend on it are stored under its hash.
 void store::require_as_written(std::string const& name) const {
     auto const written_by = [&](entry const& e) { return e.files.contains(name); };
     auto const* of = written_by(running_) ? &running_ : nullptr;
@@ -342,7 +342,7 @@ void store::require_as_written(std::string const& name) const {
             of = &e;
     if (!of || eg::hash_of_files(folder_ / name) != of->files.at(name))
         throw eg::bad_file((folder_ / name).string(), "this is not the file that an experiment of this folder has "
-                                                      "written; run the same command again to have it made again");
+                                                      "written; run the same command again to make it anew");
 }
 
 void store::write_circuit(std::string const& name, eg::circuit const& c) {
@@ -391,7 +391,8 @@ void store::read_manifest() {
         entry one{from_hex(r.text(e, "inputs"), r.where()), r.real(e, "seconds"), {}};
         for (auto const& [path, hash] : eg::as_object(r.at(e, "files"), "files", r.where())) {
             if (!is_inside(path))
-                throw eg::bad_file(r.where(), {"'", eg::detail::printable(path), "' is no file of this folder"});
+                throw eg::bad_file(r.where(),
+                                   {"'", eg::detail::printable(path), "' is not a file that this folder may have"});
             one.files[path] = from_hex(eg::as_string(hash, "files", r.where()), r.where());
         }
         entries_[name] = std::move(one);

@@ -61,7 +61,7 @@ void each_shape(F const& f) {
 
 } // namespace
 
-TEST_CASE("attention over prompts of any length is the reference's") {
+TEST_CASE("attention over prompts of any length agrees with the reference") {
     eg::ragged const rows({300, 1, 17, 129});
     each_shape([&](eg::attention_shape const& shape) {
         auto const exact = attention(eg::reference{}, shape, rows);
@@ -169,7 +169,7 @@ TEST_CASE("rows beside a clean run have the bits of whole examples, wherever the
     });
 }
 
-TEST_CASE("what a row does not see can't change it, not even by what is not a number") {
+TEST_CASE("keys that a row does not see can't change it, even if they are NaN") {
     auto const shape = shape_of(16, 0, 0);
     eg::ragged const rows({50});
     table<float> const q(50, 96, 1);
@@ -183,7 +183,7 @@ TEST_CASE("what a row does not see can't change it, not even by what is not a nu
     CHECK(std::isnan(changed.numbers[30 * 96]));
 }
 
-TEST_CASE("attention backwards over prompts of any length is the reference's, in one step and in three") {
+TEST_CASE("attention backwards over prompts of any length agrees with the reference, in one step and in three") {
     eg::ragged const rows({600, 1, 17, 129});
     for (std::size_t const window : {0u, 70u})
         for (double const softcap : {0.0, 0.7}) {

@@ -6,6 +6,10 @@
 #include <cstdint>
 #include <thread>
 
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <engraft/backend/cpu/cpu.hpp>
 #include <engraft/backend/cpu/kernels.hpp>
 #include <engraft/backend/cpu/parallel.hpp>
 #include <engraft/core/random.hpp>
@@ -93,7 +97,7 @@ TEST_CASE("kernels of all instruction sets give the same bits, forwards") {
     }
 }
 
-TEST_CASE("kernels are the formulas to fp32 rounding") {
+TEST_CASE("kernels agree with the formulas to fp32 rounding") {
     constexpr std::size_t n = 53;
     numbers const x(1, 1, n), gain(3, 1, n), bias(4, 1, n);
     double squares = 0, mean = 0, variance = 0;
@@ -145,7 +149,7 @@ TEST_CASE("kernels are the formulas to fp32 rounding") {
     }
 }
 
-TEST_CASE("what is not a number stays none, and large and small exponents are as they should be") {
+TEST_CASE("NaN stays NaN, and exponentials of large and small numbers are right") {
     float const nan = std::nanf(""), infinity = HUGE_VALF;
     for (auto const* k : eg::detail::all_kernels()) {
         INFO(k->name);
@@ -193,4 +197,33 @@ TEST_CASE("a pool of threads does every task once, lets an exception out, and go
     for (auto& t : users)
         t.join();
     CHECK(count == 4 * 50 * 8 * 3);
+}
+
+TEST_CASE("a child of fork() computes with threads of its own") {
+    auto const count_all = [] {
+        std::atomic<int> count = 0;
+        eg::detail::parallel_for(3, 40, [&](std::size_t) { ++count; });
+        return count.load();
+    };
+    REQUIRE(count_all() == 40);
+    auto const child = ::fork();
+    if (child == 0) {
+        ::alarm(20); // a child that waits for its parent's threads would wait for ever
+        ::_exit(count_all() == 40 && count_all() == 40 ? 0 : 1);
+    }
+    int status = -1;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    CHECK(status == 0);
+    CHECK(count_all() == 40);
+}
+
+TEST_CASE("a product of no rows is none, on any number of threads") {
+    for (int const threads : {1, 2, 5}) {
+        eg::cpu<eg::fp32> const backend(threads);
+        auto const map = backend.make_linear(
+            eg::matrix_tensor<float, eg::host_memory>(eg::extents<eg::dynamic, eg::dynamic>(40, 20)), {});
+        float nothing = 7;
+        backend.linear({&nothing, 0, 40, 40}, {&nothing, 0, 20, 20}, map);
+        CHECK(nothing == 7);
+    }
 }

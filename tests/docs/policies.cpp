@@ -39,6 +39,14 @@ struct setting {
 
 } // namespace
 
+TEST_CASE_METHOD(setting, "how to choose the number of threads") {
+    // [threads]
+    auto const on_two = eg::load<pair_model>(folder + "/base", eg::cpu<eg::fp32>(2)); // by at most two threads
+    // [/threads]
+    CHECK(on_two.backend().threads() == 2);
+    CHECK(bits(on_two.run(prompts.tokens)) == bits(model.run(prompts.tokens)));
+}
+
 TEST_CASE_METHOD(setting, "how to replace") {
     // [patch]
     auto const noise = model.run(prompts.noise_tokens, eg::capture(eg::z, eg::resid_post));

@@ -71,7 +71,7 @@ TEST_CASE("results and attributions take any integer") {
                       ContainsSubstring("group 1 was asked for; there are 1"));
 }
 
-TEST_CASE("accuracies and thresholds that are no numbers are refused") {
+TEST_CASE("accuracies and thresholds that are NaN are refused") {
     double const not_one = std::numeric_limits<double>::quiet_NaN();
     eg::pair_accuracies const table{{{0, 1}, {2, 3}}, {1, not_one, not_one, 1}};
     CHECK_THROWS_WITH(eg::partners(table, 0, 1), ContainsSubstring("an accuracy without head 2.3 is NaN"));

@@ -40,7 +40,7 @@ struct writes {
 
 } // namespace
 
-TEMPLATE_TEST_CASE("logits that are no numbers are refused where they are read", "", ENGRAFT_TEST_BACKENDS) {
+TEMPLATE_TEST_CASE("logits that are NaN or +infinity are refused when they are read", "", ENGRAFT_TEST_BACKENDS) {
     std::vector<double> long_row(41, 0.5), late = long_row;
     late[37] = not_one;
     for (auto const& bad : std::vector<std::vector<double>>{std::vector<double>(41, not_one), late,
@@ -84,7 +84,7 @@ TEMPLATE_TEST_CASE("masked logits are read as masked", "", ENGRAFT_TEST_BACKENDS
         eg::kl_divergence(eg::log_softmax(std::vector{-inf, 0.0}), eg::log_softmax(std::vector{not_one, 0.0}))));
 }
 
-TEMPLATE_TEST_CASE("answers of another vocabulary or number are refused", "", ENGRAFT_TEST_BACKENDS) {
+TEMPLATE_TEST_CASE("answers outside the vocabulary, too few or too many, are refused", "", ENGRAFT_TEST_BACKENDS) {
     auto const logits = rows_of<TestType>({{0, 1}, {1, 0}});
     CHECK(accuracy(logits, {1, 1}) == 0.5);
     CHECK_THROWS_WITH(accuracy(logits, {1, 2}), ContainsSubstring("token 2 is not in the vocabulary of 2"));
@@ -92,7 +92,7 @@ TEMPLATE_TEST_CASE("answers of another vocabulary or number are refused", "", EN
     CHECK_THROWS_WITH(accuracy(logits, {1}), ContainsSubstring("1 tokens were given for the logits of 2 rows"));
 }
 
-TEMPLATE_TEST_CASE("a sweep says which case has no number", "", ENGRAFT_TEST_BACKENDS) {
+TEMPLATE_TEST_CASE("a sweep names the case whose metric is NaN", "", ENGRAFT_TEST_BACKENDS) {
     auto const model = random_model<TestType>(12);
     auto const prompts = random_prompts(13, {7, 3, 9});
     auto const clean = model.run(prompts, eg::capture_for_sweeps<grouped>());
@@ -164,7 +164,7 @@ TEMPLATE_TEST_CASE("a policy's numbers are finite", "", ENGRAFT_TEST_FAST_BACKEN
     CHECK_THROWS_WITH(eg::mean(broken, eg::z), ContainsSubstring("of the means of z of layer 0 is NaN"));
 }
 
-TEST_CASE("a relative change needs a clean value") {
+TEST_CASE("a relative change needs a clean value other than 0") {
     eg::sweep_result found({{"entry", 2}}, 2, {eg::probability({1, 1})});
     for (std::size_t i = 0; i < 4; ++i)
         found.set(0, i / 2, i % 2, 0.5);

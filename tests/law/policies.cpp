@@ -98,7 +98,7 @@ void each_way(Model const& model, Source const& source, auto const& where, auto 
 }
 } // namespace
 
-TEST_CASE("a negative position is the source prompt's own") {
+TEST_CASE("a negative position counts from the end of the source prompt") {
     auto const model = random_model<eg::reference>(25);
     auto const source = model.run(their_sources, eg::capture(eg::z));
     auto const check = [&](auto const& where, std::vector<std::vector<long>> const& from_end) {
@@ -135,7 +135,7 @@ TEST_CASE("a negative position is the source prompt's own") {
     CHECK(found.of() == expected);
 }
 
-TEST_CASE("a position from the beginning needs a source prompt as long, or a role's place in it") {
+TEST_CASE("a position counted from the beginning needs equal lengths, or a role with its place in the source") {
     auto const model = random_model<eg::reference>(25);
     auto const source = model.run(their_sources, eg::capture(eg::z, eg::pattern));
     auto const refused = [&](auto const& where, std::string const& sentence) {

@@ -76,13 +76,13 @@ TEST_CASE("a folder of results is one run's at a time") {
     paper::store const next(here.path);
 }
 
-TEST_CASE("a lock that is no ordinary file is refused, and nobody waits for it") {
+TEST_CASE("a lock that is not an ordinary file is refused, and nobody waits for it") {
     place const here;
     REQUIRE(::mkfifo((here.path / "lock").c_str(), 0600) == 0);
     CHECK_THAT(refusal_of([&] { paper::store kept(here.path); }), ContainsSubstring("must be an ordinary file"));
 }
 
-TEST_CASE("a circuit or results that are not what the experiment has written are not read") {
+TEST_CASE("circuits and results that were changed are not read") {
     place const here;
     paper::store kept(here.path);
     fill(kept);
@@ -103,7 +103,7 @@ TEST_CASE("a circuit or results that are not what the experiment has written are
     CHECK_FALSE(kept.has("one", 17));
 }
 
-TEST_CASE("results are read with every key known, and refused by name otherwise") {
+TEST_CASE("an unknown key in results is refused by name") {
     place const here;
     struct damage {
         std::string message;
@@ -136,15 +136,15 @@ TEST_CASE("results are read with every key known, and refused by name otherwise"
     }
 }
 
-TEST_CASE("a manifest names files of its folder only, and has every key known") {
+TEST_CASE("a manifest that names files outside its folder, or has an unknown key, is refused") {
     place const here;
     for (auto const& [text, message] : std::vector<std::pair<std::string, std::string>>{
              {R"({"experiments": {}, "version": 1})", "'version' is "},
              {R"({"experiments": {"one": {"inputs": "1", "seconds": 1, "files": {}, "x": 1}}})",
               "'x' is 1, but no such key"},
-             {R"({"experiments": {"one": {"inputs": "1", "seconds": 1, "files": {"../x": "1"}}}})", "no file of this"},
+             {R"({"experiments": {"one": {"inputs": "1", "seconds": 1, "files": {"../x": "1"}}}})", "is not a file that this"},
              {R"({"experiments": {"one": {"inputs": "1", "seconds": 1, "files": {"results/../../x": "1"}}}})",
-              "no file of this"},
+              "is not a file that this"},
              {R"({"experiments": {"one": {"inputs": "11111111111111111", "seconds": 1, "files": {}}}})", "hexadecimal"},
          }) {
         write(here.path / "manifest.json", text);
@@ -155,7 +155,7 @@ TEST_CASE("a manifest names files of its folder only, and has every key known") 
     CHECK_THAT(refusal_of([&] { paper::store kept(here.path); }), ContainsSubstring("not a regular file"));
 }
 
-TEST_CASE("a key of the models' file that is not known is refused by name") {
+TEST_CASE("an unknown key in the file of models is refused by name") {
     place const here;
     auto const file = here.path / "models.json";
     auto const refusal = [&](std::string const& entry, std::string const& outside = "") {

@@ -138,7 +138,7 @@ TEST_CASE("JSON is read with the checks that files need", "[io][json]") {
     }
 }
 
-TEST_CASE("JSON that costs more memory than it is worth is refused", "[io][json]") {
+TEST_CASE("JSON with too many bytes or values is refused", "[io][json]") {
     CHECK_THROWS_WITH(parse_json("[1, 2, 3]", path, nullptr, 8), "file.json: this is JSON of 9 bytes; at most 8 are "
                                                                  "read here");
     CHECK_NOTHROW(parse_json("[1, 2, 3]", path, nullptr, 9));
@@ -724,7 +724,7 @@ TEST_CASE("two spellings of one fact must agree", "[io][config]") {
     CHECK(read(R"({"n_embd": null, "hidden_size": 32})", "gpt2").d_model == 32);
 }
 
-TEST_CASE("a folder that is no model of Hugging Face's says what is there", "[io][config]") {
+TEST_CASE("for a folder that is not a Hugging Face model, the message says what is there", "[io][config]") {
     folder const f;
     CHECK_THROWS_WITH(read_config(f.path), ContainsSubstring("the folder has no config.json"));
     f.write("small.Q4_1.gguf", "x");

@@ -165,7 +165,7 @@ TEST_CASE("a tokenizer_config.json that can't be followed is refused by name", "
     CHECK(tokenizer::load(at.path()).encode("12345") != plain);
 }
 
-TEST_CASE("a tokenizer's texts and folders under attack", "[io][attack]") {
+TEST_CASE("a corrupted tokenizer_config.json is read or refused", "[io][attack]") {
     std::string const config =
         R"({"tokenizer_class": "Qwen2Tokenizer", "bos_token": "<s>", "extra_special_tokens": ["<x>"], "z_token": "<img>",
             "added_tokens_decoder": {"0": {"content": "<s>", "special": true}, "1": {"content": "</s>"},
@@ -211,9 +211,9 @@ TEST_CASE("a tokenizer answers questions about its vocabulary", "[io][tokenizer]
     CHECK_FALSE(t.single_token(""));
     CHECK(t.require_token(" shoe") == *t.single_token(" shoe"));
     CHECK_THROWS_AS(t.require_token(" shoe shoe"), engraft::bad_input);
-    CHECK_THROWS_WITH(t.require_token(" shoe shoe"), ContainsSubstring("the text ' shoe shoe' has to be one token, but "
+    CHECK_THROWS_WITH(t.require_token(" shoe shoe"), ContainsSubstring("the text ' shoe shoe' must be one token, but "
                                                                        "becomes 2: 'Ġshoe', 'Ġshoe'; choose"));
-    CHECK_THROWS_WITH(t.require_token(""), ContainsSubstring("the text '' has to be one token, but becomes 0; "));
+    CHECK_THROWS_WITH(t.require_token(""), ContainsSubstring("the text '' must be one token, but becomes 0; "));
     CHECK(t.contains(754));
     CHECK_FALSE(t.contains(755));
     CHECK_FALSE(t.contains(-1));

@@ -201,7 +201,7 @@ TEST_CASE("elements of 16 bits and of blocks that are not finite are found", "[i
                       ContainsSubstring("the element [32] is inf"));
 }
 
-TEST_CASE("a type that can be converted is not one that a weight may have", "[io][weights]") {
+TEST_CASE("weights that are stored as integers or F8 are refused", "[io][weights]") {
     std::string const name = "model.layers.1.self_attn.k_proj.weight";
     for (std::string const type : {"I8", "U8", "BOOL", "F8_E4M3", "F8_E5M2"}) {
         INFO(type);
@@ -257,7 +257,7 @@ TEST_CASE("an unembedding of its own must be the embedding where the config says
     }
 }
 
-TEST_CASE("masks and frequencies that a checkpoint carries must be the config's", "[io][weights]") {
+TEST_CASE("masks and frequencies in a checkpoint must agree with the config", "[io][weights]") {
     auto const mask = [](std::size_t n) {
         std::vector<float> ones(n * n);
         for (std::size_t r = 0; r < n; ++r)
@@ -360,7 +360,7 @@ TEST_CASE("an adapter of the head does not fit a model whose unembedding is its 
         ContainsSubstring("the adapter is for lm_head, but the base model has no unembedding of its own"));
 }
 
-TEST_CASE("no foreign exception comes out of a folder that can't be read", "[io][weights]") {
+TEST_CASE("a folder that can't be read throws no exception of another library", "[io][weights]") {
     folder const f;
     fs::create_symlink("loop", f.path / "loop");
     CHECK_THROWS_AS(eg::load<golden::llama_mha>(f.path / "loop"), eg::bad_file);

@@ -52,7 +52,7 @@ TEST_CASE("a file is written over an older one, and nothing is left beside it") 
     CHECK_FALSE(fs::exists(here.path / "a.part"));
 }
 
-TEST_CASE("what is not an ordinary file at the name of the unfinished one is left alone, and said") {
+TEST_CASE("something other than an ordinary file at NAME.part is left alone and reported") {
     using Catch::Matchers::ContainsSubstring;
     place const here;
     auto const file = here.path / "a", part = here.path / "a.part", other = here.path / "other";

@@ -152,7 +152,7 @@ TEST_CASE("what is no journal is left as it is") {
     CHECK_THROWS_AS(eg::journal_file(here.path / "no folder" / "a", inputs), eg::bad_file);
 }
 
-TEST_CASE("a hash of a folder is of the files that are read, and of nothing else there") {
+TEST_CASE("the hash of a folder covers only the files that are read") {
     folder const here;
     auto const hash = [&] { return eg::hash_of_files(here.path); };
     auto const shard = [&](std::string const& file, std::string const& tensor, char element) {
@@ -176,6 +176,18 @@ TEST_CASE("a hash of a folder is of the files that are read, and of nothing else
     fs::resize_file(here.path / "video", std::uintmax_t{1} << 40);
     shard("three.safetensors", "c", 'x');
     CHECK(hash() == first);
+
+    // Two more files say what tokens are, if there is a tokenizer_config.json.
+    write(here.path / "special_tokens_map.json", "{}");
+    CHECK(hash() == first);
+    write(here.path / "tokenizer_config.json", "{}");
+    auto const with_tokens = hash();
+    CHECK(with_tokens != first);
+    write(here.path / "special_tokens_map.json", R"({"eos_token": "</s>"})");
+    CHECK(hash() != with_tokens);
+    write(here.path / "special_tokens_map.json", "{}");
+    write(here.path / "added_tokens.json", "{}");
+    CHECK(hash() != with_tokens);
 }
 
 TEST_CASE("a journal of any size takes the memory of its records") {

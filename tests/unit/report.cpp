@@ -97,7 +97,7 @@ TEST_CASE("a page shows what was found, and text as text") {
     CHECK(has("<td class=\"n\">0.500</td>"));
 }
 
-TEST_CASE("no name and no drawing brings anything into a page that a browser would run") {
+TEST_CASE("names and drawings cannot bring a script into a page") {
     report::findings found{.name = "\"><script>alert(1)</script>", .title = "t"};
     found.figures = {{.name = "'><img src=x onerror=alert(1)>", .title = "'\"<b>"}, {.name = "drawn", .title = "D"}};
     report::page p{.title = "t", .sections = {{found, 1.5}}};

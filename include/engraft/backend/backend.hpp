@@ -59,7 +59,7 @@ namespace engraft {
 ///   select_slices(x, layer, slices, f)        the slices whose row a condition holds for, in their order
 ///   mean_rows(out, in, rows, groups)   out[g] = mean over the group's part of the list `rows` of in[rows[i]]
 ///   argmax(in)                         on the host: the largest column of each row, the first of equals; if a row has
-///                                      a NaN, a column of it that is NaN or infinite
+///                                      a NaN, one of its columns that is NaN or infinite
 ///   log_sum_exp(in)                    on the host: log of the sum over each row's columns of exp; NaN if a row has
 ///                                      NaN or +infinity, or nothing but -infinity
 ///   map_entries(in, map, outputs)      on the host: of in[r] W^T + bias the entry outputs[r], with the bits of
@@ -122,11 +122,11 @@ concept computes_entries = requires(B const& b, matrix<typename B::value_type co
     { b.map_entries(in, map, outputs) } -> std::same_as<std::vector<double>>;
 };
 
-/// Bytes of a chunk's tables that processors' caches and the system's pages still like.
+/// Bytes of a chunk's tables up to which a processor's caches and the system's pages are used well.
 inline constexpr double host_chunk = 1.28e8;
 
-/// How large the tables of a sweep's chunk should be at most, in bytes, where one case does not need more: what the
-/// backend says, or as large as memory allows.
+/// The most bytes that the tables of a sweep's chunk should take, unless a single case needs more: what the backend
+/// prefers, or no limit.
 template <class B>
 double preferred_chunk(B const& b) {
     if constexpr (requires { b.preferred_chunk(); })

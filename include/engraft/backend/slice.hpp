@@ -61,8 +61,8 @@ template <class F, class T>
 concept row_functor =
     std::is_invocable_v<F const&, activation_row<T>> || std::is_invocable_v<F const&, activation_row<T>, row_place>;
 
-/// A functor of one number: what `edit` and its like do not call. Of those that take anything (`auto`) nothing is
-/// known.
+/// A functor of one number, which `edit`, `tap` and `when` do not call. Whether a functor that takes anything (`auto`)
+/// is one cannot be known.
 template <class F>
 concept element_functor = requires {
     &F::operator();

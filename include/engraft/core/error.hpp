@@ -68,8 +68,8 @@ using message_parts = std::initializer_list<message_part>;
 /// The longest message, in bytes.
 inline constexpr std::size_t message_limit = 4000;
 
-/// A message as one line that is safe on a terminal: it may hold names of files and texts from files. Each control
-/// character of ASCII or UTF-8 becomes '?', and what is longer than `message_limit` is cut off.
+/// A message as one line that is safe on a terminal, although it may contain names and texts from files. Each control
+/// character becomes '?', and a message longer than `message_limit` is cut off.
 [[gnu::cold, gnu::noinline]] inline std::string one_line(std::string text) {
     if (text.size() > message_limit)
         text.replace(message_limit - 3, text.npos, "...");

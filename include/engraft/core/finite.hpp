@@ -13,7 +13,7 @@
 
 namespace engraft::detail {
 
-/// Whether a policy may use a number: a float holds it, or it is the -infinity that masks a score or a logit.
+/// Whether a policy may use a number: it is finite as a float, or it is the -infinity that masks a score or a logit.
 inline bool usable(double x, bool masks) {
     return std::abs(x) <= static_cast<double>(std::numeric_limits<float>::max()) ||
            (masks && x == -std::numeric_limits<double>::infinity());

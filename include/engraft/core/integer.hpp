@@ -8,8 +8,8 @@
 
 namespace engraft {
 
-/// A number of an example, position, head or row as a caller writes it: any type of integer, signed or not. What is
-/// negative or too large is refused by `below`, or by a function that counts negative positions from the end.
+/// The number of an example, position, head or row as a caller writes it: any type of integer, signed or not. `below`
+/// refuses a number that is negative or too large; functions of positions count negative ones from the end.
 class integer {
 public:
     template <std::integral Number>

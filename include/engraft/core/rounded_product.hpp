@@ -2,8 +2,8 @@
 
 namespace engraft {
 
-/// a b, rounded before anything is added to it. Compilers may fuse a product with the sum that it goes to where the
-/// processor can, so a program's numbers would depend on its options; they do not fuse this one.
+/// a b, rounded before anything is added to it. If the processor can, compilers may fuse a product with the sum that it
+/// is added to, so a program's numbers would depend on its options; they cannot fuse this product.
 inline double rounded_product(double a, double b) {
     double product = a * b;
 #if defined(__x86_64__)

@@ -7,8 +7,8 @@
 
 namespace engraft {
 
-/// The lines of attention that a run makes where it does not make all of them: those of the rows at which a policy
-/// touches `scores` or `pattern`, of all heads. z of the other rows is computed without keeping lines.
+/// The lines of attention that a run stores if it does not store all of them: those of the rows at which a policy
+/// touches `scores` or `pattern`, for all heads. z of the other rows is computed without storing lines.
 /// shape of the lines [rows that are asked for, heads, longest example]
 struct asked_lines {
     static constexpr std::size_t absent = static_cast<std::size_t>(-1);

@@ -9,13 +9,13 @@
 #include <engraft/intervene/compose.hpp>
 #include <engraft/intervene/donor.hpp>
 
-/// What people who come from Python write first. Each is refused with a sentence where it is written; nothing here can
-/// be called.
+/// Mistakes that people who come from Python make first. The compiler refuses each where it is written, with a
+/// sentence; nothing here can be called.
 namespace engraft {
 
 namespace detail {
 template <class Where, class Source>
-concept place_and_no_run = is_where<Where> && !source_run<Source>;
+concept place_without_run = is_where<Where> && !source_run<Source>;
 template <class A, class B>
 concept two_places = is_where<A> && is_where<B>;
 template <class... T>
@@ -24,7 +24,7 @@ concept any_number = (std::is_arithmetic_v<T> || ...);
 
 // clang-format off
 #define ENGRAFT_REFUSES_TEXT(...)                                                                                      \
-    ENGRAFT_REFUSED("engraft [site.text]: a site is a value and no text: write eg::z for \"blocks.5.attn.hook_z\", "   \
+    ENGRAFT_REFUSED("engraft [site.text]: a site is a value, not a text: write eg::z for \"blocks.5.attn.hook_z\", "   \
                     "and layer(5) as the place; docs/reference/sites.md lists the sites", composed<> __VA_ARGS__)
 template <class... More> ENGRAFT_REFUSES_TEXT(capture(std::string_view, More const&...));
 template <class... More> ENGRAFT_REFUSES_TEXT(tap(std::string_view, More const&...));
@@ -48,8 +48,8 @@ ENGRAFT_REFUSES_TEXT(receivers(std::string_view, std::vector<node>, role));
 #undef ENGRAFT_REFUSES_TEXT
 
 #define ENGRAFT_REFUSES_NUMBER(...)                                                                                    \
-    ENGRAFT_REFUSED("engraft [where.number]: a number is no place; write layer(3), head(3) or at(3) for 3, joined "    \
-                    "with & where more than one is meant", composed<> __VA_ARGS__)
+    ENGRAFT_REFUSED("engraft [where.number]: a number is not a place; write layer(3), head(3) or at(3) for 3, joined " \
+                    "with & if you mean more than one", composed<> __VA_ARGS__)
 template <site S, class... More> ENGRAFT_REFUSES_NUMBER(capture(S, double, More const&...));
 template <site S, class... More> ENGRAFT_REFUSES_NUMBER(tap(S, double, More const&...));
 template <site S, class... More> ENGRAFT_REFUSES_NUMBER(patch(S, double, More const&...));
@@ -71,19 +71,19 @@ ENGRAFT_REFUSES_NUMBER(knockout(Where const&, From const&, To const&));
 
 #define ENGRAFT_REFUSES_SOURCE(...)                                                                                    \
     ENGRAFT_REFUSED("engraft [source.run]: activations are taken from a finished run, not from tokens or a model: "    \
-                    "run the tokens first, source = model.run(tokens, capture(site)), and give that",                  \
+                    "run the tokens first, source = model.run(tokens, capture(site)), and pass that run",              \
                     composed<> __VA_ARGS__)
-template <site S, class Where, class Source, class... More> requires detail::place_and_no_run<Where, Source>
+template <site S, class Where, class Source, class... More> requires detail::place_without_run<Where, Source>
 ENGRAFT_REFUSES_SOURCE(patch(S, Where const&, Source const&, More const&...));
-template <site S, class Where, class Source> requires detail::place_and_no_run<Where, Source>
+template <site S, class Where, class Source> requires detail::place_without_run<Where, Source>
 ENGRAFT_REFUSES_SOURCE(swap(S, Where const&, Source const&));
-template <site S, class Where, class Source> requires detail::place_and_no_run<Where, Source>
+template <site S, class Where, class Source> requires detail::place_without_run<Where, Source>
 ENGRAFT_REFUSES_SOURCE(freeze(S, Where const&, Source const&));
-template <site S, class Where, class Source> requires detail::place_and_no_run<Where, Source>
+template <site S, class Where, class Source> requires detail::place_without_run<Where, Source>
 ENGRAFT_REFUSES_SOURCE(subspace(S, Where const&, std::vector<std::vector<double>>, Source const&));
-template <site S, class Where, class Source> requires(detail::place_and_no_run<Where, Source> && !donor<Source>)
+template <site S, class Where, class Source> requires(detail::place_without_run<Where, Source> && !donor<Source>)
 ENGRAFT_REFUSES_SOURCE(mask(S, Where const&, std::vector<double>, Source const&));
-template <site S, class Where, class Source> requires(detail::place_and_no_run<Where, Source> && !donor<Source>)
+template <site S, class Where, class Source> requires(detail::place_without_run<Where, Source> && !donor<Source>)
 ENGRAFT_REFUSES_SOURCE(mask_directions(S, Where const&, std::vector<std::vector<double>>, std::vector<double>,
                                        Source const&));
 template <site S, class Source> requires(!source_run<Source>)
@@ -94,7 +94,7 @@ ENGRAFT_REFUSES_SOURCE(mean(Source const&, S));
 
 #define ENGRAFT_REFUSES_JOIN(...)                                                                                      \
     ENGRAFT_REFUSED("engraft [where.join]: the parts of a place are joined with &: layer(3) & head(1); | joins "       \
-                    "policies, and a place stands among the arguments of one", __VA_ARGS__)
+                    "policies, and a place is an argument of its policy", __VA_ARGS__)
 template <class A, class B> requires detail::two_places<A, B> ENGRAFT_REFUSES_JOIN(A operator|(A const&, B const&));
 template <class A, class B> requires detail::two_places<A, B> ENGRAFT_REFUSES_JOIN(A operator&&(A const&, B const&));
 template <class A, class B> requires detail::two_places<A, B> ENGRAFT_REFUSES_JOIN(A operator||(A const&, B const&));
@@ -104,7 +104,7 @@ template <policy A, class B> requires detail::is_where<B> ENGRAFT_REFUSES_JOIN(A
 #undef ENGRAFT_REFUSES_JOIN
 
 #define ENGRAFT_REFUSES_ELEMENT(...)                                                                                   \
-    ENGRAFT_REFUSED("engraft [functor.element]: the functor takes one number and is called with a row of them: "       \
+    ENGRAFT_REFUSED("engraft [functor.element]: the functor takes one number, but it is called with a row; write "     \
                     "[](auto row) { for (auto& x : row) x /= 2; }", __VA_ARGS__)
 template <site S, class Where, element_functor F> requires detail::is_where<Where>
 ENGRAFT_REFUSES_ELEMENT(composed<> edit(S, Where const&, F const&));

@@ -9,8 +9,8 @@
 
 namespace engraft {
 
-/// Compares a tensor that nobody reads with what it follows from, a piece at a time.
-/// throws bad_model, naming the first element that differs
+/// Compares a tensor that follows from the description or from another tensor with what it must hold, a piece at a
+/// time. throws bad_model, naming the first element that differs
 void require_derived(checkpoint const& from, description const& d, std::string const& name, derived_tensor tensor);
 
 } // namespace engraft

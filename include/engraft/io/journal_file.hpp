@@ -70,7 +70,7 @@ private:
 };
 
 /// A hash of a file's bytes, or of the names and bytes of those files in a folder that a model or an adapter is read
-/// from: settings, weights and tokenizer. What else is there has no part in it and is not read.
+/// from: settings, weights and tokenizer. Other files are not read and do not change the hash.
 /// throws bad_file when there is no such file, one can't be read, or a folder has no model and no adapter
 std::uint64_t hash_of_files(std::filesystem::path const& path);
 

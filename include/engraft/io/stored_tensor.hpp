@@ -62,8 +62,8 @@ constexpr std::optional<dtype> dtype_named(std::string_view name) {
 
 constexpr std::string_view to_string(dtype type) { return facts_of(type).name; }
 
-/// Whether weights may be stored so: as floating point numbers, or in blocks that have their scale with them. Other
-/// types can be converted, but whoever stored a weight as one of them keeps its scale elsewhere.
+/// Whether weights may be stored in this type: floating point numbers, or blocks that include their scale. Other types
+/// can be converted, but the scale of a weight of such a type is stored elsewhere.
 constexpr bool is_weight(dtype type) { return type >= dtype::f16 && type <= dtype::q6_k; }
 
 /// What must hold of each element that is read.
@@ -104,9 +104,8 @@ void dequantize(dtype type, std::byte const* block, float* out);
 /// Reads elements first .. first + out.size() of a stored tensor, in row-major order. Values that T holds come out
 /// exactly; F64 and large integers are rounded to the nearest float or double, quantised ones are made by `dequantize`.
 /// `label` begins messages: the file and the tensor's name. throws bad_input when the tensor has no such elements;
-/// bad_file when floating point numbers are asked for as integers, a value is too large for T, the dtype is not
-/// convertible or, naming its index, an element is NaN or infinite where `check` is
-/// finite
+/// bad_file when floating point numbers are asked for as integers, a value is too large for T, or the dtype is not
+/// convertible; and, if `check` is finite, when an element is NaN or infinite, naming its index
 template <readable_number T>
 void read_elements(stored_tensor const& tensor, std::size_t first, std::span<T> out, std::string const& label,
                    element_check check = element_check::none);

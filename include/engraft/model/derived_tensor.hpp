@@ -4,7 +4,7 @@
 
 namespace engraft {
 
-/// What a tensor must hold that a checkpoint carries although it follows from the description or from another tensor.
+/// A checkpoint may have tensors that follow from the description or from another tensor: what such a tensor must hold.
 struct derived_tensor {
     enum class content {
         none,        ///< it does not follow from anything

@@ -56,7 +56,7 @@ std::string number(double x);
 inline constexpr std::array<char const*, 7> colours{"#0072B2", "#D55E00", "#009E73", "#CC79A7",
                                                     "#56B4E9", "#E69F00", "#555555"};
 
-/// Whether files can be named so, without leaving their folder.
+/// Whether this can be the name of a file that stays in its folder.
 bool is_file_name(std::string_view name);
 
 /// Whether an SVG file has its beginning and its end.

@@ -26,7 +26,7 @@ struct page {
     std::vector<std::pair<std::string, std::string>> facts{}; ///< model, prompts, versions, ...
     std::vector<section> sections{};
     std::map<std::string, std::string> drawings{}; ///< SVG by a figure's name. A figure without one, or whose drawing
-                                                   ///< is cut short or has a script in it, is only named
+                                                   ///< is incomplete or contains a script, is only named
     std::vector<std::string> notes{};              ///< what a reader should know first, such as a missing gnuplot
 };
 

@@ -147,7 +147,7 @@ private:
             if (auto const other = slice_width(static_cast<std::size_t>(e)); other != width)
                 throw bad_input({"engraft [cache.widths]: ", site_, " of example ", examples.front(), " is ", width,
                                  " wide and that of example ", e, " ", other,
-                                 ", so that there is no one array of both; capture examples of one length, or read "
+                                 ", so one array cannot hold both; capture examples of one length, or read "
                                  "`slice`"});
         return width;
     }
@@ -187,8 +187,7 @@ public:
     std::vector<value_type> slice(int layer, integer example, integer position, integer head) const {
         return kept_->slice(layer, example, position, head);
     }
-    /// Elements of one row, where the site has no heads; where it has several, naming none does not compile
-    /// [slice.head].
+    /// Elements of one row of a site without heads. For a site with several heads this does not compile [slice.head].
     std::vector<value_type> slice(int layer, integer example, integer position) const {
         constexpr bool one_head = site_heads<D, S> == 1;
         static_assert(one_head, "engraft [slice.head]: this site has several heads; name one, as in "
@@ -216,9 +215,10 @@ namespace detail {
 /// The compiler names the site beside the sentence.
 template <site S, int Times>
 struct captured_times {
-    static_assert(Times == 1, "engraft [capture.twice]: this site is captured twice in one run, which keeps a site "
-                              "once; join the places in one capture (capture_for_sweeps has resid_pre, rot_k or k, v, "
-                              "z, attn_out and mlp_out already)");
+    static_assert(Times == 1,
+                  "engraft [capture.twice]: this site is captured twice in one run, but a run keeps each "
+                  "site once; join the places in one capture (capture_for_sweeps has resid_pre, rot_k or k, v, "
+                  "z, attn_out and mlp_out already)");
     static constexpr bool once = true;
 };
 } // namespace detail

@@ -25,7 +25,7 @@ std::vector<double> log_softmax(std::ranges::input_range auto const& of) {
 }
 
 /// D_KL(p || q), in nats: the sum of p (log p - log q). Both are given as logarithms of probabilities. Infinite where q
-/// has no probability and p has some; NaN where a distribution is.
+/// has no probability and p has some; NaN if either distribution has NaN.
 inline double kl_divergence(std::vector<double> const& log_p, std::vector<double> const& log_q) {
     double sum = 0;
     for (std::size_t i = 0; i < log_p.size(); ++i)

@@ -41,7 +41,7 @@ class forward_pass : private forward_steps<D, B, Rows> {
 public:
     using typename steps::memory, typename steps::T, typename steps::table;
 
-    /// lines: of attention that are made where hooks touch them; null: all of them
+    /// lines: the lines of attention to make if hooks touch them; null: all of them
     forward_pass(B const& backend, weights<D, B> const& w, batch const& tokens, Hooks& hooks, Rows const& seen = {},
                  asked_lines const* lines = nullptr)
         : steps(backend, w, tokens, seen), hooks_(hooks), lines_(lines) {}

@@ -7,8 +7,8 @@
 
 namespace engraft {
 
-/// What a run kept of a site, as one array on the host, with what stands along its axes. Rows are those that were
-/// captured, by example, then position; the axis `head` is there where the site has heads.
+/// What a run kept of a site, as one array on the host with labels for its axes. The rows are those that were captured,
+/// ordered by example, then position. There is an axis `head` if the site has heads.
 /// shape of `values` [layers, rows, heads, elements] or [layers, rows, elements]
 template <class T>
 struct kept_array {

@@ -11,7 +11,7 @@
 
 namespace engraft::detail {
 
-/// What policies touch of attention's lines: they leave their footprints here.
+/// Collects the lines of attention that policies touch, from their footprints.
 class line_collector {
 public:
     line_collector(ragged const& rows, std::size_t layers) : rows_(rows) {
@@ -24,7 +24,7 @@ public:
             add(chosen);
     }
 
-    /// None where most lines are asked for: then all are made.
+    /// None if most lines are asked for; then the run makes all of them.
     std::optional<asked_lines> take() &&;
 
 private:
@@ -48,8 +48,8 @@ void add_lines(P const& policy, line_collector& all, ragged const& rows) {
         policy.template leave_footprint<D>(all, rows, P::may_not_fire);
 }
 
-/// The lines that a run under these policies makes; none where it makes all, or none of them.
-/// throws as the policies' `bind` does for places that do not fit the batch
+/// The lines that a run under these policies makes; nothing if it makes all lines or no lines.
+/// throws, as the policies' `bind` does, for places that do not fit the batch
 template <description D, class... P>
 std::optional<asked_lines> lines_of(composed<P...> const& policy, ragged const& rows) {
     if constexpr ((touches_lines<P> || ...) && ((!touches_lines<P> || says_its_lines<D, P>)&&...)) {

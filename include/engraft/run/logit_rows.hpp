@@ -18,17 +18,17 @@
 namespace engraft {
 
 namespace detail {
-/// Logits can be read unless one is NaN or +infinity, or all are -infinity; a mask may have written -infinity to some.
+/// Logits can be read unless one is NaN or +infinity, or all are -infinity. Some may be -infinity: masks write that.
 [[noreturn, gnu::cold, gnu::noinline]] inline void refuse_logits(std::size_t row) {
     throw bad_input({"engraft [logits.finite]: the logits of row ", row,
                      " hold NaN or +infinity, or are all -infinity, so they have no probabilities and no order; look "
-                     "for a policy, a functor or weights that bring such numbers in"});
+                     "for a policy, a functor or weights that produce such numbers"});
 }
 } // namespace detail
 
 /// Logits of chosen rows, in the backend's memory. shape [rows, vocab]
-/// What is read of them throws bad_input [logits.finite] if a row that it depends on has NaN or +infinity, or nothing
-/// but -infinity. Single elements that are -infinity, as masks write them, can be read.
+/// Every reading throws bad_input [logits.finite] if a row that it depends on has NaN or +infinity, or nothing but
+/// -infinity. Single elements that are -infinity, as masks write them, can be read.
 template <class Backend>
 class logit_rows {
 public:
@@ -47,7 +47,7 @@ public:
     }
 
     /// The most probable tokens of one row, best first; the smaller number first among equals.
-    /// throws bad_input when there is no such row, or no such count
+    /// throws bad_input if there is no such row, or the count is negative
     std::vector<token> top(integer of, integer most) const {
         auto const row = of.below(rows(), "row");
         auto const vocab = values_.shape()[1];
@@ -107,7 +107,7 @@ public:
     }
 
 private:
-    /// numbers: of each row one that is finite if its logits can be read
+    /// numbers: one for each row, finite if the row's logits can be read
     static void require_readable(std::vector<double> const& numbers) {
         for (std::size_t r = 0; r < numbers.size(); ++r)
             if (!std::isfinite(numbers[r]))
@@ -119,11 +119,11 @@ private:
 };
 
 /// Share of rows whose most probable token over the whole vocabulary is the answer.
-/// throws bad_input unless there are rows, and one answer of the vocabulary for each
+/// throws bad_input if there are no rows, or unless each row has one answer in the vocabulary
 template <class Backend>
 double accuracy(logit_rows<Backend> const& rows, std::vector<token> const& answers) {
     if (rows.rows() == 0)
-        throw bad_input("there are logits of no rows, so there is no accuracy");
+        throw bad_input("accuracy needs the logits of at least one row, but there are none");
     rows.require_one_per_row(answers);
     auto const top = rows.top();
     std::size_t right = 0;

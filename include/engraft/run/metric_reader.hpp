@@ -26,7 +26,7 @@ namespace engraft::detail {
             {"engraft [logits.finite]: the metric ", m.name, " of example ", example, ' ', where(),
              " is not a number: ", m.of == metric::kind::functor ? "its function gave NaN, or " : "",
              "the logits hold NaN or +infinity, or are all -infinity where they are read; look for a policy, "
-             "a functor or weights that bring such numbers in"});
+             "a functor or weights that produce such numbers"});
     return value;
 }
 

@@ -80,7 +80,7 @@ public:
         return run_layers<false>(tokens, policy, first.count);
     }
 
-    /// What is no batch is refused where it is written.
+    /// The compiler refuses anything else where it is written.
     template <class Tokens, class... More>
         requires(!std::convertible_to<Tokens const&, batch>)
     ENGRAFT_REFUSED("engraft [run.tokens]: run takes a batch of prompts, each a list of tokens; for one prompt write "

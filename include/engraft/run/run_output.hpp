@@ -65,7 +65,7 @@ public:
         return content_->kept[S{}];
     }
 
-    ENGRAFT_REFUSED("engraft [site.text]: a site is a value and no text: run[eg::z] has what capture(z) kept, "
+    ENGRAFT_REFUSED("engraft [site.text]: a site is a value, not a text: run[eg::z] has what capture(z) kept; "
                     "docs/reference/sites.md lists the sites",
                     captured<D, Backend, sites::z> operator[](std::string_view) const);
 

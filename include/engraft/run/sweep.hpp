@@ -26,8 +26,8 @@ auto make_sweeper(model<D, B> const& m, Clean const& clean, table<Entry> const& 
                   std::vector<metric> metrics, sweep_options options, bool computes) {
     using policy_type = decltype(policy_of(t.entries.front()));
     static_assert(policy<policy_type>,
-                  "engraft [sweep.policy]: what the fourth argument makes of an entry of the table "
-                  "is not a policy; return what ablate, patch and their like return");
+                  "engraft [sweep.policy]: the fourth argument is a function that returns a policy for an entry of "
+                  "the table, for example what ablate or patch returns; this one returns something else");
     static_assert(policy_type::captures::size == 0, "engraft [sweep.capture]: a sweep keeps what its metrics read and "
                                                     "nothing else; capture in model.run");
     static_assert(policy_type::reads::size == 0,

@@ -19,8 +19,8 @@
 namespace engraft {
 
 struct sweep_options {
-    /// Memory for the rows of a chunk of cases, in bytes; a backend may take less (preferred_chunk). Chunks change no
-    /// result.
+    /// The most memory that the rows of a chunk of cases may take, in bytes; a backend may use less (preferred_chunk).
+    /// Chunks change no result.
     double memory = 1e9;
     /// Where the metrics are read: one position per example, its last one where none is given.
     std::vector<long> read_at{};

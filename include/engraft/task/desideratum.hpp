@@ -49,8 +49,8 @@ struct desideratum {
         return {name, original.part(first, count), alternate.part(first, count), of(targets), std::move(some)};
     }
 
-    /// throws bad_input when originals, alternates, targets and positions are not as many, or a role without places in
-    /// the alternates is counted from the beginning of prompts of unequal length
+    /// throws bad_input when the numbers of originals, alternates, targets and positions differ, or when a role without
+    /// places in the alternates counts from the beginning of prompts of unequal length
     void require_complete() const {
         auto const require = [&](std::size_t count, std::string_view of) {
             if (count != examples())

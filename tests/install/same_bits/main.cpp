@@ -1,10 +1,13 @@
-// Prints a hash of the bits of a forward pass, a sweep, and gradients with respect to an activation and to a policy's
-// weights: compiled in several ways, all must print the same.
+// Prints hashes of the bits of a forward pass, a sweep, and gradients with respect to an activation and to a policy's
+// weights, for a model with RMS norm and gated MLPs and for one with layer norm, GELU and biases. The program is compiled
+// in several ways, and each must print the same.
 #include <array>
 #include <bit>
 #include <cstdint>
 #include <cstdio>
 #include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include <engraft/engraft.hpp>
@@ -13,6 +16,11 @@ namespace eg = engraft;
 
 inline constexpr eg::description small{.name = "small", .layers = 3, .d_model = 40, .heads = 6, .kv_heads = 2,
                                        .d_head = 10, .d_mlp = 50, .vocab = 70};
+inline constexpr eg::description layered{.name = "layered", .family = eg::family::gpt2, .layers = 3, .d_model = 40,
+                                         .heads = 6, .kv_heads = 6, .d_head = 10, .d_mlp = 50, .vocab = 70,
+                                         .norm = eg::norm::layer, .position = eg::position::learned, .positions = 96,
+                                         .attention_softcap = 5, .mlp = eg::mlp::gelu_tanh, .qkv_bias = true,
+                                         .out_bias = true, .mlp_bias = true, .tied_unembedding = true};
 
 template <class T>
 void tell(char const* what, std::span<T const> numbers) {
@@ -23,8 +31,10 @@ void tell(char const* what, std::span<T const> numbers) {
     std::printf("%s %016llx\n", what, static_cast<unsigned long long>(hash));
 }
 
-int main() {
-    eg::model<small> const model(eg::random_weights<small, eg::cpu<eg::fp32>>(3), eg::cpu<eg::fp32>(2));
+template <eg::description D>
+void tell_all() {
+    std::printf("%s\n", std::string(std::string_view(D.name)).c_str());
+    eg::model<D> const model(eg::random_weights<D, eg::cpu<eg::fp32>>(3), eg::cpu<eg::fp32>(2));
     eg::random draw(4);
     auto const prompts = [&draw] {
         std::vector<std::vector<eg::token>> all;
@@ -38,13 +48,13 @@ int main() {
     auto const clean_prompts = prompts(), other_prompts = prompts();
     std::vector<eg::token> const answers{3, 60, 17};
 
-    auto const clean = model.run(clean_prompts, eg::capture_for_sweeps<small>());
+    auto const clean = model.run(clean_prompts, eg::capture_for_sweeps<D>());
     auto const logits = clean.logits_at(-1).values().to_host();
     tell<float>("forward", logits);
 
     auto const other = model.run(other_prompts, eg::capture(eg::z));
     auto const one_head = [&](eg::node n) { return eg::patch(eg::z, eg::nodes({n}) & eg::at(-1), other); };
-    auto const heads = eg::sweep(model, clean, eg::each_head<small>(), one_head,
+    auto const heads = eg::sweep(model, clean, eg::each_head<D>(), one_head,
                                  {eg::probability(answers), eg::kl_to_clean()});
     tell<double>("sweep", heads.of("probability"));
     tell<double>("sweep", heads.of("kl_to_clean"));
@@ -58,6 +68,11 @@ int main() {
         auto const slope = back[eg::resid_pre].slice(0, e, -1);
         tell<float>("gradient", slope);
     }
-    tell<double>("parameters", back.parameters<0>());
-    tell<double>("parameters", back.parameters<1>());
+    tell<double>("parameters", back.template parameters<0>());
+    tell<double>("parameters", back.template parameters<1>());
+}
+
+int main() {
+    tell_all<small>();
+    tell_all<layered>();
 }

@@ -6,15 +6,15 @@
 #include <engraft/core/ragged.hpp>
 #include <engraft/core/view.hpp>
 
-/// Attention backwards, block of lanes by block, by the same products as forwards. What a key or value gets is added up
-/// by one thread, query by query.
+/// Attention backwards, one block of lanes after another, by the same tiles as forwards. The gradient of a key or value
+/// is added up query by query, in parts that do not depend on the number of threads.
 namespace engraft::detail {
 
 /// From dz to dq, dk and dv.
 void attend_back(int threads, matrix<float> dq, matrix<float> dk, matrix<float> dv, matrix<float const> dz,
                  attention_inputs const& of);
 
-/// The same beside a clean run: dk and dv are of the own rows. Rows of one case stand behind each other in `queried`.
+/// The same beside a clean run: dk and dv belong to the cases' own rows. Rows of one case are adjacent in `queried`.
 void attend_rows_back(int threads, matrix<float> dq, matrix<float> dk, matrix<float> dv, matrix<float const> dz,
                       beside_inputs const& of);
 

@@ -10,11 +10,11 @@
 #include <engraft/core/ragged.hpp>
 #include <engraft/core/view.hpp>
 
-/// Attention of the cpu backend, at any length. A query head of a row is a lane; 32 lanes that read the same key/value
-/// head of one example are a block, whose scores stand key by key, [keys][32]. Scores are products of tiles over the
-/// keys, softmax goes down the keys for 16 lanes at once, and z is again a product of tiles; so what a lane gets is one
-/// chain of additions over its own keys in the order of their positions, wherever these lie and whichever lanes stand
-/// beside it. Memory that a block needs grows with the length, not with its square.
+/// Attention of the cpu backend, at any length. One query head of one row is a lane. A block is 32 lanes that read the
+/// same key/value head of one example; its scores are stored key by key, [keys][32]. Tiles compute the scores, softmax
+/// runs over the keys for 16 lanes at once, and tiles compute z. So each number of a lane is one chain of additions
+/// over the keys that it sees, in the order of their positions, wherever the keys are stored and whichever lanes are in
+/// the block. The memory of a block grows with the length, not with its square.
 namespace engraft::detail {
 
 /// Queries, keys and values of whole examples: what `attention`, `scores` and `mix` of the concept `backend` take.

@@ -38,7 +38,7 @@ public:
 
     static char const* name() { return "cpu"; }
 
-    /// threads 0 means as many as the process has cores (hardware_threads)
+    /// threads: 0 means the default, one for each core that the process may run on (detail::hardware_threads)
     explicit cpu(int threads = 0) : threads_(threads > 0 ? threads : detail::hardware_threads()) {}
 
     int threads() const { return threads_; }
@@ -180,8 +180,7 @@ public:
 
     void copy(float* to, float const* from, std::size_t n) const { std::copy_n(from, n, to); }
 
-    // Arithmetic on slices; what moves numbers or calls functors, and how slices are shared among threads, is
-    // host_slices'.
+    // Arithmetic on slices. host_slices moves numbers, calls functors and shares slices among threads.
     using slices = typename host_slices<cpu, float>::slices;
 
     void scale_slices(float* x, double factor, slices const& all) const {

@@ -10,10 +10,10 @@
 #include <engraft/core/view.hpp>
 #include <engraft/model/description.hpp>
 
-/// What the cpu backend computes, as plain functions on one thread, compiled for several instruction sets. Which of them
-/// run is decided when the program runs, so neither the compiler nor its options change a result or, at -O2, the speed.
-/// On x86 processors with fused multiply-add all sets give the same bits: what is fused is written out, and every sum
-/// is added up in an order that does not know the width of registers.
+/// What the cpu backend computes, as plain functions on one thread, compiled for several instruction sets. The program
+/// chooses among them when it runs, so neither the compiler nor its options change a result or, at -O2, the speed. AVX2
+/// and AVX-512 give the same bits: every fused multiply-add is written out, and the order of every sum does not depend
+/// on the width of registers. Portable kernels, for processors without them, may round a product before it is added.
 namespace engraft::detail {
 
 /// out[r][c] (+)= sum over i < depth of in[r][i] weights[i][c] for a few rows r and 16 columns c of each panel.
@@ -29,7 +29,7 @@ struct tile_job {
     std::size_t depth;
     float* out;
     std::size_t out_stride;
-    bool go_on; ///< from the numbers in `out`
+    bool go_on; ///< continues the sums in `out`, rather than beginning with 0
 };
 
 /// Tiles of one instruction set by their number of rows, from 1 on.
@@ -40,17 +40,17 @@ struct tile_set {
 
     std::size_t rows;                   ///< of the highest tile
     std::size_t panels;                 ///< of a wide tile
-    std::array<tile, most_rows> wide;   ///< of so many panels
+    std::array<tile, most_rows> wide;   ///< of `panels` panels
     std::array<tile, most_rows> single; ///< of one panel
 };
 
-/// Keys [first, last] of each of 16 queries beside each other.
+/// The keys [first, last] that each of 16 queries sees.
 struct attention_lanes {
     static constexpr std::size_t count = 16;
     std::array<std::int32_t, count> first, last;
 };
 
-/// Rows of matrices are independent of each other everywhere.
+/// Every function computes each row of a matrix from that row alone.
 struct cpu_kernels {
     char const* name; ///< of the instruction set
     tile_set tiles;
@@ -94,8 +94,8 @@ struct cpu_kernels {
     void (*gated_back)(matrix<float> dup, matrix<float> dgate, matrix<float const> up, matrix<float const> gate,
                        mlp kind);
     void (*softcap_back)(matrix<float> dx, matrix<float const> y, float cap);
-    /// dp becomes that of the scores before scale and cap: p (dp - sum of p dp) times the scale and the cap's slope, for
-    /// the keys [begin, end) of 16 lanes. capped: the scores, where there is a cap.
+    /// dp becomes that of the scores before scale and cap: p (dp - sum of p dp) times the scale and the cap's slope,
+    /// for the keys [begin, end) of 16 lanes. capped: the scores, where there is a cap.
     void (*softmax_back)(float* dp, float const* p, float const* capped, std::size_t step, std::size_t begin,
                          std::size_t end, float scale, float cap);
     void (*softmax_seed)(float* to, float const* row, std::size_t count, float log_sum, float share);

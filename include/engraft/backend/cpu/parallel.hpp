@@ -7,21 +7,22 @@
 
 #include <engraft/core/linkage.hpp>
 
-/// The threads of the cpu backend: one pool for the whole program, started when it is first needed. A thread that waits
-/// looks for new work for some ten microseconds and then sleeps, so that other programs get the cores; and a thread
-/// that comes late finds nothing to do and is not waited for.
+/// The threads of the cpu backend: one pool for the whole program, started when it is first needed. A waiting thread
+/// looks for new work for about ten microseconds and then sleeps, so that other programs get the cores. A thread that
+/// wakes after a task has ended does nothing, and nobody waits for it.
 namespace engraft::detail {
 
-/// How many threads a backend uses by default: the cores that this process may run on, or fewer where the environment
-/// variable OMP_NUM_THREADS says so.
+/// How many threads a backend uses by default: the number of cores that this process may run on, or that of the
+/// environment variable OMP_NUM_THREADS if it is smaller.
 int hardware_threads();
 
 /// Calls call(task, i) for i of [0, count), on up to `threads` threads, this one among them. If the pool is in use, by
-/// another thread or by this one, this thread does all of it. The first exception is thrown when all have ended.
+/// another thread or by this one, this thread makes all calls. An exception of a call is thrown again at the end; one
+/// of several is chosen.
 void run_parallel(int threads, std::size_t count, void (*call)(void const*, std::size_t), void const* task);
 
 /// Calls task(i) for i of [0, count), on up to `threads` threads. Tasks write to places of their own, so that results
-/// do not depend on the number of threads. The first exception of a task is thrown when all have ended.
+/// do not depend on the number of threads. An exception of a task is thrown again at the end.
 template <class Task>
 void parallel_for(int threads, std::size_t count, Task const& task) {
     if (threads > 1 && count > 1)
@@ -32,8 +33,8 @@ void parallel_for(int threads, std::size_t count, Task const& task) {
         task(i);
 }
 
-/// Calls task(first, count) for parts of [0, rows), as few as give each thread some and hold about `least` elements
-/// each; a row has `width` elements.
+/// Calls task(first, count) for parts of [0, rows): up to four for each thread, of at least about `least` elements
+/// each. A row has `width` elements.
 template <class Task>
 void parallel_rows(int threads, std::size_t rows, std::size_t width, Task const& task) {
     constexpr std::size_t least = 4096;

@@ -6,15 +6,15 @@
 #include <engraft/core/linkage.hpp>
 #include <engraft/core/view.hpp>
 
-/// Products of rows with packed weights. How they are cut follows the caches and the number of threads; no bit of the
-/// result does (see tile_job).
+/// Products of rows with packed weights. The caches and the number of threads decide how a product is cut, which
+/// changes no bit of the result (see tile_job).
 namespace engraft::detail {
 
 /// What a product does besides in W^T.
 struct product_options {
-    std::size_t first_input = 0; ///< W is that many columns of the weights further on
-    float const* bias = nullptr;     ///< of each output, added at the end
-    bool add = false;            ///< to what `out` holds
+    std::size_t first_input = 0; ///< the column of the weights at which W begins
+    float const* bias = nullptr; ///< one number per output, added at the end
+    bool add = false;            ///< the product is added to `out`
 };
 
 /// Rows times the panels [first, last) of weights, on one thread; the last panel may reach beyond the columns of `out`.

@@ -6,12 +6,12 @@
 #include <engraft/core/linkage.hpp>
 #include <engraft/core/view.hpp>
 
-/// Products of rows with packed weights the other way: from outputs to inputs. Weights are turned a piece at a time, on
-/// their way into a second-level cache, and then multiplied as forwards; so each number is one chain of additions over
-/// the outputs, whatever stands beside it.
+/// Products of rows with packed weights in the other direction: from outputs to inputs. Weights are transposed a piece
+/// at a time, while they go into a second-level cache, and then multiplied as forwards. So each number is one chain of
+/// additions over the outputs, however the product is cut.
 namespace engraft::detail {
 
-/// A part of the weights: so many inputs and outputs from these on.
+/// Where a part of the weights begins.
 struct weights_part {
     std::size_t first_output = 0;
     std::size_t first_input = 0;

@@ -95,9 +95,11 @@ inline std::vector<std::filesystem::path> files_read_in(std::filesystem::path co
     if (has_whole || has_index)
         for (auto const& file : checkpoint(folder).files())
             files.insert(file);
-    for (auto const* name :
-         {"adapter_config.json", "adapter_model.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json"})
+    for (auto const* name : {"adapter_config.json", "adapter_model.safetensors", "config.json", "tokenizer.json"})
         add(name);
+    if (add("tokenizer_config.json")) // and what is read beside it
+        for (auto const* name : {"added_tokens.json", "special_tokens_map.json"})
+            add(name);
     if (files.empty())
         throw bad_file(folder.string(), "neither a model nor an adapter is in this folder");
     return {files.begin(), files.end()};

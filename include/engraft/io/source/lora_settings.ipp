@@ -113,7 +113,8 @@ private:
 /// What adapter_config.json says.
 class lora_settings {
 public:
-    explicit lora_settings(std::filesystem::path const& file) : lora_settings(file, read_json(file, nullptr, settings_size_limit)) {}
+    explicit lora_settings(std::filesystem::path const& file)
+        : lora_settings(file, read_json(file, nullptr, settings_size_limit)) {}
 
     std::string const& path() const { return config_; }
 
@@ -183,9 +184,7 @@ private:
             return std::find(std::begin(keys), std::end(keys), key) != std::end(keys);
         };
         for (auto const& [key, value] : as_object(config, "adapter_config.json", config_)) {
-            bool const off = value.is_null() || (value.is_boolean() && !value.get<bool>()) ||
-                             (value.is_structured() && value.empty());
-            if (!off && !in(read, key) && !in(passed_over, key))
+            if (!is_off(value) && !in(read, key) && !in(passed_over, key))
                 throw bad_file(config_, {"'", printable(key), "' is ", shown(value),
                                          ", a setting that is not read; merge the adapter into its base model with "
                                          "PEFT (merge_and_unload) and load the result"});

@@ -144,8 +144,8 @@ ENGRAFT_BODY token tokenizer::require_token(std::string_view utf8) const {
     std::string list;
     for (std::size_t i = 0; i < std::min<std::size_t>(tokens.size(), 8); ++i)
         list += (i ? ", '" : ": '") + shown(text(tokens[i])) + "'";
-    throw bad_input({"the text '", shown(utf8), "' has to be one token, but becomes ", tokens.size(), list,
-                     tokens.size() > 8 ? ", ..." : "", "; choose a word of one token, and mind the space before it"});
+    throw bad_input({"the text '", shown(utf8), "' must be one token, but becomes ", tokens.size(), list,
+                     tokens.size() > 8 ? ", ..." : "", "; choose a word that is one token, and check the space before it"});
 }
 
 ENGRAFT_BODY std::size_t tokenizer::size() const {

@@ -55,8 +55,9 @@ ENGRAFT_BODY bool is_whole_svg(std::string_view svg) {
 
 ENGRAFT_BODY void check(figure const& f) {
     if (!is_file_name(f.name))
-        throw bad_input({"a figure can't be named `", std::string_view(f.name).substr(0, 40),
-                         "`: its files are named so; use letters, digits, '_', '-' and '.'"});
+        throw bad_input(
+            {"a figure can't be named `", std::string_view(f.name).substr(0, 40),
+             "`, since its files get that name; use letters, digits, '_', '-' and '.', which must not come first"});
     for (auto const& s : f.all)
         if ((!s.x.empty() && s.x.size() != s.y.size()) || (!s.error.empty() && s.error.size() != s.y.size()) ||
             (!s.pale.empty() && s.pale.size() != s.y.size()) ||

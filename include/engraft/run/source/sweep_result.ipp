@@ -36,8 +36,8 @@ ENGRAFT_BODY std::vector<double> sweep_result::relative_change() const {
         double const before = clean_.front()[i % examples_];
         if (before == 0)
             throw bad_input({"engraft [sweep.change]: the clean ", names_.front(), " of example ", i % examples_,
-                             " is 0, so its values have no change relative to it; leave the example out, or read "
-                             "another metric, log_probability for a probability that is too small"});
+                             " is 0, so no change relative to it is defined; leave the example out, or use another "
+                             "metric: log_probability if a probability is too small for a float"});
         change[i / examples_] += (values_.front()[i] - before) / before / static_cast<double>(examples_);
     }
     return change;

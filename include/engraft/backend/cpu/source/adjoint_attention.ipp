@@ -28,8 +28,7 @@ inline std::array<float const*, lane_block::most> elements_of(lane_block const& 
 /// Gradients of keys or values of one head while they are added up: rows as whole panels.
 class row_sums {
 public:
-    row_sums(std::size_t rows, std::size_t width)
-        : width_(width), wide_((width + 15) / 16 * 16), sums_(rows * wide_) {}
+    row_sums(std::size_t rows, std::size_t width) : width_(width), wide_(padded_width(width)), sums_(rows * wide_) {}
 
     /// Row first + i gets the sum over lanes m < depth of weights[i * stride + m * step] times vectors[m].
     void add(std::size_t first, std::size_t count, float const* weights, std::size_t stride, std::size_t step,
@@ -65,8 +64,8 @@ private:
     std::vector<float> sums_, gathered_;
 };
 
-/// One block's way back. What keys and values get goes to add_keys(weights, vectors) and add_values(weights, vectors),
-/// weights [key][32].
+/// One block backwards. The gradients of keys and values go to add_keys(weights, vectors) and
+/// add_values(weights, vectors), weights [key][32].
 template <class AddKeys, class AddValues>
 void block_back(block_attention const& block, lane_block const& lanes, matrix<float> dq, std::size_t const* dq_rows,
                 matrix<float const> dz, AddKeys const& add_keys, AddValues const& add_values) {
@@ -83,7 +82,7 @@ void block_back(block_attention const& block, lane_block const& lanes, matrix<fl
     });
     auto const of_z = elements_of(lanes, dz, block.values().width, lanes.row.data());
     auto const slopes = block.products(memory.slopes, memory.turned_slopes, of_z.data(), lanes, block.values());
-    for (std::size_t l = 0; l < lanes.count; ++l) { // a lane that does not see a row knows nothing of it
+    for (std::size_t l = 0; l < lanes.count; ++l) { // keys that a lane does not see have no gradient from it
         for (std::size_t j = begin; j < lanes.first(l); ++j)
             slopes[j * step + l] = 0;
         for (std::size_t j = lanes.end(l); j < end; ++j)
@@ -101,15 +100,15 @@ void block_back(block_attention const& block, lane_block const& lanes, matrix<fl
     add_keys(slopes, lanes.query.data());
 }
 
-/// Positions of queries whose sums one thread takes: at most four parts of an example, the same whatever the number of
+/// The number of query positions that one task adds up: an example has at most about four parts, whatever the number of
 /// threads.
 inline std::size_t back_part(std::size_t length) {
     constexpr std::size_t least = 512;
     return std::max(least, (length / 4 + least - 1) / least * least);
 }
 
-ENGRAFT_BODY void attend_back(int threads, matrix<float> dq, matrix<float> dk, matrix<float> dv,
-                              matrix<float const> dz, attention_inputs const& of) {
+ENGRAFT_BODY void attend_back(int threads, matrix<float> dq, matrix<float> dk, matrix<float> dv, matrix<float const> dz,
+                              attention_inputs const& of) {
     auto const group = of.shape.group(), width = of.shape.width;
     struct part {
         std::size_t example, kv, begin, end; ///< of query positions
@@ -170,8 +169,7 @@ ENGRAFT_BODY void attend_rows_back(int threads, matrix<float> dq, matrix<float> 
         row_sums keys(own_end - own_first, width), values(own_end - own_first, width);
         auto const block = attention_beside(of, of.queried[begin].example, kv);
         for (std::size_t f = 0, all = (end - begin) * group; f < all; f += lane_block::most) {
-            auto const lanes =
-                lanes_beside(of, kv, begin + f / group, f % group, std::min(lane_block::most, all - f));
+            auto const lanes = lanes_beside(of, kv, begin + f / group, f % group, std::min(lane_block::most, all - f));
             std::array<std::size_t, lane_block::most> query_rows{};
             for (std::size_t l = 0; l < lanes.count; ++l)
                 query_rows[l] = of.queried[begin + (f + l) / group].query;
@@ -179,14 +177,13 @@ ENGRAFT_BODY void attend_rows_back(int threads, matrix<float> dq, matrix<float> 
                 return [&](float const* weights, float const* const* vectors) {
                     lanes.each_case([&](std::size_t l, std::size_t next, own_range const& own) {
                         auto const last = lanes.most_of([&](std::size_t m) { return lanes.end(m); }, l, next);
-                        block.keys().each_run(lanes.begin(), last, own,
-                                              [&](std::size_t j, std::size_t stop, head_rows const&, bool is_own,
-                                                  std::size_t o) {
-                                                  if (is_own)
-                                                      sums.add(o - own_first, stop - j,
-                                                               weights + j * block_attention::step + l,
-                                                               block_attention::step, 1, vectors + l, next - l);
-                                              });
+                        block.keys().each_run(
+                            lanes.begin(), last, own,
+                            [&](std::size_t j, std::size_t stop, head_rows const&, bool is_own, std::size_t o) {
+                                if (is_own)
+                                    sums.add(o - own_first, stop - j, weights + j * block_attention::step + l,
+                                             block_attention::step, 1, vectors + l, next - l);
+                            });
                     });
                 };
             };

@@ -27,8 +27,8 @@ inline block_attention attention_of(attention_inputs const& of, std::size_t exam
             {.clean = rows_of_head(of.values, begin, kv, width), .width = width}};
 }
 
-/// The lanes [first, first + 32) of an example's key/value head: its rows behind one another, each with its query heads;
-/// there are `all`.
+/// The lanes [first, first + 32) of the `all` lanes of an example's key/value head: row by row, each with its query
+/// heads.
 inline lane_block lanes_of(attention_inputs const& of, std::size_t example, std::size_t kv, std::size_t first,
                            std::size_t all) {
     auto const group = of.shape.group();
@@ -52,8 +52,8 @@ void each_block(int threads, attention_inputs const& of, Task const& task) {
     for (std::size_t e = 0; e < of.rows.examples(); ++e)
         for (std::size_t first = 0; first < of.rows.length(e) * of.shape.group(); first += lane_block::most)
             for (std::size_t kv = 0; kv < of.shape.kv_heads; ++kv)
-                parts.push_back({static_cast<std::uint32_t>(e), static_cast<std::uint32_t>(kv),
-                                 static_cast<std::uint32_t>(first)});
+                parts.push_back(
+                    {static_cast<std::uint32_t>(e), static_cast<std::uint32_t>(kv), static_cast<std::uint32_t>(first)});
     parallel_for(threads, parts.size(), [&](std::size_t i) {
         auto const& p = parts[parts.size() - 1 - i];
         task(p.example, p.kv, lanes_of(of, p.example, p.kv, p.first, of.rows.length(p.example) * of.shape.group()));
@@ -82,7 +82,7 @@ ENGRAFT_BODY void attend(int threads, matrix<float> out, attention_inputs const&
     });
 }
 
-/// Lines of keys out of what stands key by key; hidden ones where no lane of the block sees a key.
+/// Copies one lane's scores, which are stored key by key, into a line; keys that no lane of the block sees are hidden.
 inline void put_line(float* line, std::size_t size, float const* scores, lane_block const& lanes, std::size_t lane) {
     constexpr float hidden = -std::numeric_limits<float>::infinity();
     auto const begin = lanes.begin(), end = lanes.end();
@@ -102,7 +102,7 @@ ENGRAFT_BODY void make_scores(int threads, float* lines, attention_inputs const&
     });
 }
 
-/// sums[r] += weights[r] times rows, for lines of weights that may be of any rows; [count][padded width].
+/// sums[r] += weights[r] times rows, for `count` lines of weights; sums [count][padded width].
 inline void mix_lines(float* sums, std::size_t wide, float const* weights, std::size_t stride, std::size_t count,
                       head_rows const& rows, std::size_t keys) {
     constexpr std::size_t some = 128;
@@ -120,24 +120,13 @@ inline void mix_lines(float* sums, std::size_t wide, float const* weights, std::
                        count, wide / 16);
 }
 
-/// Rows as whole panels in a vector, or themselves.
-inline head_rows whole_panels(head_rows const& from, std::size_t count, std::size_t width, std::vector<float>& copy) {
-    auto const wide = (width + 15) / 16 * 16;
-    if (wide == width)
-        return from;
-    copy.assign(count * wide, 0.0f);
-    for (std::size_t r = 0; r < count; ++r)
-        std::copy_n(from.at(r), width, copy.data() + r * wide);
-    return {copy.data(), wide};
-}
-
 ENGRAFT_BODY void mix_pattern(int threads, matrix<float> out, float const* lines, attention_inputs const& of) {
-    auto const width = of.shape.width, wide = (width + 15) / 16 * 16;
+    auto const width = of.shape.width, wide = padded_width(width);
     parallel_for(threads, of.rows.examples() * of.shape.heads, [&](std::size_t i) {
         auto const e = i / of.shape.heads, head = i % of.shape.heads, n = of.rows.length(e);
         std::vector<float> copy, sums(n * wide);
-        auto const rows = whole_panels(rows_of_head(of.values, of.rows.begin(e), head / of.shape.group(), width), n,
-                                       width, copy);
+        auto const rows =
+            whole_panels(rows_of_head(of.values, of.rows.begin(e), head / of.shape.group(), width), n, width, copy);
         mix_lines(sums.data(), wide, lines + pattern_begin(of.rows, of.shape, e) + head * n * n, n, n, rows, n);
         for (std::size_t s = 0; s < n; ++s)
             std::copy_n(sums.data() + s * wide, width, out.data + (of.rows.begin(e) + s) * out.stride + head * width);
@@ -166,7 +155,7 @@ ENGRAFT_BODY void softmax_pattern(int threads, float* lines, attention_shape con
     }
 }
 
-/// `count` lanes of a key/value head from one of a queried row's on.
+/// `count` lanes of a key/value head, beginning with a head of a queried row.
 inline lane_block lanes_beside(beside_inputs const& of, std::size_t kv, std::size_t row, std::size_t head,
                                std::size_t count) {
     auto const& shape = of.clean.shape;
@@ -218,27 +207,27 @@ void each_block_beside(int threads, beside_inputs const& of, Task const& task) {
 }
 
 ENGRAFT_BODY void attend_rows(int threads, matrix<float> out, beside_inputs const& of) {
-    each_block_beside(threads, of, [&](block_attention const& block, lane_block const& lanes, std::size_t,
-                                       std::size_t) {
-        put_lanes(out, block.mix(block.pattern(lanes), lanes, block.values()), lanes, block.values().width,
-                  block.values().padded());
-    });
+    each_block_beside(threads, of,
+                      [&](block_attention const& block, lane_block const& lanes, std::size_t, std::size_t) {
+                          put_lanes(out, block.mix(block.pattern(lanes), lanes, block.values()), lanes,
+                                    block.values().width, block.values().padded());
+                      });
 }
 
 ENGRAFT_BODY void make_score_rows(int threads, matrix<float> lines, beside_inputs const& of) {
     auto const& shape = of.clean.shape;
-    each_block_beside(threads, of, [&](block_attention const& block, lane_block const& lanes, std::size_t row,
-                                       std::size_t head) {
-        auto const scores = block.make_scores(lanes);
-        for (std::size_t l = 0; l < lanes.count; ++l)
-            put_line(lines.data + ((row + (head + l) / shape.group()) * shape.heads + lanes.head[l]) * lines.stride,
-                     lines.columns, scores, lanes, l);
-    });
+    each_block_beside(
+        threads, of, [&](block_attention const& block, lane_block const& lanes, std::size_t row, std::size_t head) {
+            auto const scores = block.make_scores(lanes);
+            for (std::size_t l = 0; l < lanes.count; ++l)
+                put_line(lines.data + ((row + (head + l) / shape.group()) * shape.heads + lanes.head[l]) * lines.stride,
+                         lines.columns, scores, lanes, l);
+        });
 }
 
 ENGRAFT_BODY void mix_row_lines(int threads, matrix<float> out, matrix<float const> lines, beside_inputs const& of) {
     auto const& shape = of.clean.shape;
-    auto const width = shape.width, wide = (width + 15) / 16 * 16, group = shape.group();
+    auto const width = shape.width, wide = padded_width(width), group = shape.group();
     parallel_for(threads, of.queried.size() * shape.kv_heads, [&](std::size_t i) {
         auto const q = i / shape.kv_heads, kv = i % shape.kv_heads;
         auto const& r = of.queried[q];

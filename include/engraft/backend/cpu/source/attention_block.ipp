@@ -22,7 +22,7 @@ struct head_rows {
     float const* at(std::size_t row) const { return data + row * stride; }
 };
 
-/// f(first, count) for parts of [0, count) of at most `most`, of nearly one size.
+/// f(first, count) for parts of [0, count) of nearly equal size, at most `most`.
 template <class F>
 void each_part(std::size_t count, std::size_t most, F const& f) {
     std::size_t const parts = (count + most - 1) / most;
@@ -32,8 +32,8 @@ void each_part(std::size_t count, std::size_t most, F const& f) {
     }
 }
 
-/// out[r] (+)= in[r] times panels of 16 columns: as many tiles as that takes. `job` has the first row and panel, and the
-/// next panel of `out` stands 16 further on.
+/// out[r] (+)= in[r] times panels of 16 columns, by as many tiles as needed. `job` describes the first row and panel;
+/// each panel of `out` begins 16 columns after the one before.
 inline void multiply_tiles(tile_job job, std::size_t rows, std::size_t panels) {
     auto const& set = kernels().tiles;
     each_part(rows, set.rows, [&](std::size_t first, std::size_t count) {
@@ -48,6 +48,9 @@ inline void multiply_tiles(tile_job job, std::size_t rows, std::size_t panels) {
     });
 }
 
+/// The width of rows that consist of whole panels.
+inline std::size_t padded_width(std::size_t width) { return (width + 15) / 16 * 16; }
+
 /// The rows that a case has of its own, of keys and of values.
 struct own_range {
     std::size_t first = 0, count = 0;
@@ -55,13 +58,13 @@ struct own_range {
     friend bool operator==(own_range const&, own_range const&) = default;
 };
 
-/// 32 query heads of rows that read one key/value head of one example; those of one case stand behind each other.
+/// Up to 32 query heads of rows that read one key/value head of one example; those of one case are adjacent.
 struct lane_block {
     static constexpr std::size_t most = 32;
 
     std::size_t count = 0;
     std::array<float const*, most> query;
-    std::array<std::size_t, most> row, head; ///< of what is made for the lane
+    std::array<std::size_t, most> row, head; ///< where the lane's result goes
     std::array<attention_lanes, most / 16> sees;
     std::array<own_range, most> own;
 
@@ -72,7 +75,7 @@ struct lane_block {
         sees[count / 16].last[count % 16] = static_cast<std::int32_t>(last);
         ++count;
     }
-    /// From lanes without a query nothing is hidden.
+    /// Lanes without a query see everything, so that they hide no key.
     void close() {
         using limits = std::numeric_limits<std::int32_t>;
         for (std::size_t l = count; l < (count + 15) / 16 * 16; ++l)
@@ -84,8 +87,12 @@ struct lane_block {
     std::size_t end(std::size_t l) const { return static_cast<std::size_t>(sees[l / 16].last[l % 16] + 1); }
 
     /// The keys that any lane sees: [begin, end).
-    std::size_t begin() const { return least([this](std::size_t l) { return first(l); }, 0, count); }
-    std::size_t end() const { return most_of([this](std::size_t l) { return end(l); }, 0, count); }
+    std::size_t begin() const {
+        return least([this](std::size_t l) { return first(l); }, 0, count);
+    }
+    std::size_t end() const {
+        return most_of([this](std::size_t l) { return end(l); }, 0, count);
+    }
 
     template <class F>
     static std::size_t least(F const& f, std::size_t from, std::size_t to) {
@@ -102,7 +109,7 @@ struct lane_block {
         return x;
     }
 
-    /// f(first lane, lane behind the last, own rows) of each case.
+    /// f(first lane, end of the lanes, own rows) for each case.
     template <class F>
     void each_case(F const& f) const {
         for (std::size_t l = 0, next; l < count; l = next) {
@@ -113,16 +120,16 @@ struct lane_block {
     }
 };
 
-/// What a block's lanes read: rows of the example, and rows of the cases' own, which stand in their places.
+/// What a block's lanes read: rows of the example, and the cases' own rows, which replace them at their positions.
 struct seen_rows {
     head_rows clean, own{};
     std::uint32_t const* own_positions = nullptr;
     std::size_t width = 0; ///< of the head
 
-    std::size_t padded() const { return (width + 15) / 16 * 16; }
+    std::size_t padded() const { return padded_width(width); }
 
-    /// f(first position, behind the last, rows of them, whether they are the case's own, number of the first) for the
-    /// positions [begin, end), in their order.
+    /// f(first position, end, rows, whether they are the case's own, number of the first row) for runs of the positions
+    /// [begin, end), in order.
     template <class F>
     void each_run(std::size_t begin, std::size_t end, own_range const& rows, F const& f) const {
         std::size_t o = rows.first, const_end = rows.first + rows.count;
@@ -145,9 +152,9 @@ struct seen_rows {
     }
 };
 
-/// Memory of one thread, used again by the next block.
+/// Memory of one thread, reused by each block.
 struct block_memory {
-    std::vector<float> turned, scores, capped, slopes, own, sums, padded, gathered, turned_slopes;
+    std::vector<float> turned, scores, capped, slopes, own, sums, padded, turned_slopes;
 
     static block_memory& of_this_thread() {
         thread_local block_memory memory;
@@ -159,6 +166,17 @@ struct block_memory {
         return in.data();
     }
 };
+
+/// Rows as whole panels: themselves, or a copy with zeros behind them.
+inline head_rows whole_panels(head_rows const& from, std::size_t count, std::size_t width, std::vector<float>& copy) {
+    auto const wide = padded_width(width);
+    if (wide == width)
+        return from;
+    auto const to = block_memory::room(copy, count * wide);
+    for (std::size_t r = 0; r < count; ++r)
+        std::fill(std::copy_n(from.at(r), width, to + r * wide), to + (r + 1) * wide, 0.0f);
+    return {to, wide};
+}
 
 /// Attention of one block.
 class block_attention {
@@ -190,8 +208,7 @@ public:
         return scores;
     }
 
-    /// [key][32]: what each lane's vector and each row that it sees have as their product. Rows that a lane does not see
-    /// have any number.
+    /// [key][32]: the product of each lane's vector with each row that it sees. Other entries are arbitrary.
     float* products(std::vector<float>& to, std::vector<float>& turned_memory, float const* const* vectors,
                     lane_block const& lanes, seen_rows const& rows) const {
         auto const begin = lanes.begin(), end = lanes.end();
@@ -247,7 +264,7 @@ public:
         constexpr std::size_t some = 128;
         for (std::size_t j = begin; j < shared_end; j += some) {
             auto const stop = std::min(j + some, shared_end);
-            auto const from = padded({rows.clean.at(j), rows.clean.stride}, stop - j, rows);
+            auto const from = whole_panels({rows.clean.at(j), rows.clean.stride}, stop - j, rows.width, memory_.padded);
             each_part(lanes.count, kernels().tiles.rows, [&](std::size_t first, std::size_t count) {
                 mix_run(sums, weights, lanes, first, first + count, j, stop, from, wide);
             });
@@ -257,7 +274,7 @@ public:
                 auto const last = lanes.most_of([&](std::size_t m) { return lanes.end(m); }, l, next);
                 rows.each_run(shared_end, last, own,
                               [&](std::size_t j, std::size_t stop, head_rows const& run, bool, std::size_t) {
-                                  auto const from = padded(run, stop - j, rows);
+                                  auto const from = whole_panels(run, stop - j, rows.width, memory_.padded);
                                   each_part(next - l, kernels().tiles.rows, [&](std::size_t first, std::size_t count) {
                                       mix_run(sums, weights, lanes, l + first, l + first + count, j, stop, from, wide);
                                   });
@@ -272,7 +289,7 @@ public:
     attention_shape const& shape() const { return shape_; }
 
 private:
-    /// Where the keys end that are the clean run's for some lane.
+    /// The end of the keys that some lane reads from the clean run.
     static std::size_t end_of_clean(lane_block const& lanes, seen_rows const& rows, std::size_t begin,
                                     std::size_t end) {
         std::size_t clean_end = begin;
@@ -288,7 +305,7 @@ private:
         return clean_end;
     }
 
-    /// Where the first key is that is a case's own.
+    /// The first key that is some case's own.
     static std::size_t first_own(lane_block const& lanes, seen_rows const& rows, std::size_t begin, std::size_t end) {
         std::size_t first = end;
         lanes.each_case([&](std::size_t, std::size_t, own_range const& own) {
@@ -301,19 +318,8 @@ private:
         return first;
     }
 
-    /// Rows as whole panels: themselves, or a copy with zeros behind them.
-    head_rows padded(head_rows const& from, std::size_t count, seen_rows const& rows) const {
-        auto const wide = rows.padded();
-        if (wide == rows.width)
-            return from;
-        auto const to = block_memory::room(memory_.padded, count * wide);
-        for (std::size_t r = 0; r < count; ++r)
-            std::fill(std::copy_n(from.at(r), rows.width, to + r * wide), to + (r + 1) * wide, 0.0f);
-        return {to, wide};
-    }
-
-    /// The lanes [a, b) and the keys [j, stop), whose rows begin at `from`. What a lane does not see has the weight 0 and
-    /// changes no bit of it, but for rows that are not finite: such a one is only taken by the lanes that see it.
+    /// The lanes [a, b) and the keys [j, stop), whose rows begin at `from`. A key that a lane does not see has weight 0
+    /// there and changes none of its bits, unless the key's row is not finite: then only lanes that see it take it.
     static void mix_run(float* sums, float const* weights, lane_block const& lanes, std::size_t a, std::size_t b,
                         std::size_t j, std::size_t stop, head_rows const& from, std::size_t wide) {
         auto const take = [&](std::size_t lane, std::size_t count, std::size_t begin, std::size_t end) {
@@ -331,7 +337,8 @@ private:
                                count, wide / 16);
         };
         auto const begin = std::max(j, lanes.most_of([&](std::size_t l) { return lanes.first(l); }, a, b));
-        auto const end = std::max(begin, std::min(stop, lanes.least([&](std::size_t l) { return lanes.end(l); }, a, b)));
+        auto const end =
+            std::max(begin, std::min(stop, lanes.least([&](std::size_t l) { return lanes.end(l); }, a, b)));
         auto const all_finite = [&](std::size_t first, std::size_t last) {
             return kernels().finite({from.at(first - j), last - first, wide, from.stride});
         };

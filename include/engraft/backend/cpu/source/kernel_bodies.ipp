@@ -98,7 +98,7 @@ inline void rms_norm(matrix<float> out, matrix<float const> in, float const* gai
     }
 }
 
-/// Mean of a row, and the sum of squares of what is left of it, the last lanes of a short row left out.
+/// Mean of a row, and the sum of squared differences from it.
 struct moments {
     float mean, squares;
 };
@@ -217,7 +217,7 @@ inline wide gelu_share(wide const& x) {
     return load(line);
 }
 
-// Functors and no lambdas: GCC forgets the instruction set of those in templates.
+// Functors, not lambdas: in templates, GCC compiles lambdas without the instruction set.
 struct silu {
     wide operator()(wide const& x) const { return mul(x, sigmoid(x)); }
     void operator()(wide const& x, wide& value, wide& slope) const {
@@ -442,9 +442,9 @@ inline void layer_norm_back(matrix<float> dx, matrix<float const> dy, matrix<flo
             products = fma(g, sub(load(in + i, c), set(mean)), products);
         });
         float const scale = 1 / std::sqrt(of.squares / count + static_cast<float>(eps));
-        wide const back = set(scale * scale * scale * sum_of(products) / count), level = set(sum_of(sums) / count);
+        wide const back = set(scale * scale * scale * sum_of(products) / count), level = set(-sum_of(sums) / count);
         each_wide(n, [&](std::size_t i, std::size_t c) {
-            wide const g = mul(set(scale), sub(mul(load(gain + i, c), load(d + i, c)), level));
+            wide const g = mul(set(scale), fma(load(gain + i, c), load(d + i, c), level));
             wide const all = fnma(sub(load(in + i, c), set(mean)), back, g);
             store(to + i, add_to ? add(load(to + i, c), all) : all, c);
         });

@@ -8,13 +8,15 @@
 #include <cstdlib>
 #include <exception>
 #include <mutex>
-#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #if defined(__linux__)
 #include <sched.h>
+#endif
+#if defined(__unix__) || defined(__APPLE__)
+#include <pthread.h>
 #endif
 
 #include <engraft/backend/cpu/parallel.hpp>
@@ -35,19 +37,20 @@ ENGRAFT_BODY int hardware_threads() {
     return cores > 0 ? cores : 1;
 }
 
-/// Threads that wait for a task. `state_` counts, in 16 bits each, how many more may join the task and how many of them
-/// are at work, behind the task's number: a thread joins by one exchange, so none can touch a task that has ended.
+/// Threads that wait for a task. From its lowest bits up, `state_` holds how many threads are at work on the task, how
+/// many more may join it (16 bits each), and the task's number. A thread joins by one exchange, so none can touch a
+/// task that has ended.
 class thread_pool {
 public:
     static thread_pool& instance() {
-        static thread_pool pool;
-        return pool;
+        static owner const of_process;
+        return *current_;
     }
 
     /// Whether this thread got the pool for itself.
     bool try_enter() { return !inside_ && entered_.try_lock(); }
 
-    /// Ends what try_enter() began.
+    /// Only after try_enter() returned true; releases the pool.
     void run(int threads, std::size_t count, void (*call)(void const*, std::size_t), void const* task) {
         auto const others = std::min<std::size_t>({static_cast<std::size_t>(threads) - 1, count - 1, most_threads});
         inside_ = true;
@@ -78,6 +81,18 @@ private:
     static constexpr std::size_t most_threads = 4096;
     static constexpr int looks = 400; ///< before a thread sleeps: ten to thirty microseconds
 
+    /// A child made by fork() has none of its parent's threads, and locks as they were. It gets its own pool and
+    /// never touches the other one again.
+    struct owner {
+        owner() {
+            current_ = new thread_pool;
+#if defined(__unix__) || defined(__APPLE__)
+            pthread_atfork(nullptr, nullptr, [] { current_ = new thread_pool; });
+#endif
+        }
+        ~owner() { delete current_; }
+    };
+
     thread_pool() = default;
 
     ~thread_pool() {
@@ -94,7 +109,7 @@ private:
         try {
             while (threads_.size() < wanted)
                 threads_.emplace_back([this] { serve(); });
-        } catch (std::system_error const&) { // the system has no more threads: those that there are do the work
+        } catch (std::exception const&) { // no more threads or no memory for them: the existing ones do the work
         }
     }
 
@@ -158,6 +173,7 @@ private:
 #endif
     }
 
+    static inline thread_pool* current_ = nullptr;
     static inline thread_local bool inside_ = false; ///< whether this thread does part of a task
     std::mutex entered_;
     std::atomic<std::uint64_t> state_{0};

@@ -23,7 +23,7 @@ struct product_piece {
     /// number is a multiple of that of the threads.
     static product_piece of(std::size_t rows, std::size_t panels, int threads) {
         product_piece piece;
-        if (threads == 1)
+        if (threads == 1 || rows == 0)
             return piece;
         auto const n = static_cast<std::size_t>(threads);
         auto const parts = [](std::size_t all, std::size_t one) { return (all + one - 1) / one; };

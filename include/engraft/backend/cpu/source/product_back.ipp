@@ -21,7 +21,7 @@ struct back_piece {
 
 /// to[o][16] = W[first output + o][first input + 0 ... 15] for o < depth, `inputs` of the 16, and zeros behind.
 inline void turn_panel(float* to, packed_matrix const& weights, weights_part const& from, std::size_t depth,
-                std::size_t inputs) {
+                       std::size_t inputs) {
     constexpr auto wide = packed_matrix::panel;
     for (std::size_t o = 0, count; o < depth; o += count, to += count * wide) {
         auto const output = from.first_output + o, lane = output % wide;
@@ -40,10 +40,11 @@ inline void turn_panel(float* to, packed_matrix const& weights, weights_part con
 }
 
 /// A few panels of inputs, on one thread.
-inline void multiply_back_piece(matrix<float> dx, matrix<float const> dy, packed_matrix const& weights, weights_part const& part,
-                         bool add) {
+inline void multiply_back_piece(matrix<float> dx, matrix<float const> dy, packed_matrix const& weights,
+                                weights_part const& part, bool add) {
     constexpr auto wide = packed_matrix::panel, tall = tile_set::most_rows;
-    thread_local vector_tensor<float, host_memory> turned(extents<dynamic>(back_piece::panels * back_piece::depth * wide));
+    thread_local vector_tensor<float, host_memory> turned(
+        extents<dynamic>(back_piece::panels * back_piece::depth * wide));
     auto const& set = kernels().tiles;
     auto const panels = (dx.columns + wide - 1) / wide, tile_count = (dy.rows + set.rows - 1) / set.rows;
     for (std::size_t begin = 0, depth; begin < dy.columns; begin += depth) {
