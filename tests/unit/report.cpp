@@ -117,6 +117,8 @@ TEST_CASE("names and drawings cannot bring a script into a page") {
         CHECK(html.find("'><") == std::string::npos);
         CHECK((html.find("not drawn") == std::string::npos) == (drawing == whole));
     }
+    // Whatever else a drawing has in it: a browser runs no script of the page and fetches nothing.
+    CHECK(report::html(p).find("Content-Security-Policy\" content=\"default-src 'none'; ") != std::string::npos);
 }
 
 TEST_CASE("a figure is drawn whole or not at all, and stays in its folder") {

@@ -186,6 +186,9 @@ ENGRAFT_BODY std::string html(page const& p) {
     for (auto const& s : p.sections)
         agreeing += s.found.agreeing(), all += s.found.comparisons.size();
     out << "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+           // Whatever a drawing has in it: no script is run, and nothing is fetched.
+           "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
+           "img-src data:\">\n"
         << "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>"
         << detail::escaped(p.title) << "</title>\n<link rel=\"icon\" href=\"data:,\">\n<style>" << detail::page_style
         << "</style>\n</head>\n<body>\n<header>\n<h1>" << detail::escaped(p.title) << "</h1>\n<p>"
