@@ -59,7 +59,7 @@ int main(int argc, char** argv) try {
             return 1;
         }
         double seconds = 1e30, spent = 0;
-        for (int i = 0; i < 3 || (spent < 2 && i < 10); ++i) {
+        for (int i = 0; i < 10 && spent < (i < 3 ? 20 : 2); ++i) {
             double const begin = now();
             logits_at(model, prompts, -1);
             seconds = std::min(seconds, now() - begin);
