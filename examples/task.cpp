@@ -44,7 +44,7 @@ std::string shown(eg::tokenizer const& t, std::vector<eg::token> const& all) {
 }
 
 std::string name_of(std::string text) {
-    text.resize(std::max<std::size_t>(text.size(), 10), ' ');
+    text.resize(std::max<std::size_t>(text.size(), 9), ' ');
     return "  " + text + "  ";
 }
 
@@ -90,8 +90,8 @@ int main(int argc, char** argv) {
     eg::task_options o{.count = 10};
     std::string known;
     for (auto const& name : eg::tasks::names())
-        known += ", " + name;
-    app.add("task", task, "File with pairs (JSON lines, or .csv), or the name of a task" + known).required();
+        known += (known.empty() ? "" : ", ") + name;
+    app.add("task", task, "File with pairs (JSON lines, or .csv), or the name of a task: " + known).required();
     app.add("--tokenizer", tokenizer, "Folder of a model, its tokenizer.json, or a GGUF file").required();
     app.add("--count", count, {1, example::most_examples}, "Pairs; without it 10 of a task, or all of a file");
     app.seed(o.seed, "Seed of a task's pairs");

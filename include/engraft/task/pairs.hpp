@@ -29,7 +29,7 @@ struct prompt_pair {
     std::vector<token> clean, corrupted;
     std::vector<token> answers; ///< any of which is right
     std::vector<token> wrong;   ///< may be empty
-    std::vector<role_place> roles;
+    std::vector<role_place> roles; ///< as they stand in the clean prompt
 
     /// throws bad_input when the pair has no such role
     role_place const& role(std::string_view name) const;
@@ -46,6 +46,10 @@ struct prompt_pairs {
     batch clean() const;
     /// The corrupted prompts; example i belongs to example i of `clean()`. throws bad_input when there are none
     batch corrupted() const;
+    /// The first answer of each pair. throws bad_input when a pair has none
+    std::vector<token> first_answers() const;
+    /// The first wrong answer of each pair. throws bad_input when a pair has none
+    std::vector<token> first_wrong() const;
     /// A role in the clean prompts, with its positions in the corrupted ones for policies that take activations from
     /// there. throws bad_input when a pair has no such role
     engraft::role role(std::string_view name) const;

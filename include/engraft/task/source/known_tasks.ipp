@@ -23,6 +23,7 @@
 #include <engraft/task/known_tasks.hpp>
 #include <engraft/task/pairs.hpp>
 #include <engraft/task/source/known_words.ipp>
+#include <engraft/task/source/pairs.ipp>
 
 namespace engraft::tasks {
 
@@ -166,9 +167,10 @@ inline bool is_cut_well(tokenizer const& t, int year, bool digits, std::vector<t
 inline std::vector<int> usable_years(tokenizer const& t, bool digits, std::vector<token> const& numbers) {
     std::vector<int> all;
     for (int century = 11; century <= 17 && !numbers.empty(); ++century) {
+        auto const tokens_of = [&](int year) { return t.encode("the year " + std::to_string(year), false).size(); };
         std::vector<int> of_century;
         for (int year = century * 100 + 2; year < century * 100 + 99; ++year)
-            if (is_cut_well(t, year, digits, numbers))
+            if (is_cut_well(t, year, digits, numbers) && tokens_of(year) == tokens_of(century * 100 + 1))
                 of_century.push_back(year);
         for (std::size_t i = 1; i + 1 < of_century.size(); ++i)
             if (int const third = of_century[i] / 10 % 10; !digits || (third > 0 && third < 9))
@@ -339,6 +341,7 @@ ENGRAFT_BODY prompt_pairs entity_tracking(tokenizer const& t, task_options const
                 pair.wrong.push_back(t.require_token(" " + scene.objects[i]));
         for (std::size_t i = 0; i < p.roles.size(); ++i)
             pair.roles.push_back({p.roles[i].name, p.roles[i].positions[e], p.noise_roles[i].positions[e]});
+        engraft::detail::put_in_order(pair.roles);
         all.pairs.push_back(std::move(pair));
     }
     return all;

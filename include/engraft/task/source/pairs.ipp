@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -160,6 +161,11 @@ inline void require_different(tokenizer const& t, prompt_pair const& pair) {
                              "') is both an answer and a wrong answer"});
 }
 
+/// As they stand in the clean prompt, whatever the order of a file's keys.
+inline void put_in_order(std::vector<role_place>& roles) {
+    std::ranges::sort(roles, {}, [](role_place const& r) { return std::tie(r.clean, r.name); });
+}
+
 /// Where a role stands in the corrupted prompt.
 inline long corrupted_position(said_role const& role, long clean_position, aligned_prompt const& clean,
                                aligned_prompt const& corrupted) {
@@ -194,6 +200,7 @@ ENGRAFT_BODY prompt_pair encode_pair(tokenizer const& t, pair_row const& row) {
         } catch (bad_input const& e) {
             throw bad_input({"role '", detail::printable(role.name, 40), "': ", e.what()});
         }
+    detail::put_in_order(pair.roles);
     return pair;
 }
 
@@ -264,6 +271,28 @@ ENGRAFT_BODY batch prompt_pairs::corrupted() const {
     for (auto const& pair : pairs)
         prompts.push_back(pair.corrupted);
     return prompts;
+}
+
+namespace detail {
+
+inline std::vector<token> first_of_each(std::vector<prompt_pair> const& pairs, std::vector<token> prompt_pair::*list,
+                                        std::string_view what) {
+    std::vector<token> all;
+    for (std::size_t i = 0; i < pairs.size(); ++i) {
+        if ((pairs[i].*list).empty())
+            throw bad_input({"pair ", i, ", numbered from 0, has no ", what});
+        all.push_back((pairs[i].*list)[0]);
+    }
+    return all;
+}
+
+} // namespace detail
+
+ENGRAFT_BODY std::vector<token> prompt_pairs::first_answers() const {
+    return detail::first_of_each(pairs, &prompt_pair::answers, "answer");
+}
+ENGRAFT_BODY std::vector<token> prompt_pairs::first_wrong() const {
+    return detail::first_of_each(pairs, &prompt_pair::wrong, "wrong answer");
 }
 
 ENGRAFT_BODY engraft::role prompt_pairs::role(std::string_view name) const {
