@@ -5,7 +5,7 @@
 #include <vector>
 
 #include <engraft/engraft.hpp>
-#include <engraft/task/source/known_words.ipp>
+#include <engraft/task/known_words.hpp>
 
 #include "../catch.hpp"
 #include "word_tokenizer.hpp"

@@ -21,8 +21,8 @@
 #include <engraft/io/tokenizer.hpp>
 #include <engraft/task/boxes.hpp>
 #include <engraft/task/known_tasks.hpp>
+#include <engraft/task/known_words.hpp>
 #include <engraft/task/pairs.hpp>
-#include <engraft/task/source/known_words.ipp>
 #include <engraft/task/source/pairs.ipp>
 
 namespace engraft::tasks {
