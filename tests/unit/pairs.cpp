@@ -174,9 +174,18 @@ TEST_CASE("all lines that do not fit are named at once", "[task][pairs]") {
 
     // However many there are: sentences for the first, numbers for the rest.
     std::string many;
-    for (int i = 0; i < 200; ++i)
+    for (int i = 0; i < 60; ++i)
         many += "{}\n";
-    CHECK_THAT(refusal(many), ContainsSubstring("200 lines do not fit: line 1: ") && ContainsSubstring(", 199, 200"));
+    CHECK_THAT(refusal(many), ContainsSubstring("60 lines do not fit: line 1: ") && ContainsSubstring(", 59, 60"));
+}
+
+TEST_CASE("thousands of lines that do not fit make one message that can be read", "[task][pairs]") {
+    std::string many;
+    for (int i = 0; i < 3000; ++i)
+        many += "{}\n";
+    auto const said = refusal(many);
+    CHECK_THAT(said, ContainsSubstring("3000 lines do not fit: line 1: ") && ContainsSubstring(" more"));
+    CHECK(said.size() < 2000);
 }
 
 TEST_CASE("what is wrong with a line is one sentence", "[task][pairs]") {

@@ -58,7 +58,7 @@ inline void put_in_front(origins& of, std::size_t count) {
 /// (its accents, or a word of another script) are normalized together, which changes nothing: no character composes
 /// with an ASCII character behind it. What changes in such a stretch comes from all of the stretch that is not the
 /// same at its ends.
-inline std::string composed(std::string_view text, origins& of) {
+inline std::string composed_characters(std::string_view text, origins& of) {
     if (of.empty())
         return nfc(text);
     std::string out;

@@ -101,7 +101,7 @@ inline std::string normalized(std::vector<tokenizer_steps::normalizer> const& st
         } else if (auto const* change = std::get_if<tokenizer_steps::replace>(&step)) {
             text = replaced(text, change->from, change->to, most, of);
         } else {
-            text = composed(text, of);
+            text = composed_characters(text, of);
         }
         require_at_most(most, text.size());
     }

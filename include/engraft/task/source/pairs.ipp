@@ -206,17 +206,22 @@ ENGRAFT_BODY prompt_pair encode_pair(tokenizer const& t, pair_row const& row) {
 
 namespace detail {
 
-/// One message for all lines that do not fit.
+/// One message for all lines that do not fit: the first with what is wrong, the others by their numbers.
 [[noreturn]] inline void refuse_lines(std::string const& path, std::vector<bad_line> bad) {
     std::ranges::sort(bad, {}, &bad_line::line);
-    std::string text, rest;
+    std::string text, numbers;
+    std::size_t more = 0;
     for (auto const& [line, what] : bad) {
-        if (text.size() < 2500)
-            text += (text.empty() ? "" : "; ") + what.substr(0, 400);
+        if (text.size() < 1200)
+            text += (text.empty() ? "" : "; ") + what.substr(0, 300);
+        else if (numbers.size() < 400)
+            numbers += (numbers.empty() ? "; and lines " : ", ") + std::to_string(line);
         else
-            rest += (rest.empty() ? "; and lines " : ", ") + std::to_string(line);
+            ++more;
     }
-    throw bad_file(path, {bad.size(), bad.size() == 1 ? " line does not fit: " : " lines do not fit: ", text, rest});
+    if (more > 0)
+        numbers += " and " + std::to_string(more) + " more";
+    throw bad_file(path, {bad.size(), bad.size() == 1 ? " line does not fit: " : " lines do not fit: ", text, numbers});
 }
 
 } // namespace detail
