@@ -117,6 +117,8 @@ TEST_CASE("offsets of tokens, by hand", "[io][tokenizer]") {
     CHECK(of("llama2", "\U0001F600") == ranges{{0, 0}, {0, 0}, {0, 1}, {1, 2}, {2, 3}, {3, 4}});
     // e and an accent are one character after normalization, which has the bytes of both
     CHECK(of("qwen2", "e\u0301t x") == ranges{{0, 4}, {4, 5}, {5, 6}});
+    // what it leaves as it is has its own bytes, here the three of a character that has no token
+    CHECK(of("qwen2", "e\u0301\u6f22") == ranges{{0, 3}, {3, 4}, {4, 5}, {5, 6}});
     // unknown characters have their own bytes, unless they are one token together
     CHECK(of("llama1", "a\U0001F600\U0001F601b") == ranges{{0, 0}, {0, 1}, {1, 5}, {5, 9}, {9, 10}});
     auto const fused = from(R"({"model": {"type": "BPE", "vocab": {"a": 0, "?": 1}, "merges": [], "unk_token": "?",)"
