@@ -63,3 +63,5 @@
 #include <engraft/task/boxes.hpp>
 #include <engraft/task/desiderata.hpp>
 #include <engraft/task/desideratum.hpp>
+#include <engraft/task/known_tasks.hpp>
+#include <engraft/task/pairs.hpp>

@@ -49,6 +49,10 @@ inline void use_tokenizer(engraft::tokenizer const& words) {
                 require(words.contains(id), "a text became a token that there is not");
             require(engraft::is_utf8(words.decode(tokens)), "a decoded text is no UTF-8");
             words.decode(tokens, true);
+            auto const found = words.encode_with_offsets(text);
+            require(found.tokens == tokens && found.bytes.size() == tokens.size(), "offsets are of other tokens");
+            for (auto const& r : found.bytes)
+                require(r.begin <= r.end && r.end <= text.size(), "an offset is outside the text");
         });
     for (engraft::token id = 0; id < 64; ++id)
         if (words.contains(id))

@@ -23,6 +23,7 @@ void config(std::string_view input);           ///< a config.json
 void tokenizer(std::string_view input);        ///< a tokenizer.json
 void tokenizer_config(std::string_view input); ///< a tokenizer_config.json
 void lora(std::string_view input);             ///< an adapter_config.json, a zero byte, an adapter_model.safetensors
+void pairs(std::string_view input);            ///< pairs of prompts, as JSON lines and as CSV
 
 struct target {
     std::string_view name;
@@ -31,7 +32,7 @@ struct target {
 
 inline constexpr target targets[] = {
     {"safetensors", safetensors},           {"gguf", gguf}, {"config", config}, {"tokenizer", tokenizer},
-    {"tokenizer_config", tokenizer_config}, {"lora", lora}};
+    {"tokenizer_config", tokenizer_config}, {"lora", lora}, {"pairs", pairs}};
 
 /// What must hold of everything that a loader lets pass. It is no engraft::error that says so if not: a finding.
 inline void require(bool holds, char const* what) {

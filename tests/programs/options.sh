@@ -57,6 +57,15 @@ refuse "journal must be an ordinary file" evaluate_circuit --examples 7 --mean-e
 echo "apple pear apple" >objects
 refuse "the word 'apple' stands twice" discover_circuit --objects objects
 
+printf '{"clean": "a", "corrupted": "b", "answer": "c"}\n{"clean": "a", "corrupted": "b"}\n\n{"clean"\n' >pairs.jsonl
+refuse "pairs.jsonl: 2 lines do not fit: line 2: 'answer' is missing; line 4: not valid JSON" \
+    task pairs.jsonl --tokenizer "$pair/base" --json pairs.json
+[ ! -e pairs.json ] || { echo "numbers of a file that does not fit were written"; exit 1; }
+printf 'clean,corrupted,answer\n"a\nb",b,c\na,b\n' >pairs.csv
+refuse "line 4: the record has 2 fields; the header has 3" task pairs.csv --tokenizer "$pair/base"
+refuse "the tasks are ioi, " task ioj --tokenizer "$pair/base"
+refuse "--tokenizer is required" task ioi
+
 escape=$(printf '\033[2J\001')
 refuse "--from" cross_model_swap --from "$escape"
 refuse "there is no such file" discover_circuit --objects "$escape"

@@ -12,6 +12,7 @@
 
 #include <engraft/core/linkage.hpp>
 #include <engraft/core/token.hpp>
+#include <engraft/io/byte_range.hpp>
 
 namespace engraft {
 
@@ -61,9 +62,9 @@ public:
 
     vocabulary const& tokens() const { return tokens_; }
 
-    /// Appends the tokens of a word of valid UTF-8.
+    /// Appends the tokens of a word of valid UTF-8; and to `places` the bytes of the word that each stands for.
     /// throws bad_input when a character has no token and nothing stands in for it
-    void encode(std::string_view word, std::vector<token>& out) const;
+    void encode(std::string_view word, std::vector<token>& out, std::vector<byte_range>* places = nullptr) const;
 
 private:
     static constexpr char32_t direct_limit = 0x400; // holds the stand-ins of byte-level vocabularies
@@ -71,6 +72,7 @@ private:
     struct symbol {
         token id;
         std::size_t previous, next; ///< the first one's previous and the last one's next are out of range
+        byte_range place;
         bool gone = false;
     };
     struct merged {

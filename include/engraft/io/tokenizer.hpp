@@ -11,12 +11,19 @@
 
 #include <engraft/core/linkage.hpp>
 #include <engraft/core/token.hpp>
+#include <engraft/io/byte_range.hpp>
 
 namespace engraft {
 
 namespace tokenizer_steps {
 struct parts;
 } // namespace tokenizer_steps
+
+/// Tokens of a text, and the bytes of the text that each stands for.
+struct encoding {
+    std::vector<token> tokens;
+    std::vector<byte_range> bytes; ///< of each token
+};
 
 /// Texts to tokens and back, as Hugging Face's tokenizer.json of BPE kind says: byte-level (GPT-2, Llama 3, Qwen,
 /// SmolLM) and SentencePiece-like with byte fallback (Llama 1 and 2, Gemma). Whatever in the file is not supported is
@@ -42,6 +49,13 @@ public:
     /// throws bad_input when the text is not valid UTF-8, has a character for which there is no token, or is too long
     ///        (256 MiB); when the tokenizer's steps make more than 64 times its bytes and 64 KiB of it
     std::vector<token> encode(std::string_view utf8, bool special = true) const;
+
+    /// The same tokens, and the bytes of the text that each stands for, with the space before a word if that is a part
+    /// of the token. No bytes: special tokens that are put around the text, and a token that is only what a step of the
+    /// tokenizer puts in front. Tokens that share a character which the tokenizer's normalizers change have all of its
+    /// bytes.
+    /// throws as `encode`
+    encoding encode_with_offsets(std::string_view utf8, bool special = true) const;
 
     /// The text of tokens, valid UTF-8: bytes that make no character become U+FFFD. As in tokenizers 0.23, an added
     /// token that is looked for in the normalized text is written as the normalizers leave it; if they change a special
@@ -72,6 +86,8 @@ public:
     bool is_special(token id) const;
 
 private:
+    void encode(std::string_view utf8, bool special, std::vector<token>& tokens, std::vector<byte_range>* bytes) const;
+
     struct state; ///< known to the source alone, which spares programs its parts
 
     std::shared_ptr<state const> state_;

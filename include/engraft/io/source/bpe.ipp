@@ -90,40 +90,47 @@ ENGRAFT_BODY bpe::bpe(vocabulary tokens, std::vector<std::pair<std::string, std:
     }
 }
 
-ENGRAFT_BODY void bpe::encode(std::string_view word, std::vector<token>& out) const {
+ENGRAFT_BODY void bpe::encode(std::string_view word, std::vector<token>& out, std::vector<byte_range>* places) const {
+    auto const put = [&](token id, byte_range place) {
+        out.push_back(id);
+        if (places)
+            places->push_back(place);
+    };
     if (options_.ignore_merges)
-        if (auto const whole = tokens_.find(word)) {
-            out.push_back(*whole);
-            return;
-        }
+        if (auto const whole = tokens_.find(word))
+            return put(*whole, {0, word.size()});
     auto symbols = characters(word);
     merge(symbols);
     for (std::size_t i = 0; i < symbols.size(); i = symbols[i].next)
-        out.push_back(symbols[i].id);
+        put(symbols[i].id, symbols[i].place);
 }
 
 ENGRAFT_BODY std::vector<bpe::symbol> bpe::characters(std::string_view word) const {
     std::vector<symbol> symbols;
     symbols.reserve(word.size());
-    auto const put = [&](token id) { symbols.push_back({id, symbols.size() - 1, symbols.size() + 1}); };
+    auto const put = [&](token id, byte_range place) {
+        symbols.push_back({id, symbols.size() - 1, symbols.size() + 1, place});
+    };
     // An unknown character waits for the next known one. Bytes don't end the wait: the reference implementation
     // puts the unknown token behind them, and models were trained on what it does.
     bool waiting = false;
+    byte_range unknown_place;
     for (std::size_t i = 0; i < word.size();) {
         auto const c = code_point_at(word, i);
         auto const text = word.substr(i, c.length);
+        byte_range const here{i, i + c.length};
         i += c.length;
         token const id = c.value < direct_limit ? direct_[c.value] : tokens_.find(text).value_or(-1);
         if (id >= 0) {
             if (std::exchange(waiting, false))
-                put(*unknown_);
-            put(id);
+                put(*unknown_, unknown_place);
+            put(id, here);
             continue;
         }
         auto const byte = [&](char b) { return bytes_[static_cast<unsigned char>(b)]; };
         if (options_.byte_fallback && std::all_of(text.begin(), text.end(), [&](char b) { return byte(b) >= 0; })) {
-            for (char const b : text)
-                put(byte(b));
+            for (std::size_t b = 0; b < text.size(); ++b)
+                put(byte(text[b]), {here.begin + b, here.begin + b + 1});
             continue;
         }
         if (!unknown_)
@@ -131,11 +138,12 @@ ENGRAFT_BODY std::vector<bpe::symbol> bpe::characters(std::string_view word) con
                              detail::without_controls(std::string(text)), "' of '",
                              detail::without_controls(valid_utf8(word.substr(0, 80))), "'"});
         if (waiting && !options_.fuse_unknown)
-            put(*unknown_);
+            put(*unknown_, unknown_place);
+        unknown_place = {waiting && options_.fuse_unknown ? unknown_place.begin : here.begin, here.end};
         waiting = true;
     }
     if (waiting)
-        put(*unknown_);
+        put(*unknown_, unknown_place);
     return symbols;
 }
 
@@ -166,6 +174,7 @@ ENGRAFT_BODY void bpe::merge(std::vector<symbol>& symbols) const {
             continue;
         left.id = best.id;
         left.next = right.next;
+        left.place.end = right.place.end;
         right.gone = true;
         if (left.next < symbols.size())
             symbols[left.next].previous = best.at;

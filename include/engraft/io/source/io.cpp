@@ -30,6 +30,7 @@
 #include <engraft/io/source/mapped_file.ipp>
 #include <engraft/io/source/normalization.ipp>
 #include <engraft/io/source/npy.ipp>
+#include <engraft/io/source/pair_row.ipp>
 #include <engraft/io/source/printable.ipp>
 #include <engraft/io/source/require_same.ipp>
 #include <engraft/io/source/results.ipp>
@@ -42,6 +43,8 @@
 #include <engraft/io/source/whole_file.ipp>
 #include <engraft/task/boxes.hpp>
 #include <engraft/task/desiderata.hpp>
+#include <engraft/task/source/known_tasks.ipp>
+#include <engraft/task/source/pairs.ipp>
 
 namespace engraft {
 

@@ -90,31 +90,59 @@ ENGRAFT_BODY tokenizer::tokenizer(tokenizer_steps::parts parts, std::string cons
     : state_(std::make_shared<state const>(std::move(parts), path)) {}
 
 ENGRAFT_BODY std::vector<token> tokenizer::encode(std::string_view utf8, bool special) const {
+    std::vector<token> tokens;
+    encode(utf8, special, tokens, nullptr);
+    return tokens;
+}
+
+ENGRAFT_BODY encoding tokenizer::encode_with_offsets(std::string_view utf8, bool special) const {
+    encoding made;
+    encode(utf8, special, made.tokens, &made.bytes);
+    return made;
+}
+
+ENGRAFT_BODY void tokenizer::encode(std::string_view utf8, bool special, std::vector<token>& tokens,
+                                    std::vector<byte_range>* bytes) const {
     detail::require_reasonable(utf8);
     require_utf8(utf8);
     auto const& steps = state_->steps;
-    std::vector<token> out;
+    auto const put = [&](token id, byte_range place) {
+        tokens.push_back(id);
+        if (bytes)
+            bytes->push_back(place);
+    };
+    std::vector<byte_range> places; // of a word's tokens in the word
+    auto const put_word = [&](detail::piece const& word) {
+        places.clear();
+        steps.model.encode(word.text, tokens, bytes ? &places : nullptr);
+        for (auto const& place : places)
+            bytes->push_back(detail::together(std::span(word.of).subspan(place.begin, place.end - place.begin)));
+    };
     if (special)
-        out = steps.before;
+        for (auto const id : steps.before)
+            put(id, {0, 0});
     for (auto const& outer : state_->verbatim.cut(utf8, steps.added, state_->word)) {
+        auto const begin = static_cast<std::size_t>(outer.text.data() - utf8.data());
         if (outer.found) {
-            out.push_back(outer.found->id);
+            put(outer.found->id, {begin, begin + outer.text.size()});
             continue;
         }
-        bool const first = outer.text.data() == utf8.data();
-        auto const normal = detail::normalized(steps.normalizers, outer.text);
+        auto of = bytes ? detail::own_origins(begin, outer.text.size()) : detail::origins();
+        auto const normal = detail::normalized(steps.normalizers, outer.text, of);
         for (auto const& part : state_->normalized.cut(normal, steps.added, state_->word)) {
+            auto const at = static_cast<std::size_t>(part.text.data() - normal.data());
+            auto part_of = detail::some_of(of, at, part.text.size());
             if (part.found)
-                out.push_back(part.found->id);
+                put(part.found->id, detail::together(part_of));
             else
                 for (auto const& word :
-                     detail::words_of(steps.pre_tokenizers, part.text, first && part.text.data() == normal.data()))
-                    steps.model.encode(word.text, out);
+                     detail::words_of(steps.pre_tokenizers, part.text, begin == 0 && at == 0, std::move(part_of)))
+                    put_word(word);
         }
     }
     if (special)
-        out.insert(out.end(), steps.after.begin(), steps.after.end());
-    return out;
+        for (auto const id : steps.after)
+            put(id, {utf8.size(), utf8.size()});
 }
 
 ENGRAFT_BODY std::string tokenizer::decode(std::span<token const> tokens, bool skip_special) const {

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -12,7 +13,7 @@
 #include <vector>
 
 #include <engraft/core/error.hpp>
-#include <engraft/io/normalization.hpp>
+#include <engraft/io/source/origins.ipp>
 #include <engraft/io/text_pattern.hpp>
 #include <engraft/io/tokenizer_parts.hpp>
 #include <engraft/io/utf8.hpp>
@@ -58,44 +59,71 @@ inline void require_at_most(std::size_t most, std::size_t bytes) {
         throw bad_input({"the tokenizer's steps make more than ", most, " bytes of a text, which is not read"});
 }
 
-inline std::string replaced(std::string_view text, std::string_view from, std::string_view to, std::size_t most) {
+/// `of` becomes that of the new text. What is put in comes from what it replaces.
+inline std::string replaced(std::string_view text, std::string_view from, std::string_view to, std::size_t most,
+                            origins& of) {
     std::string out;
+    origins now;
     for (std::size_t at = 0;;) {
         auto const found = text.find(from, at);
-        out += text.substr(at, found - at);
+        auto const kept = text.substr(at, found - at);
+        out += kept;
+        auto const here = some_of(of, at, kept.size());
+        now.insert(now.end(), here.begin(), here.end());
         if (found == text.npos)
-            return out;
+            break;
         out += to;
         require_at_most(most, out.size());
+        if (!of.empty())
+            now.insert(now.end(), to.size(), together(std::span(of).subspan(found, from.size())));
         at = found + from.size();
     }
+    of = std::move(now);
+    return out;
 }
 
-/// A text after all normalizers.
-inline std::string normalized(std::vector<tokenizer_steps::normalizer> const& steps, std::string_view raw) {
+inline std::string replaced(std::string_view text, std::string_view from, std::string_view to, std::size_t most) {
+    origins nobody_asks;
+    return replaced(text, from, to, most, nobody_asks);
+}
+
+/// A text after all normalizers; `of` is that of the raw text, and becomes that of the result.
+inline std::string normalized(std::vector<tokenizer_steps::normalizer> const& steps, std::string_view raw,
+                              origins& of) {
     std::string text(raw);
     auto const most = most_made_of(raw.size());
     for (auto const& step : steps) {
-        if (auto const* add = std::get_if<tokenizer_steps::prepend>(&step))
-            text = text.empty() ? text : add->text + text;
-        else if (auto const* change = std::get_if<tokenizer_steps::replace>(&step))
-            text = replaced(text, change->from, change->to, most);
-        else
-            text = nfc(text);
+        if (auto const* add = std::get_if<tokenizer_steps::prepend>(&step)) {
+            if (!text.empty()) {
+                text.insert(0, add->text);
+                put_in_front(of, add->text.size());
+            }
+        } else if (auto const* change = std::get_if<tokenizer_steps::replace>(&step)) {
+            text = replaced(text, change->from, change->to, most, of);
+        } else {
+            text = composed_characters(text, of);
+        }
         require_at_most(most, text.size());
     }
     return text;
 }
 
+inline std::string normalized(std::vector<tokenizer_steps::normalizer> const& steps, std::string_view raw) {
+    origins nobody_asks;
+    return normalized(steps, raw, nobody_asks);
+}
+
 struct piece {
     std::string text;
     bool at_start; ///< of the whole text
+    origins of{};
 };
 
 inline void put_split(text_pattern const& where, split_behavior behavior, bool invert, piece const& word,
                       std::vector<piece>& out) {
     for (auto const part : where.split(word.text, behavior, invert))
-        out.push_back({std::string(part), word.at_start && part.data() == word.text.data()});
+        out.push_back({std::string(part), word.at_start && part.data() == word.text.data(),
+                       some_of(word.of, static_cast<std::size_t>(part.data() - word.text.data()), part.size())});
 }
 
 inline void apply(tokenizer_steps::split_at const& step, piece&& word, std::vector<piece>& out) {
@@ -103,8 +131,10 @@ inline void apply(tokenizer_steps::split_at const& step, piece&& word, std::vect
 }
 
 inline void apply(tokenizer_steps::byte_level const& step, piece&& word, std::vector<piece>& out) {
-    if (step.prefix_space && !word.text.starts_with(' '))
+    if (step.prefix_space && !word.text.starts_with(' ')) {
         word.text.insert(0, " ");
+        put_in_front(word.of, 1);
+    }
     std::size_t const begin = out.size();
     if (step.words)
         put_split(*step.words, split_behavior::isolated, false, word, out);
@@ -112,18 +142,25 @@ inline void apply(tokenizer_steps::byte_level const& step, piece&& word, std::ve
         out.push_back(std::move(word));
     for (std::size_t i = begin; i < out.size(); ++i) {
         std::string visible;
-        for (char const c : out[i].text)
-            append_code_point(visible, byte_characters[static_cast<unsigned char>(c)]);
+        origins of;
+        for (std::size_t b = 0; b < out[i].text.size(); ++b) {
+            append_code_point(visible, byte_characters[static_cast<unsigned char>(out[i].text[b])]);
+            if (!out[i].of.empty())
+                of.resize(visible.size(), out[i].of[b]);
+        }
         out[i].text = std::move(visible);
+        out[i].of = std::move(of);
     }
 }
 
 inline void apply(tokenizer_steps::metaspace const& step, piece&& word, std::vector<piece>& out) {
     using prepending = tokenizer_steps::metaspace::prepending;
-    word.text = replaced(word.text, " ", step.replacement, largest_text);
+    word.text = replaced(word.text, " ", step.replacement, largest_text, word.of);
     if (!word.text.starts_with(step.replacement) &&
-        (step.prepend == prepending::always || (step.prepend == prepending::first && word.at_start)))
+        (step.prepend == prepending::always || (step.prepend == prepending::first && word.at_start))) {
         word.text.insert(0, step.replacement);
+        put_in_front(word.of, step.replacement.size());
+    }
     if (step.words)
         put_split(*step.words, split_behavior::merged_with_next, false, word, out);
     else
@@ -146,12 +183,12 @@ inline std::optional<char> byte_of(std::string_view written) {
     return static_cast<char>(static_cast<unsigned char>(value));
 }
 
-/// The words that the model sees of a normalized text.
+/// The words that the model sees of a normalized text whose bytes come from `of`.
 inline std::vector<piece> words_of(std::vector<tokenizer_steps::pre_tokenizer> const& steps, std::string_view text,
-                                   bool at_start) {
+                                   bool at_start, origins of) {
     std::vector<piece> words;
     if (!text.empty())
-        words.push_back({std::string(text), at_start});
+        words.push_back({std::string(text), at_start, std::move(of)});
     auto const most = most_made_of(text.size());
     for (auto const& step : steps) {
         std::vector<piece> next;
