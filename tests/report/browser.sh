@@ -19,8 +19,9 @@ if grep -nE "(src|href)=[\"'](https?:)?//" "$REPORT" || grep -n "@import" "$REPO
     echo "the report asks the network for something"
     exit 1
 fi
-# The page itself has no program in it; this copy has one that looks at it.
-sed 's,</body>,,; s,</html>,,' "$REPORT" >page.html
+# The page itself has no program in it and allows none; this copy has one that looks at it, and all else is as forbidden.
+grep -q "content=\"default-src 'none'; style-src" "$REPORT" || { echo "the report does not forbid scripts"; exit 1; }
+sed "s,</body>,,; s,</html>,,; s/default-src 'none'/&; script-src 'unsafe-inline'/" "$REPORT" >page.html
 cat >>page.html <<'PAGE'
 <pre id="seen"></pre><script>
 const wrong = [], figures = document.querySelectorAll('figure');
