@@ -10,6 +10,7 @@
 #include <engraft/io/text_pattern.hpp>
 #include <engraft/io/tokenizer.hpp>
 #include <engraft/io/tokenizer_json.hpp>
+#include <engraft/io/utf8.hpp>
 
 #include "../catch.hpp"
 #include "io_attack.hpp"

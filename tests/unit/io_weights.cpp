@@ -105,7 +105,8 @@ std::string refusal(std::string const& base, Change const& change) {
     return "";
 }
 
-constexpr float nan = std::numeric_limits<float>::quiet_NaN(), infinity = std::numeric_limits<float>::infinity();
+constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
+constexpr float infinity = std::numeric_limits<float>::infinity();
 
 } // namespace
 
@@ -117,16 +118,16 @@ TEST_CASE("a weight that is NaN or infinite is named while it is loaded", "[io][
         float value;
         std::string sentence;
     } const cases[] = {
-        {"llama_mha", "model.layers.1.mlp.down_proj.weight", 3 * 56 + 4, nan, "the element [3, 4] is nan"},
+        {"llama_mha", "model.layers.1.mlp.down_proj.weight", 3 * 56 + 4, not_a_number, "the element [3, 4] is nan"},
         {"llama_mha", "model.layers.0.self_attn.q_proj.weight", 0, infinity, "the element [0, 0] is inf"},
         {"llama_mha", "model.norm.weight", 31, -infinity, "the element [31] is -inf"},
-        {"llama_mha", "model.embed_tokens.weight", 61 * 32 - 1, nan, "the element [60, 31] is nan"},
-        {"llama_mha", "lm_head.weight", 5, nan, "the element [0, 5] is nan"},
-        {"gpt2", "transformer.h.2.attn.c_attn.weight", 7 * 96 + 95, nan, "the element [7, 95] is nan"},
-        {"gpt2", "transformer.h.2.attn.c_attn.bias", 40, nan, "the element [40] is nan"},
+        {"llama_mha", "model.embed_tokens.weight", 61 * 32 - 1, not_a_number, "the element [60, 31] is nan"},
+        {"llama_mha", "lm_head.weight", 5, not_a_number, "the element [0, 5] is nan"},
+        {"gpt2", "transformer.h.2.attn.c_attn.weight", 7 * 96 + 95, not_a_number, "the element [7, 95] is nan"},
+        {"gpt2", "transformer.h.2.attn.c_attn.bias", 40, not_a_number, "the element [40] is nan"},
         {"gpt_neox", "gpt_neox.layers.0.attention.query_key_value.weight", 95 * 32, infinity,
          "the element [95, 0] is inf"},
-        {"gpt_neox", "gpt_neox.layers.0.attention.query_key_value.bias", 1, nan, "the element [1] is nan"},
+        {"gpt_neox", "gpt_neox.layers.0.attention.query_key_value.bias", 1, not_a_number, "the element [1] is nan"},
     };
     for (auto const& c : cases) {
         INFO(c.base << " " << c.name);
@@ -150,7 +151,7 @@ TEST_CASE("a weight that is NaN or infinite is named while it is loaded", "[io][
 TEMPLATE_TEST_CASE("elements that are not finite are found wherever they are", "[io][weights]", float, double) {
     for (std::size_t const size : {1u, 255u, 256u, 257u, 4096u, 4097u, 10000u})
         for (std::size_t const at : {std::size_t{0}, size / 2, size - 1})
-            for (auto const bad : {nan, infinity, -infinity}) {
+            for (auto const bad : {not_a_number, infinity, -infinity}) {
                 std::vector<TestType> elements(size, TestType(-0.5));
                 auto stored = tensor::of(sizeof(TestType) == 4 ? "F32" : "F64", {size}, elements);
                 stored.set(at, TestType(bad));
@@ -295,9 +296,9 @@ TEST_CASE("masks and frequencies in a checkpoint must agree with the config", "[
     CHECK_THAT(neox("rotary_emb.inv_freq", as_tensor()), ContainsSubstring("frequencies, but the config implies"));
 
     // Rounded to the type of the weights; and with Llama 3's scaling or without.
-    auto const llama = [](std::vector<double> const& frequencies) {
+    auto const llama = [](std::vector<double> const& exact) {
         std::vector<std::uint16_t> rounded;
-        for (double f : frequencies)
+        for (double f : exact)
             rounded.push_back(static_cast<std::uint16_t>(std::bit_cast<std::uint32_t>(static_cast<float>(f)) >> 16));
         return refusal<golden::llama_gqa, eg::bad_model>("llama_gqa", [&](tensors& all) {
             all["model.layers.0.self_attn.rotary_emb.inv_freq"] = tensor::of("BF16", {rounded.size()}, rounded);
@@ -337,7 +338,7 @@ TEST_CASE("an adapter's numbers are floating point and finite", "[io][weights][l
         return merged;
     };
     CHECK(said([](tensors&) {}).empty());
-    CHECK_THAT(said([&](tensors& all) { all[at + "A.weight"].set(32 + 3, nan); }),
+    CHECK_THAT(said([&](tensors& all) { all[at + "A.weight"].set(32 + 3, not_a_number); }),
                ContainsSubstring("lora_A.weight': the element [1, 3] is nan"));
     CHECK_THAT(said([&](tensors& all) { all[at + "B.weight"].set(5, infinity); }),
                ContainsSubstring("lora_B.weight': the element [2, 1] is inf"));

@@ -190,7 +190,7 @@ TEST_CASE("thousands of lines that do not fit make one message that can be read"
 
 TEST_CASE("what is wrong with a line is one sentence", "[task][pairs]") {
     auto const row = [](std::string const& more) { return "{" + mary + R"(, "answer": " Mary", )" + more + "}"; };
-    auto const role = [&](std::string const& role) { return row(R"("roles": {"io": )" + role + "}"); };
+    auto const role = [&](std::string const& said) { return row(R"("roles": {"io": )" + said + "}"); };
     auto const [line, sentence] = GENERATE_COPY(values<std::pair<std::string, std::string>>({
         {"[]", "expected a JSON object"},
         {R"({"clean": "", "corrupted": "When", "answer": " a"})", "'clean' must be a text or a list of tokens"},
