@@ -28,8 +28,9 @@ compute() { # compute PROGRAM
     grep -q '^accuracy of base: 0\.' "$work/$1.txt"
 }
 [ "$4" = both ] && optimised=-O1 || optimised=-O0
-(cd "$work" && "$compiler" -std=c++20 $optimised -DENGRAFT_COMPILED -I"$root/include" -c "$root/include/engraft/engraft.cpp" \
-    "$root/include/engraft/io/source/io.cpp")
+# Optimised as README says, since some of a compiler's warnings come from its optimiser; none may be left.
+(cd "$work" && "$compiler" -std=c++20 -O2 -Wall -Wextra -Wpedantic -Wshadow -Werror -DENGRAFT_COMPILED -I"$root/include" \
+    -c "$root/include/engraft/engraft.cpp" "$root/include/engraft/io/source/io.cpp")
 build compiled $optimised -DENGRAFT_COMPILED "$source" "$work/engraft.o" "$work/io.o"
 if [ "$4" = both ]; then
     build in_headers $optimised "$source"

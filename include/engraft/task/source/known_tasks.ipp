@@ -260,7 +260,7 @@ ENGRAFT_BODY prompt_pairs docstring(tokenizer const& t, task_options const& o) {
         row.answers = {" " + c};
         for (std::size_t i = 1; i < drawn_names; ++i)
             if (n[i] != c)
-                row.wrong.push_back(" " + n[i]);
+                row.wrong.emplace_back(" " + n[i]);
         row.roles = {detail::at_text("a_def", ", " + a),      detail::at_text("b_def", ", " + b),
                      detail::at_text("c_def", ", " + c),      detail::at_text("a_doc", ":param " + a),
                      detail::at_text("b_doc", ":param " + b), detail::at_end()};
