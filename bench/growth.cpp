@@ -1,8 +1,8 @@
-// How cost grows, in SmolLM2-135M's shape with weights from a seed: forward passes, sweeps and gradients by the length of
-// prompts, their number, the number of cases and of layers. Each line has the seconds (best of three), what is computed
-// per second, and the share of the time that its matrix products and its attention alone would take, each at the speed
-// that it has by itself in this run. One case of each sweep is compared with its whole run, to the bit, before it is
-// timed.
+// How cost grows, in SmolLM2-135M's shape with weights from a seed: forward passes, sweeps and gradients by the length
+// of prompts, their number, the number of cases and of layers. Each line has the seconds (best of three), what is
+// computed per second, and the share of the time that its matrix products and its attention alone would take, each at
+// the speed that it has by itself in this run. One case of each sweep is compared with its whole run, to the bit,
+// before it is timed.
 //
 //     bench_growth [forward | layers | sweep | gradient]...   (all of them)
 
@@ -73,9 +73,8 @@ double attention_alone(eg::model<D> const& model, std::size_t count, std::size_t
     };
     auto const q = make(shape.heads), k = make(shape.kv_heads), v = make(shape.kv_heads);
     auto z = make(shape.heads);
-    auto const seconds = best_of_three([&] {
-        model.backend().attention(as_matrix(z), as_matrix(q), as_matrix(k), as_matrix(v), shape, rows);
-    });
+    auto const seconds = best_of_three(
+        [&] { model.backend().attention(as_matrix(z), as_matrix(q), as_matrix(k), as_matrix(v), shape, rows); });
     auto const n = static_cast<double>(length);
     return static_cast<double>(count * shape.heads * shape.width) * 2 * n * (n + 1) / seconds;
 }
@@ -130,8 +129,7 @@ void sweep(eg::model<smollm2> const& model, std::string const& name, std::size_t
     for (std::size_t e = 0; e < count; ++e)
         if (found.of()[entry * count + e] != whole[e])
             throw eg::bad_input({name, ": a case of the sweep is not its whole run"});
-    auto const seconds =
-        best_of_three([&] { eg::sweep(model, clean, table, policy, {eg::logit(answers)}); });
+    auto const seconds = best_of_three([&] { eg::sweep(model, clean, table, policy, {eg::logit(answers)}); });
     tell(name + ", " + by(count, length) + " tokens", seconds, found.counted.total(),
          alone(found.counted, products_alone(model, 2048), attention_alone(model, 1, length)));
 }
@@ -173,7 +171,8 @@ int main(int argc, char** argv) try {
         std::vector<eg::layer_position> places;
         for (std::size_t p = 0; p < 64; ++p)
             places.push_back({15, p});
-        sweep(model, "resid_pre of layer 15 at 64 positions", 1, 1024, eg::table<eg::layer_position>{{{"position", places.size()}}, places}, stream);
+        sweep(model, "resid_pre of layer 15 at 64 positions", 1, 1024,
+              eg::table<eg::layer_position>{{{"position", places.size()}}, places}, stream);
     }
     if (wants("gradient"))
         for (std::size_t const length : {64u, 256u, 1024u}) {

@@ -1,6 +1,6 @@
-// How a plain forward pass of SmolLM2-135M's shape (weights from a seed, the last row's logits) grows with the length of
-// its prompt: tokens per second, and the largest amount of memory that the process has held until then. Before a length
-// is timed, its first tokens are run as a prompt of their own, which must give the same logits to the bit.
+// How a plain forward pass of SmolLM2-135M's shape (weights from a seed, the last row's logits) grows with the length
+// of its prompt: tokens per second, and the largest amount of memory that the process has held until then. Before a
+// length is timed, its first tokens are run as a prompt of their own, which must give the same logits to the bit.
 //
 //     bench_length [LENGTH | COUNTxLENGTH]...   (53 256 1024 2048 4096 8192 25x53 8x512)
 //

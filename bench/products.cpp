@@ -52,8 +52,8 @@ struct product {
 
 int main() {
     double peak = 0;
-    product products[] = {{1325, 576, 1536}, {1325, 1536, 576}, {1325, 576, 576}, {1325, 576, 192}, {1325, 128, 192},
-                          {53, 576, 1536}};
+    product products[] = {{1325, 576, 1536}, {1325, 1536, 576}, {1325, 576, 576},
+                          {1325, 576, 192},  {1325, 128, 192},  {53, 576, 1536}};
     for (auto& p : products) {
         using table = eg::matrix_tensor<float, eg::host_memory>;
         table w(table::extents_type(p.out, p.in)), x(table::extents_type(p.rows, p.in)),

@@ -1,6 +1,6 @@
-// What a second thread brings while other programs run: forward passes and sweeps with one thread and with two, in turns,
-// on a machine that is otherwise idle and beside one busy process for each of its cores. Means of five turns. Both have
-// the same bits, which is checked first.
+// What a second thread brings while other programs run: forward passes and sweeps with one thread and with two, in
+// turns, on a machine that is otherwise idle and beside one busy process for each of its cores. Means of five turns.
+// Both have the same bits, which is checked first.
 //
 //     bench_threads
 
@@ -22,14 +22,8 @@ namespace {
 
 using cpu = eg::cpu<eg::fp32>;
 
-inline constexpr eg::description small{.name = "small",
-                                       .layers = 6,
-                                       .d_model = 128,
-                                       .heads = 8,
-                                       .kv_heads = 8,
-                                       .d_head = 16,
-                                       .d_mlp = 192,
-                                       .vocab = 755};
+inline constexpr eg::description small{
+    .name = "small", .layers = 6, .d_model = 128, .heads = 8, .kv_heads = 8, .d_head = 16, .d_mlp = 192, .vocab = 755};
 
 /// Processes that compute without end, one for each core.
 class busy_processes {

@@ -76,8 +76,8 @@ TEST_CASE("attention over prompts of any length agrees with the reference") {
 TEST_CASE("attention in three steps has the bits of attention in one, and so has each prompt by itself") {
     eg::ragged const rows({300, 1, 17, 129});
     each_shape([&](eg::attention_shape const& shape) {
-        table<float> const q(rows.rows(), shape.heads * shape.width, 1), k(rows.rows(), shape.kv_heads * shape.width, 2),
-            v(k.rows, k.columns, 3);
+        table<float> const q(rows.rows(), shape.heads * shape.width, 1),
+            k(rows.rows(), shape.kv_heads * shape.width, 2), v(k.rows, k.columns, 3);
         auto const z = attention(cpu(2), shape, rows);
         std::size_t size = 0;
         for (std::size_t e = 0; e < rows.examples(); ++e)

@@ -77,8 +77,7 @@ TEST_CASE("kernels of all instruction sets give the same bits, forwards") {
         in_place([&](auto& k, auto to) { k.add_difference(to, y.m(), x.m(), 1); });
         in_place([&](auto& k, auto to) { k.scale(to, 0.3f); });
         in_place([&](auto& k, auto to) { k.softcap(to, 2.5f); });
-        for (auto const kind :
-             {eg::mlp::gated_silu, eg::mlp::gelu, eg::mlp::gelu_tanh, eg::mlp::gated_gelu_tanh}) {
+        for (auto const kind : {eg::mlp::gated_silu, eg::mlp::gelu, eg::mlp::gelu_tanh, eg::mlp::gated_gelu_tanh}) {
             in_place([&](auto& k, auto to) { k.activate(to, kind); });
             in_place([&](auto& k, auto to) { k.gated(to, y.m(), kind); });
             in_place([&](auto& k, auto to) { k.activate_back(to, y.m(), kind); });
@@ -92,8 +91,9 @@ TEST_CASE("kernels of all instruction sets give the same bits, forwards") {
         in_place([&](auto& k, auto to) { k.blend_slice(to.data, y.all.data(), n, gain.all.data(), true); });
         in_place([&](auto& k, auto to) { k.project_slice(to.data, y.all.data(), n, gain.m()); });
         in_place([&](auto& k, auto to) { k.softmax_seed(to.data, y.all.data(), n, 3.5f, -0.25f); });
-        same_of_all([&](cpu_kernels const& k) { return std::vector{static_cast<float>(k.log_sum_exp(x.all.data(), n))}; },
-                    1e-6);
+        same_of_all(
+            [&](cpu_kernels const& k) { return std::vector{static_cast<float>(k.log_sum_exp(x.all.data(), n))}; },
+            1e-6);
     }
 }
 
@@ -132,9 +132,7 @@ TEST_CASE("kernels agree with the formulas to fp32 rounding") {
         k->softmax(scores.all.data(), 16, 0, keys);
         k->softmax_back(slopes.all.data(), scores.all.data(), nullptr, 16, 0, keys, 0.5f, 0);
         for (std::size_t l = 0; l < 16; ++l) {
-            auto const seen = [&](std::size_t j) {
-                return int(j) >= lanes.first[l] && int(j) <= lanes.last[l];
-            };
+            auto const seen = [&](std::size_t j) { return int(j) >= lanes.first[l] && int(j) <= lanes.last[l]; };
             double total = 0, dot = 0;
             for (std::size_t j = 0; j < keys; ++j)
                 total += seen(j) ? std::exp(0.5 * before[j * 16 + l]) : 0;
@@ -190,9 +188,8 @@ TEST_CASE("a pool of threads does every task once, lets an exception out, and go
     for (int t = 0; t < 4; ++t)
         users.emplace_back([&] {
             for (int i = 0; i < 50; ++i)
-                eg::detail::parallel_for(2, 8, [&](std::size_t) {
-                    eg::detail::parallel_for(2, 3, [&](std::size_t) { ++count; });
-                });
+                eg::detail::parallel_for(
+                    2, 8, [&](std::size_t) { eg::detail::parallel_for(2, 3, [&](std::size_t) { ++count; }); });
         });
     for (auto& t : users)
         t.join();

@@ -139,9 +139,8 @@ TEST_CASE("single entries, rows of weights, and heads' shares of a product are t
     auto const first = product(backend, x, 0, rows, plain);
     std::vector<float> sum(rows * out);
     for (std::size_t h = 0; h < heads; ++h)
-        eg::detail::multiply(2, {sum.data(), rows, out, out},
-                                    as_matrix(x).column_range(h * in / heads, in / heads), plain.weight,
-                                    {.first_input = h * in / heads, .add = h > 0});
+        eg::detail::multiply(2, {sum.data(), rows, out, out}, as_matrix(x).column_range(h * in / heads, in / heads),
+                             plain.weight, {.first_input = h * in / heads, .add = h > 0});
     CHECK(sum == first);
     for (std::size_t r = 0; r < rows; ++r)
         for (std::size_t c = 0; c < out; ++c) {

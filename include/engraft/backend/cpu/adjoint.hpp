@@ -26,9 +26,8 @@ public:
     explicit adjoints(cpu<Numbers> const& b) : threads_(b.threads()) {}
 
     void zero(float* x, std::size_t n) const {
-        detail::parallel_rows(threads_, n, 1, [&](std::size_t first, std::size_t count) {
-            std::fill_n(x + first, count, 0.0f);
-        });
+        detail::parallel_rows(threads_, n, 1,
+                              [&](std::size_t first, std::size_t count) { std::fill_n(x + first, count, 0.0f); });
     }
 
     void linear(out_matrix dx, in_matrix dy, linear_map const& map, bool add) const {
@@ -92,9 +91,8 @@ public:
     }
 
     void activate(out_matrix dx, in_matrix x, mlp kind) const {
-        each_part_of(dx, [&](std::size_t r, std::size_t n) {
-            k().activate_back(dx.row_range(r, n), x.row_range(r, n), kind);
-        });
+        each_part_of(
+            dx, [&](std::size_t r, std::size_t n) { k().activate_back(dx.row_range(r, n), x.row_range(r, n), kind); });
     }
 
     void gated(out_matrix dup, out_matrix dgate, in_matrix up, in_matrix gate, mlp kind) const {

@@ -92,7 +92,8 @@ public:
     }
 
     void scale(out_matrix x, double factor) const {
-        each_part_of(x, [&](std::size_t r, std::size_t n) { k().scale(x.row_range(r, n), static_cast<float>(factor)); });
+        each_part_of(x,
+                     [&](std::size_t r, std::size_t n) { k().scale(x.row_range(r, n), static_cast<float>(factor)); });
     }
 
     void add(out_matrix to, in_matrix from) const {
@@ -134,23 +135,17 @@ public:
                         in_matrix values, in_matrix own_keys, in_matrix own_values,
                         list<std::uint32_t> const& own_positions, attention_shape const& shape,
                         ragged const& rows) const {
-        detail::attend_rows(threads_, out,
-                            {{queries, keys, values, shape, rows},
-                             span_of(queried),
-                             own_keys,
-                             own_values,
-                             span_of(own_positions)});
+        detail::attend_rows(
+            threads_, out,
+            {{queries, keys, values, shape, rows}, span_of(queried), own_keys, own_values, span_of(own_positions)});
     }
 
     void score_rows(out_matrix lines, in_matrix queries, list<attention_row> const& queried, in_matrix keys,
                     in_matrix own_keys, list<std::uint32_t> const& own_positions, attention_shape const& shape,
                     ragged const& rows) const {
-        detail::make_score_rows(threads_, lines,
-                                {{queries, keys, keys, shape, rows},
-                                 span_of(queried),
-                                 own_keys,
-                                 own_keys,
-                                 span_of(own_positions)});
+        detail::make_score_rows(
+            threads_, lines,
+            {{queries, keys, keys, shape, rows}, span_of(queried), own_keys, own_keys, span_of(own_positions)});
     }
 
     void softmax_rows(out_matrix lines) const { detail::softmax_lines(threads_, lines); }
@@ -158,12 +153,9 @@ public:
     void mix_rows(out_matrix out, in_matrix lines, list<attention_row> const& queried, in_matrix values,
                   in_matrix own_values, list<std::uint32_t> const& own_positions, attention_shape const& shape,
                   ragged const& rows) const {
-        detail::mix_row_lines(threads_, out, lines,
-                              {{values, values, values, shape, rows},
-                               span_of(queried),
-                               own_values,
-                               own_values,
-                               span_of(own_positions)});
+        detail::mix_row_lines(
+            threads_, out, lines,
+            {{values, values, values, shape, rows}, span_of(queried), own_values, own_values, span_of(own_positions)});
     }
 
     void activate(out_matrix x, mlp kind) const {
@@ -171,7 +163,8 @@ public:
     }
 
     void gated(out_matrix out, in_matrix gate, mlp kind) const {
-        each_part_of(out, [&](std::size_t r, std::size_t n) { k().gated(out.row_range(r, n), gate.row_range(r, n), kind); });
+        each_part_of(out,
+                     [&](std::size_t r, std::size_t n) { k().gated(out.row_range(r, n), gate.row_range(r, n), kind); });
     }
 
     void softcap(out_matrix x, double cap) const {
@@ -224,9 +217,8 @@ public:
 
     std::vector<token> argmax(in_matrix in) const {
         std::vector<token> best(in.rows);
-        each_row(in.rows, in.columns, [&](std::size_t r) {
-            best[r] = static_cast<token>(largest_column(row(in, r), in.columns));
-        });
+        each_row(in.rows, in.columns,
+                 [&](std::size_t r) { best[r] = static_cast<token>(largest_column(row(in, r), in.columns)); });
         return best;
     }
 

@@ -17,10 +17,6 @@ struct product_options {
     bool add = false;            ///< the product is added to `out`
 };
 
-/// Rows times the panels [first, last) of weights, on one thread; the last panel may reach beyond the columns of `out`.
-void multiply_piece(matrix<float> out, matrix<float const> in, packed_matrix const& weights, std::size_t first,
-                    std::size_t last, product_options const& options);
-
 /// out = in W^T
 void multiply(int threads, matrix<float> out, matrix<float const> in, packed_matrix const& weights,
               product_options const& options = {});

@@ -46,7 +46,7 @@ public:
                         .out = sums_.data() + first * wide_,
                         .out_stride = wide_,
                         .go_on = true},
-                       count, wide_ / 16);
+                       count, wide_);
     }
 
     void add(row_sums const& other) {

@@ -117,7 +117,7 @@ inline void mix_lines(float* sums, std::size_t wide, float const* weights, std::
                         .out = sums,
                         .out_stride = wide,
                         .go_on = true},
-                       count, wide / 16);
+                       count, wide);
 }
 
 ENGRAFT_BODY void mix_pattern(int threads, matrix<float> out, float const* lines, attention_inputs const& of) {

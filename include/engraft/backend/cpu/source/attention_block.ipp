@@ -11,6 +11,7 @@
 #include <engraft/backend/attention_row.hpp>
 #include <engraft/backend/attention_shape.hpp>
 #include <engraft/backend/cpu/kernels.hpp>
+#include <engraft/backend/cpu/source/tiles.ipp>
 
 namespace engraft::detail {
 
@@ -21,32 +22,6 @@ struct head_rows {
 
     float const* at(std::size_t row) const { return data + row * stride; }
 };
-
-/// f(first, count) for parts of [0, count) of nearly equal size, at most `most`.
-template <class F>
-void each_part(std::size_t count, std::size_t most, F const& f) {
-    std::size_t const parts = (count + most - 1) / most;
-    for (std::size_t i = 0; i < parts; ++i) {
-        std::size_t const first = count * i / parts;
-        f(first, count * (i + 1) / parts - first);
-    }
-}
-
-/// out[r] (+)= in[r] times panels of 16 columns, by as many tiles as needed. `job` describes the first row and panel;
-/// each panel of `out` begins 16 columns after the one before.
-inline void multiply_tiles(tile_job job, std::size_t rows, std::size_t panels) {
-    auto const& set = kernels().tiles;
-    each_part(rows, set.rows, [&](std::size_t first, std::size_t count) {
-        for (std::size_t p = 0, wide; p < panels; p += wide) {
-            wide = p + set.panels <= panels ? set.panels : 1;
-            auto of = job;
-            of.in += first * job.in_stride;
-            of.weights += p * job.panel_step;
-            of.out += first * job.out_stride + p * 16;
-            (wide == 1 ? set.single : set.wide)[count - 1](of);
-        }
-    });
-}
 
 /// The width of rows that consist of whole panels.
 inline std::size_t padded_width(std::size_t width) { return (width + 15) / 16 * 16; }
@@ -229,7 +204,7 @@ public:
                             .out = lines,
                             .out_stride = step,
                             .go_on = false},
-                           count, groups);
+                           count, 16 * groups);
         };
         auto const clean_end = end_of_clean(lanes, rows, begin, end);
         if (clean_end > begin)
@@ -334,7 +309,7 @@ private:
                                 .out = sums + lane * wide,
                                 .out_stride = wide,
                                 .go_on = true},
-                               count, wide / 16);
+                               count, wide);
         };
         auto const begin = std::max(j, lanes.most_of([&](std::size_t l) { return lanes.first(l); }, a, b));
         auto const end =

@@ -63,8 +63,8 @@ inline float* row_of(matrix<float> const& m, std::size_t r) { return m.data + r 
 inline float const* row_of(matrix<float const> const& m, std::size_t r) { return m.data + r * m.stride; }
 
 /// e^x to 2 units in the last place; 0 where x is below the smallest normal number's logarithm, and e^88 from there on.
-/// With n = round(x / ln 2) it is 2^n times the series of e^(x - n ln 2) up to the 7th power, which leaves out less than
-/// 6e-9; ln 2 is two numbers, so that n times the first is exact.
+/// With n = round(x / ln 2) it is 2^n times the series of e^(x - n ln 2) up to the 7th power, which leaves out less
+/// than 6e-9; ln 2 is two numbers, so that n times the first is exact.
 inline wide exponential(wide const& x) {
     wide const bounded = min(set(88.0f), max(set(-87.33654f), x));
     wide const magic = set(12582912.0f); // 1.5 * 2^23: adding it rounds to a whole number
@@ -94,7 +94,9 @@ inline void rms_norm(matrix<float> out, matrix<float const> in, float const* gai
         });
         float const mean = sum_of(sums) / static_cast<float>(n);
         wide const scale = set(1 / std::sqrt(mean + static_cast<float>(eps)));
-        each_wide(n, [&](std::size_t i, std::size_t c) { store(y + i, mul(mul(load(x + i, c), scale), load(gain + i, c)), c); });
+        each_wide(n, [&](std::size_t i, std::size_t c) {
+            store(y + i, mul(mul(load(x + i, c), scale), load(gain + i, c)), c);
+        });
     }
 }
 
@@ -134,14 +136,16 @@ inline void add(matrix<float> to, matrix<float const> from) {
     for (std::size_t r = 0; r < to.rows; ++r) {
         auto const y = row_of(to, r);
         auto const x = row_of(from, r);
-        each_wide(to.columns, [&](std::size_t i, std::size_t c) { store(y + i, add(load(y + i, c), load(x + i, c)), c); });
+        each_wide(to.columns,
+                  [&](std::size_t i, std::size_t c) { store(y + i, add(load(y + i, c), load(x + i, c)), c); });
     }
 }
 
 inline void add_bias(matrix<float> to, float const* bias) {
     for (std::size_t r = 0; r < to.rows; ++r) {
         auto const y = row_of(to, r);
-        each_wide(to.columns, [&](std::size_t i, std::size_t c) { store(y + i, add(load(y + i, c), load(bias + i, c)), c); });
+        each_wide(to.columns,
+                  [&](std::size_t i, std::size_t c) { store(y + i, add(load(y + i, c), load(bias + i, c)), c); });
     }
 }
 
@@ -178,7 +182,8 @@ inline void softcap(matrix<float> x, float cap) {
 /// Turns the two halves of a head's rotated part by angles, `sign` 1 or -1 of the sines.
 inline void turn_halves(float* a, float* b, float const* cos, float const* sin, std::size_t half, float sign) {
     each_wide(half, [&](std::size_t i, std::size_t c) {
-        wide const x = load(a + i, c), y = load(b + i, c), turn = load(cos + i, c), s = mul(load(sin + i, c), set(sign));
+        wide const x = load(a + i, c), y = load(b + i, c), turn = load(cos + i, c),
+                   s = mul(load(sin + i, c), set(sign));
         store(a + i, fnma(y, s, mul(x, turn)), c);
         store(b + i, fma(x, s, mul(y, turn)), c);
     });
@@ -204,9 +209,7 @@ inline void rotate_back(matrix<float> x, std::size_t heads, matrix<float const> 
 }
 
 /// Twice the argument of the hyperbolic tangent in GELU's approximation: sqrt(8 / pi) (x + 0.044715 x^3).
-inline wide gelu_argument(wide const& x) {
-    return mul(set(1.59576912f), fma(mul(set(0.044715f), mul(x, x)), x, x));
-}
+inline wide gelu_argument(wide const& x) { return mul(set(1.59576912f), fma(mul(set(0.044715f), mul(x, x)), x, x)); }
 
 /// The share of x that GELU lets through, by the error function.
 inline wide gelu_share(wide const& x) {

@@ -1,12 +1,12 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 
 #include <engraft/backend/cpu/kernels.hpp>
 #include <engraft/backend/cpu/parallel.hpp>
 #include <engraft/backend/cpu/product.hpp>
+#include <engraft/backend/cpu/source/tiles.ipp>
 #include <engraft/core/linkage.hpp>
 
 namespace engraft::detail {
@@ -38,55 +38,28 @@ struct product_piece {
     }
 };
 
-/// The tile of some rows and panels of packed weights from an input on.
-inline tile_job job_of(matrix<float const> const& in, std::size_t row, std::size_t input, std::size_t depth,
-                       packed_matrix const& weights, std::size_t panel, std::size_t first_input, float* out,
-                       std::size_t out_stride, bool go_on) {
-    return {.in = in.data + row * in.stride + input,
-            .in_stride = in.stride,
-            .in_step = 1,
-            .weights = weights.at(panel, first_input + input),
-            .weight_step = packed_matrix::panel,
-            .panel_step = weights.panel_size(),
-            .depth = depth,
-            .out = out,
-            .out_stride = out_stride,
-            .go_on = go_on};
-}
-
-ENGRAFT_BODY void multiply_piece(matrix<float> out, matrix<float const> in, packed_matrix const& weights,
-                                 std::size_t first, std::size_t last, product_options const& options) {
+/// Rows times the panels [first, last) of weights, on one thread; the last panel may reach beyond the columns of `out`.
+inline void multiply_piece(matrix<float> out, matrix<float const> in, packed_matrix const& weights, std::size_t first,
+                           std::size_t last, product_options const& options) {
     constexpr auto wide = packed_matrix::panel;
-    auto const& set = kernels().tiles;
-    auto const columns = std::min(last * wide, out.columns);
-    if (last * wide > out.columns) {
-        auto const p = --last, whole = out.columns - p * wide;
-        for (std::size_t r = 0; r < in.rows; ++r) {
-            std::array<float, wide> line{};
-            auto const to = out.data + r * out.stride + p * wide;
-            if (options.add)
-                std::copy_n(to, whole, line.data());
-            set.single[0](job_of(in, r, 0, in.columns, weights, p, options.first_input, line.data(), wide,
-                                 options.add));
-            std::copy_n(line.data(), whole, to);
-        }
-    }
+    auto const columns = std::min(last * wide, out.columns) - first * wide;
     auto const depths = (in.columns + product_piece::depth - 1) / product_piece::depth;
-    auto const tile_count = (in.rows + set.rows - 1) / set.rows;
     for (std::size_t d = 0; d < depths; ++d) {
         std::size_t const begin = in.columns * d / depths, end = in.columns * (d + 1) / depths;
-        for (std::size_t p = first, count; p < last; p += count) {
-            count = p + set.panels <= last ? set.panels : 1;
-            auto const& by_rows = count == 1 ? set.single : set.wide;
-            for (std::size_t t = 0; t < tile_count; ++t) { // of nearly as many rows each
-                std::size_t const r = in.rows * t / tile_count, rows = in.rows * (t + 1) / tile_count - r;
-                by_rows[rows - 1](job_of(in, r, begin, end - begin, weights, p, options.first_input,
-                                         out.data + r * out.stride + p * wide, out.stride, options.add || d > 0));
-            }
-        }
+        multiply_tiles({.in = in.data + begin,
+                        .in_stride = in.stride,
+                        .in_step = 1,
+                        .weights = weights.at(first, options.first_input + begin),
+                        .weight_step = wide,
+                        .panel_step = weights.panel_size(),
+                        .depth = end - begin,
+                        .out = out.data + first * wide,
+                        .out_stride = out.stride,
+                        .go_on = options.add || d > 0},
+                       in.rows, columns);
     }
     if (options.bias)
-        kernels().add_bias(out.column_range(first * wide, columns - first * wide), options.bias + first * wide);
+        kernels().add_bias(out.column_range(first * wide, columns), options.bias + first * wide);
 }
 
 ENGRAFT_BODY void multiply(int threads, matrix<float> out, matrix<float const> in, packed_matrix const& weights,

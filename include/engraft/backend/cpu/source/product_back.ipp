@@ -1,13 +1,12 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 
-#include <engraft/backend/cpu/kernels.hpp>
 #include <engraft/backend/cpu/packed.hpp>
 #include <engraft/backend/cpu/parallel.hpp>
 #include <engraft/backend/cpu/product_back.hpp>
+#include <engraft/backend/cpu/source/tiles.ipp>
 #include <engraft/core/linkage.hpp>
 #include <engraft/core/tensor.hpp>
 
@@ -42,39 +41,25 @@ inline void turn_panel(float* to, packed_matrix const& weights, weights_part con
 /// A few panels of inputs, on one thread.
 inline void multiply_back_piece(matrix<float> dx, matrix<float const> dy, packed_matrix const& weights,
                                 weights_part const& part, bool add) {
-    constexpr auto wide = packed_matrix::panel, tall = tile_set::most_rows;
+    constexpr auto wide = packed_matrix::panel;
     thread_local vector_tensor<float, host_memory> turned(
         extents<dynamic>(back_piece::panels * back_piece::depth * wide));
-    auto const& set = kernels().tiles;
-    auto const panels = (dx.columns + wide - 1) / wide, tile_count = (dy.rows + set.rows - 1) / set.rows;
     for (std::size_t begin = 0, depth; begin < dy.columns; begin += depth) {
         depth = std::min(back_piece::depth, dy.columns - begin);
-        bool const go_on = add || begin > 0;
-        auto const at = [&](std::size_t p) { return turned.data() + p * depth * wide; };
-        for (std::size_t p = 0; p < panels; ++p)
-            turn_panel(at(p), weights, {part.first_output + begin, part.first_input + p * wide}, depth,
-                       std::min(wide, dx.columns - p * wide));
-        for (std::size_t p = 0, count; p < panels; p += count) {
-            bool const whole = (p + 1) * wide <= dx.columns;
-            count = (p + set.panels) * wide <= dx.columns ? set.panels : 1;
-            auto const& by_rows = count == 1 ? set.single : set.wide;
-            for (std::size_t t = 0; t < tile_count; ++t) { // of nearly as many rows each
-                std::size_t const r = dy.rows * t / tile_count, rows = dy.rows * (t + 1) / tile_count - r;
-                auto const from = dy.data + r * dy.stride + begin;
-                auto const to = dx.data + r * dx.stride + p * wide;
-                if (whole) {
-                    by_rows[rows - 1]({from, dy.stride, 1, at(p), wide, depth * wide, depth, to, dx.stride, go_on});
-                    continue;
-                }
-                std::array<float, tall * wide> lines{};
-                auto const rest = dx.columns - p * wide;
-                for (std::size_t i = 0; i < rows && go_on; ++i)
-                    std::copy_n(to + i * dx.stride, rest, lines.data() + i * wide);
-                by_rows[rows - 1]({from, dy.stride, 1, at(p), wide, depth * wide, depth, lines.data(), wide, go_on});
-                for (std::size_t i = 0; i < rows; ++i)
-                    std::copy_n(lines.data() + i * wide, rest, to + i * dx.stride);
-            }
-        }
+        for (std::size_t i = 0; i < dx.columns; i += wide)
+            turn_panel(turned.data() + i * depth, weights, {part.first_output + begin, part.first_input + i}, depth,
+                       std::min(wide, dx.columns - i));
+        multiply_tiles({.in = dy.data + begin,
+                        .in_stride = dy.stride,
+                        .in_step = 1,
+                        .weights = turned.data(),
+                        .weight_step = wide,
+                        .panel_step = depth * wide,
+                        .depth = depth,
+                        .out = dx.data,
+                        .out_stride = dx.stride,
+                        .go_on = add || begin > 0},
+                       dy.rows, dx.columns);
     }
 }
 

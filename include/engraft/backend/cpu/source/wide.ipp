@@ -15,7 +15,8 @@
 // What stands between the two is compiled for an instruction set that the program may not be compiled for.
 #define ENGRAFT_PRAGMA(X) _Pragma(#X)
 #if defined(__clang__)
-#define ENGRAFT_BEGIN_TARGET(NAMES) ENGRAFT_PRAGMA(clang attribute push(__attribute__((target(NAMES))), apply_to = function))
+#define ENGRAFT_BEGIN_TARGET(NAMES)                                                                                    \
+    ENGRAFT_PRAGMA(clang attribute push(__attribute__((target(NAMES))), apply_to = function))
 #define ENGRAFT_END_TARGET _Pragma("clang attribute pop")
 #define ENGRAFT_UNROLL
 #else
