@@ -465,8 +465,8 @@ TEST_CASE("what only values can tell of a policy is refused with its id", "[refu
             "engraft [mask.weights]: layer 1 is named twice");
     // steer, subspace
     refused(eg::steer(eg::z, head, some_numbers(1, 9)), "engraft [steer.width]: the direction has 9 elements; a row of "
-                                                        "z has 4 heads of 8, so give 8, which every chosen "
-                                                        "head gets, or 32, of which each head gets its own");
+                                                        "z has 4 heads of 8, so give 8 elements for every "
+                                                        "chosen head, or 32 to give each head its own 8");
     refused(eg::steer(eg::resid_mid, eg::everywhere, {}),
             "engraft [steer.width]: the direction has 0 elements; a row of resid_mid has 32, so give 32");
     using basis = std::vector<std::vector<double>>;

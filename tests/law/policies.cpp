@@ -80,7 +80,7 @@ namespace {
 /// The same tokens in other numbers: the source prompts are longer, equally long, and shorter.
 auto const unequal_prompts = random_prompts(80, {5, 6, 7}), their_sources = random_prompts(81, {7, 6, 4});
 
-/// Each way to take activations of a run's z at places of another run, all of which then become the run's.
+/// Each policy that puts another run's z into a run, so that z there has the source's values.
 template <class Model, class Source>
 void each_way(Model const& model, Source const& source, auto const& where, auto const& use) {
     std::vector<std::vector<double>> basis(8, std::vector<double>(8));

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "catch.hpp"
+#include "temporary_folder.hpp"
 #include "printed_heads.hpp"
 
 #include <engraft/engraft.hpp>
@@ -27,21 +28,7 @@ namespace {
 
 fs::path const data = ENGRAFT_PAPER_DATA;
 
-struct folder {
-    fs::path path;
-
-    folder() {
-        std::string name = (fs::temp_directory_path() / "engraft-paper-XXXXXX").string();
-        REQUIRE(::mkdtemp(name.data()));
-        path = name;
-    }
-    folder(folder const&) = delete;
-    folder& operator=(folder const&) = delete;
-    ~folder() {
-        std::error_code ignored;
-        fs::remove_all(path, ignored);
-    }
-};
+using folder = temporary_folder;
 
 std::string contents(fs::path const& path) {
     std::ifstream in(path, std::ios::binary);

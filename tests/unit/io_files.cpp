@@ -20,6 +20,7 @@
 #include <engraft/io/safetensors.hpp>
 
 #include "../catch.hpp"
+#include "../temporary_folder.hpp"
 #include "io_attack.hpp"
 
 namespace {
@@ -30,27 +31,7 @@ using Catch::Matchers::ContainsSubstring;
 
 fs::path const data = fs::path(ENGRAFT_TEST_DATA) / "data";
 
-/// An empty folder that goes away with its test.
-struct folder {
-    fs::path path;
-
-    folder() {
-        std::string name = (fs::temp_directory_path() / "engraft-io-XXXXXX").string();
-        REQUIRE(::mkdtemp(name.data()));
-        path = name;
-    }
-    folder(folder const&) = delete;
-    folder& operator=(folder const&) = delete;
-    ~folder() {
-        std::error_code ignored;
-        fs::remove_all(path, ignored);
-    }
-
-    fs::path write(std::string const& name, std::string const& text) const {
-        std::ofstream(path / name, std::ios::binary) << text;
-        return path / name;
-    }
-};
+using folder = temporary_folder;
 
 template <class T>
 std::string bytes_of(std::vector<T> const& values) {

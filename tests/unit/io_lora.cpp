@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "../catch.hpp"
+#include "../temporary_folder.hpp"
 #include "../golden/models.hpp"
 #include "io_attack.hpp"
 
@@ -29,21 +30,7 @@ inline constexpr auto llama = golden::llama_mha;
 using golden::gpt2;
 using golden::gpt_neox;
 
-struct folder {
-    fs::path path;
-
-    folder() {
-        std::string name = (fs::temp_directory_path() / "engraft-lora-XXXXXX").string();
-        REQUIRE(::mkdtemp(name.data()));
-        path = name;
-    }
-    folder(folder const&) = delete;
-    folder& operator=(folder const&) = delete;
-    ~folder() {
-        std::error_code ignored;
-        fs::remove_all(path, ignored);
-    }
-};
+using folder = temporary_folder;
 
 struct numbers {
     std::vector<std::size_t> shape;

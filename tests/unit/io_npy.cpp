@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "../catch.hpp"
+#include "../temporary_folder.hpp"
 #include "io_attack.hpp"
 
 #include <engraft/io/circuit_file.hpp>
@@ -19,26 +20,7 @@ namespace fs = std::filesystem;
 using namespace engraft;
 using Catch::Matchers::ContainsSubstring;
 
-struct folder {
-    fs::path path;
-
-    folder() {
-        std::string name = (fs::temp_directory_path() / "engraft-npy-XXXXXX").string();
-        REQUIRE(::mkdtemp(name.data()));
-        path = name;
-    }
-    folder(folder const&) = delete;
-    folder& operator=(folder const&) = delete;
-    ~folder() {
-        std::error_code ignored;
-        fs::remove_all(path, ignored);
-    }
-
-    fs::path write(std::string const& name, std::string const& text) const {
-        std::ofstream(path / name, std::ios::binary) << text;
-        return path / name;
-    }
-};
+using folder = temporary_folder;
 
 /// A file with this header, not padded, and these bytes.
 std::string npy(std::string const& header, std::string const& bytes, char major = 1) {

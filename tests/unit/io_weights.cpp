@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "../catch.hpp"
+#include "../temporary_folder.hpp"
 #include "../golden/models.hpp"
 
 #include <engraft/engraft.hpp>
@@ -28,21 +29,7 @@ using Catch::Matchers::ContainsSubstring;
 
 fs::path const data = fs::path(ENGRAFT_TEST_DATA) / "data";
 
-struct folder {
-    fs::path path;
-
-    folder() {
-        std::string name = (fs::temp_directory_path() / "engraft-weights-XXXXXX").string();
-        REQUIRE(::mkdtemp(name.data()));
-        path = name;
-    }
-    folder(folder const&) = delete;
-    folder& operator=(folder const&) = delete;
-    ~folder() {
-        std::error_code ignored;
-        fs::remove_all(path, ignored);
-    }
-};
+using folder = temporary_folder;
 
 struct tensor {
     std::string dtype;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "catch.hpp"
+#include "temporary_folder.hpp"
 
 #include <engraft/core/error.hpp>
 #include <engraft/core/hash.hpp>
@@ -19,11 +20,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-struct folder {
-    fs::path path = fs::temp_directory_path() / ("engraft-journal-" + std::to_string(::getpid()));
-    folder() { fs::create_directories(path); }
-    ~folder() { fs::remove_all(path); }
-};
+using folder = temporary_folder;
 
 std::string content(fs::path const& file) {
     std::ifstream in(file, std::ios::binary);

@@ -66,8 +66,8 @@ struct steered {
             throw bad_input(per_head_site<S>
                                 ? message({"engraft [steer.width]: the direction has ", direction.size(),
                                            " elements; a row of ", S::name, " has ", heads, " heads of ", width,
-                                           ", so give ", width, ", which every chosen head gets, or ", heads * width,
-                                           ", of which each head gets its own"})
+                                           ", so give ", width, " elements for every chosen head, or ", heads * width,
+                                           " to give each head its own ", width})
                                 : message({"engraft [steer.width]: the direction has ", direction.size(),
                                            " elements; a row of ", S::name, " has ", width, ", so give ", width}));
         std::vector<T> const elements(direction.begin(), direction.end());

@@ -204,10 +204,10 @@ model<D, Backend> load_model(std::filesystem::path const& path, Backend backend,
 
 } // namespace detail
 
-/// Loads a Hugging Face folder: config.json, which must agree with the description in every field, the weights as
-/// safetensors, of which every tensor must be there with its shape and finite numbers and none be left over, and
-/// tokenizer.json if present. A GGUF file, too: what it says must agree with the description, its weights are
-/// dequantised while they are read, and its tokenizer is read.
+/// Loads a Hugging Face folder: config.json, which must agree with the description in every field; the weights as
+/// safetensors; and tokenizer.json if there is one. Every tensor that the description implies must be there with its
+/// shape and finite numbers, and no other tensor may be left. Also loads a GGUF file: its metadata must agree with the
+/// description, its weights are dequantised while they are read, and its tokenizer is read.
 ///
 ///     auto llama = load<llama_7b>("llama-7b");                          // fp32 on the CPU
 ///     auto small = load<smollm2>("SmolLM2-135M-Instruct.Q4_1.gguf");

@@ -38,6 +38,9 @@ private:
     std::size_t size_ = 0;
 };
 
+/// Whether a path leads to anything, if only to a link whose file is missing: what reads it says what is wrong.
+bool is_there(std::filesystem::path const& path);
+
 } // namespace engraft
 
 #ifndef ENGRAFT_COMPILED

@@ -39,8 +39,7 @@ public:
         auto const begin = tokens_.begin() + static_cast<std::ptrdiff_t>(rows_.begin(e));
         return {begin, begin + static_cast<std::ptrdiff_t>(rows_.length(e))};
     }
-    /// A batch of `count` examples from `first` on, or as many as there are. throws bad_input when there are
-    /// none
+    /// A batch of up to `count` examples, starting with example `first`. throws bad_input if there are none
     batch part(integer first, integer count) const {
         std::vector<std::vector<token>> sequences;
         for (auto e = first.below(examples(), "example");

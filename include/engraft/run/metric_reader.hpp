@@ -20,11 +20,14 @@ namespace engraft::detail {
 /// A metric's value, unless it is NaN, which it is where logits can't be read. where: "in the clean run", for the
 /// message. throws bad_input [logits.finite]
 [[gnu::always_inline]] inline double require_reading(metric const& m, double value, std::size_t example,
-                                                   auto const& where) {
+                                                     auto const& where) {
     if (std::isnan(value)) [[unlikely]]
         throw bad_input(
             {"engraft [logits.finite]: the metric ", m.name, " of example ", example, ' ', where(),
-             " is not a number: ", m.of == metric::kind::functor ? "its function gave NaN, or " : "",
+             " is not a number: ",
+             m.of == metric::kind::functor            ? "its function gave NaN, or "
+             : m.of == metric::kind::logit_difference ? "both of its logits are -infinity, or "
+                                                      : "",
              "the logits hold NaN or +infinity, or are all -infinity where they are read; look for a policy, "
              "a functor or weights that produce such numbers"});
     return value;

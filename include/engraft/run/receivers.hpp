@@ -8,6 +8,7 @@
 #include <engraft/intervene/donor.hpp>
 #include <engraft/run/chunk.hpp>
 #include <engraft/run/model.hpp>
+#include <engraft/run/workspace.hpp>
 
 namespace engraft {
 
@@ -65,6 +66,30 @@ idle_layers not_reached(description const& d, case_work const& todo, wanted_rows
         idle.layers[layer] = !rows_at<S>(steps_with(todo.at(layer, r.position)));
     }
     return idle;
+}
+
+/// Tables for what receivers get, filled with the clean run's values, and the rows that the first pass replaces.
+template <description D, site S, class B, class Clean, class T, class Memory>
+std::vector<row_pairs> received_places(B const& backend, Clean const& clean, chunk_rows const& chunk,
+                                       std::vector<int> const& layers, std::vector<wanted_rows> const& wanted,
+                                       std::vector<workspace<T, Memory>>& spaces, std::vector<matrix<T>>& tables) {
+    std::vector<row_pairs> places(static_cast<std::size_t>(D.layers));
+    for (int layer : layers) {
+        auto const l = static_cast<std::size_t>(layer);
+        tables[l] = spaces[l].shaped(chunk.cases.size(), site_heads<D, S> * site_width<D, S>);
+        row_pairs all;
+        auto const& list = rows_at<S>(chunk.layers[l]);
+        for (std::size_t i = 0; i < chunk.cases.size(); ++i) {
+            auto const e = chunk.cases[i].example;
+            auto const p = wanted[e].sites.front().position;
+            all.add(i, clean.rows().begin(e) + p);
+            if (auto const row = list.find(i, p); row != row_list::missing)
+                places[l].add(i, row);
+        }
+        backend.copy_rows(tables[l], upload<Memory>(all.to), as_matrix(clean[S{}].whole(layer)),
+                          upload<Memory>(all.from));
+    }
+    return places;
 }
 
 /// Also keeps what receivers read: whole rows of one site at the layers of the receivers.

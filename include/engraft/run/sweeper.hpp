@@ -97,7 +97,7 @@ public:
             clean_[S{}].whole(layer);
         auto const receive = [&](std::vector<sweep_case> const& cases, std::vector<workspace<T, memory>>& spaces) {
             auto const chunk = first.rows_of(cases, false);
-            auto places = received_places<S>(chunk, layers, wanted, spaces, tables);
+            auto places = received_places<D, S>(model_.backend(), clean_, chunk, layers, wanted, spaces, tables);
             for (auto& rows : row_of)
                 rows.assign(clean_.rows().examples(), static_cast<std::size_t>(-1));
             for (std::size_t i = 0; i < chunk.cases.size(); ++i)
@@ -254,30 +254,6 @@ private:
         // The largest first: tables that grow with each chunk would be memory that is new to the system each time.
         std::ranges::stable_sort(chunks, std::ranges::greater{}, [](auto const& chunk) { return chunk.size(); });
         return chunks;
-    }
-
-    /// Tables for what receivers get, filled with the clean run's values, and the rows that the first pass replaces.
-    template <site S>
-    auto received_places(chunk_rows const& chunk, std::vector<int> const& layers,
-                         std::vector<wanted_rows> const& wanted, std::vector<workspace<T, memory>>& spaces,
-                         std::vector<matrix<T>>& tables) const {
-        std::vector<row_pairs> places(static_cast<std::size_t>(D.layers));
-        for (int layer : layers) {
-            auto const l = static_cast<std::size_t>(layer);
-            tables[l] = spaces[l].shaped(chunk.cases.size(), site_heads<D, S> * site_width<D, S>);
-            row_pairs all;
-            auto const& list = rows_at<S>(chunk.layers[l]);
-            for (std::size_t i = 0; i < chunk.cases.size(); ++i) {
-                auto const e = chunk.cases[i].example;
-                auto const p = wanted[e].sites.front().position;
-                all.add(i, clean_.rows().begin(e) + p);
-                if (auto const row = list.find(i, p); row != row_list::missing)
-                    places[l].add(i, row);
-            }
-            model_.backend().copy_rows(tables[l], upload<memory>(all.to), as_matrix(clean_[S{}].whole(layer)),
-                                       upload<memory>(all.from));
-        }
-        return places;
     }
 
     void read_clean() {

@@ -27,8 +27,8 @@ struct role_place {
 /// what corresponds.
 struct prompt_pair {
     std::vector<token> clean, corrupted;
-    std::vector<token> answers; ///< any of which is right
-    std::vector<token> wrong;   ///< may be empty
+    std::vector<token> answers;    ///< each is right
+    std::vector<token> wrong;      ///< may be empty
     std::vector<role_place> roles; ///< as they stand in the clean prompt
 
     /// throws bad_input when the pair has no such role

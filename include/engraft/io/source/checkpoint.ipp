@@ -15,6 +15,7 @@
 #include <engraft/io/gguf.hpp>
 #include <engraft/io/gguf_model.hpp>
 #include <engraft/io/json.hpp>
+#include <engraft/io/mapped_file.hpp>
 #include <engraft/io/printable.hpp>
 
 namespace engraft {
@@ -40,8 +41,8 @@ ENGRAFT_BODY checkpoint::checkpoint(std::filesystem::path const& path) : path_(p
         return;
     }
     auto const whole = path / "model.safetensors", index = path / "model.safetensors.index.json";
-    bool const has_whole = std::filesystem::exists(std::filesystem::symlink_status(whole, ignored));
-    if (std::filesystem::exists(std::filesystem::symlink_status(index, ignored)))
+    bool const has_whole = is_there(whole);
+    if (is_there(index))
         add_shards(path, index, has_whole);
     else if (has_whole)
         add(whole);

@@ -16,6 +16,7 @@
 #include <engraft/io/gguf.hpp>
 #include <engraft/io/gguf_model.hpp>
 #include <engraft/io/json.hpp>
+#include <engraft/io/mapped_file.hpp>
 #include <engraft/io/printable.hpp>
 #include <engraft/io/source/config_object.ipp>
 #include <engraft/model/description.hpp>
@@ -81,8 +82,8 @@ inline void read_rope_type(config_object& rope, description& d) {
         throw bad_file(rope.path(), "'high_freq_factor' must be larger than 'low_freq_factor'");
 }
 
-/// How much of each head is rotated. GPT-NeoX alone has heads of which only a part is; transformers rotates the others'
-/// whole heads whatever a config says.
+/// How much of each head is rotated. Only GPT-NeoX rotates part of a head; for all other families transformers rotates
+/// whole heads, whatever a config says.
 inline void read_rotated_share(config_object& config, config_object& rope, description& d) {
     bool const neox = d.family == family::gpt_neox;
     auto const named =
@@ -391,9 +392,8 @@ inline std::string gguf_files_in(std::filesystem::path const& folder) {
 
 /// The folder's config.json. throws bad_file when there is none
 inline std::filesystem::path config_in(std::filesystem::path const& folder) {
-    std::error_code ignored;
     auto const file = folder / "config.json";
-    if (std::filesystem::exists(std::filesystem::symlink_status(file, ignored)))
+    if (is_there(file))
         return file;
     auto const names = gguf_files_in(folder);
     throw bad_file(folder.string(),

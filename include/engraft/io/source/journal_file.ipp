@@ -87,9 +87,8 @@ inline std::string differing(std::vector<journal_input> const& before, std::vect
 inline std::vector<std::filesystem::path> files_read_in(std::filesystem::path const& folder) {
     std::set<std::filesystem::path> files;
     auto const add = [&](std::string_view name) {
-        std::error_code ignored;
         auto const file = folder / name;
-        return std::filesystem::exists(std::filesystem::symlink_status(file, ignored)) && files.insert(file).second;
+        return is_there(file) && files.insert(file).second;
     };
     bool const has_whole = add("model.safetensors"), has_index = add("model.safetensors.index.json");
     if (has_whole || has_index)

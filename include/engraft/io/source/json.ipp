@@ -123,7 +123,7 @@ inline nlohmann::json parse_guarded(std::string_view text, json_guard& guard) {
 }
 
 /// What else the library refuses is a number that no double can hold, which it quotes at the end of its text.
-[[noreturn]] inline void refuse_number(std::string const& path, std::string_view what) {
+[[noreturn]] inline void refuse_large_number(std::string const& path, std::string_view what) {
     auto const end = what.rfind('\''), begin = what.substr(0, std::min(end, what.size())).rfind('\'');
     auto const number = end == what.npos || begin == what.npos ? "" : what.substr(begin + 1, end - begin - 1);
     throw bad_file(path, {"the number ", printable(number, 40), " is too large for a double"});
@@ -163,7 +163,7 @@ ENGRAFT_BODY nlohmann::json parse_json(std::string_view text, std::string const&
     } catch (nlohmann::json::parse_error const& cause) {
         detail::refuse_json(text, path, cause);
     } catch (nlohmann::json::exception const& cause) {
-        detail::refuse_number(path, cause.what());
+        detail::refuse_large_number(path, cause.what());
     }
 }
 

@@ -13,6 +13,7 @@
 #include <engraft/io/gguf_model.hpp>
 #include <engraft/io/gguf_tokenizer.hpp>
 #include <engraft/io/load.hpp>
+#include <engraft/io/mapped_file.hpp>
 #include <engraft/io/tokenizer.hpp>
 
 namespace engraft::detail {
@@ -36,7 +37,7 @@ ENGRAFT_BODY model_files open_model(std::filesystem::path const& path, descripti
                                       "model.safetensors, or one GGUF file");
     require_same(described, read_config(path), (path / "config.json").string());
     std::shared_ptr<tokenizer const> words;
-    if (std::filesystem::exists(std::filesystem::symlink_status(path / "tokenizer.json", ignored)))
+    if (is_there(path / "tokenizer.json"))
         words = std::make_shared<tokenizer const>(tokenizer::load(path / "tokenizer.json"));
     return {checkpoint(path), std::move(words)};
 }

@@ -10,7 +10,6 @@
 #include <set>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -18,6 +17,7 @@
 #include <engraft/core/linkage.hpp>
 #include <engraft/io/checkpoint.hpp>
 #include <engraft/io/lora.hpp>
+#include <engraft/io/mapped_file.hpp>
 #include <engraft/io/printable.hpp>
 #include <engraft/io/source/lora_settings.ipp>
 #include <engraft/io/stored_tensor.hpp>
@@ -67,8 +67,7 @@ struct lora::fitted::state {
 
 ENGRAFT_BODY lora::state::state(std::filesystem::path const& folder) : settings(folder / "adapter_config.json") {
     auto const file = folder / "adapter_model.safetensors";
-    std::error_code ignored;
-    if (!std::filesystem::exists(std::filesystem::symlink_status(file, ignored)))
+    if (!is_there(file))
         throw bad_file(folder.string(), "the adapter has no adapter_model.safetensors; weights in other formats "
                                         "must be converted to safetensors first");
     tensors = std::make_shared<checkpoint const>(file);

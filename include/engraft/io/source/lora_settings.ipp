@@ -174,12 +174,12 @@ private:
                                                     "init_lora_weights"};
         // For training, for bookkeeping, or for ways to begin that `init_lora_weights` names.
         static constexpr std::string_view passed_over[] = {"auto_mapping",      "base_model_name_or_path",
-                                                              "corda_config",      "eva_config",
-                                                              "inference_mode",    "loftq_config",
-                                                              "lora_dropout",      "lora_ga_config",
-                                                              "megatron_core",     "peft_version",
-                                                              "qalora_group_size", "revision",
-                                                              "runtime_config",    "task_type"};
+                                                           "corda_config",      "eva_config",
+                                                           "inference_mode",    "loftq_config",
+                                                           "lora_dropout",      "lora_ga_config",
+                                                           "megatron_core",     "peft_version",
+                                                           "qalora_group_size", "revision",
+                                                           "runtime_config",    "task_type"};
         auto const in = [](auto const& keys, std::string const& key) {
             return std::find(std::begin(keys), std::end(keys), key) != std::end(keys);
         };

@@ -118,6 +118,11 @@ ENGRAFT_BODY void mapped_file::map(int descriptor) {
     detail::guard_end(data_, size_, true);
 }
 
+ENGRAFT_BODY bool is_there(std::filesystem::path const& path) {
+    std::error_code ignored;
+    return std::filesystem::exists(std::filesystem::symlink_status(path, ignored));
+}
+
 } // namespace engraft
 
 #undef ENGRAFT_ADDRESS_SANITIZER

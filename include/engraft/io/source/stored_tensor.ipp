@@ -174,7 +174,8 @@ inline std::string index_text(std::span<std::size_t const> shape, std::size_t el
 }
 
 template <class T>
-void require_finite(stored_tensor const& tensor, std::size_t first, std::span<T const> out, std::string const& label) {
+void require_finite_elements(stored_tensor const& tensor, std::size_t first, std::span<T const> out,
+                             std::string const& label) {
     if (auto const bad = first_not_finite(tensor, first, out); bad < out.size())
         throw bad_file(label, {"the element ", index_text(tensor.shape, first + bad), " is ",
                                number_text(static_cast<double>(out[bad])),
@@ -212,7 +213,7 @@ void read_elements(stored_tensor const& tensor, std::size_t first, std::span<T> 
         if (auto const done = detail::convert(tensor, first + at, part); done != part.size())
             throw bad_file(label, {"element ", first + at + done, " is too large for the type it is read as"});
         if (check == element_check::finite)
-            detail::require_finite<T>(tensor, first + at, part, label);
+            detail::require_finite_elements<T>(tensor, first + at, part, label);
     }
 }
 

@@ -362,7 +362,7 @@ ENGRAFT_BODY tokenizer_steps::parts read_tokenizer_json(std::string_view text, s
 ENGRAFT_BODY tokenizer_steps::parts read_tokenizer_folder(std::filesystem::path const& folder) {
     mapped_file const file(folder / "tokenizer.json");
     auto document = parse_json(file.text(), file.path());
-    if (detail::stands_in(folder, "tokenizer_config.json") && document.is_object())
+    if (is_there(folder / "tokenizer_config.json") && document.is_object())
         detail::tokenizer_config(folder, document, file.text().find("\"ByteLevel\"") != std::string_view::npos).apply();
     return detail::tokenizer_reader(file.path()).read(document);
 }
