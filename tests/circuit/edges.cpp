@@ -1,6 +1,8 @@
 // Edges against a transformer in plain loops that is written edge by edge: each edge patched by itself, many cut at a
 // time, and the greedy search.
 
+#include <cmath>
+
 #include "catch.hpp"
 #include "plain_model.hpp"
 #include "remembered.hpp"
@@ -185,6 +187,8 @@ void check_search() {
     setting<D, B> const s;
     auto const noise = s.noise();
     auto const all = eg::each_edge<D>().entries;
+    CHECK_THROWS_WITH(eg::acdc(s.model, s.tokens, noise, all, {.threshold = std::nan("")}),
+                      Catch::Matchers::ContainsSubstring("the threshold of acdc is NaN"));
     std::size_t before = all.size() + 1;
     for (double const threshold : {1e-7, 1e-2}) {
         // [acdc]

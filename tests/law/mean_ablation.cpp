@@ -1,6 +1,8 @@
 // Circuits measured as rows beside ablated runs, against one whole run for each circuit in which every head at every
 // position is ablated by itself.
 
+#include <cmath>
+
 #include "catch.hpp"
 #include "random_models.hpp"
 
@@ -85,6 +87,9 @@ TEST_CASE("circuits measured beside any other one have the numbers of whole runs
     auto const alone = s.all(cases, [&](eg::circuit const& c) { return s.alone(model, means, c); });
     auto const without = s.all(cases, [&](eg::circuit const& c) { return s.without(model, means, c); });
 
+    CHECK_THROWS_WITH(eg::mean_ablation(model, s.tokens, s.roles, means, {eg::probability(s.answers)},
+                                        {.memory = std::nan("")}),
+                      Catch::Matchers::ContainsSubstring("memory is not above 0"));
     for (double const memory : {1e9, 1.0}) { // all prompts at once, and one by one
         eg::mean_ablation const f(model, s.tokens, s.roles, means, {eg::probability(s.answers)}, {.memory = memory});
         auto const beside_nothing = f.each(cases);
