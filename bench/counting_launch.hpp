@@ -61,7 +61,7 @@ template <engraft::numeric_policy Numbers>
 using counting = engraft::launched<Numbers, counting_launch>;
 
 /// Bytes of tensors that a model of this shape, its clean run for sweeps with q, and a run with z take.
-template <engraft::description D, engraft::numeric_policy Numbers>
+template <engraft::description const& D, engraft::numeric_policy Numbers>
 double bytes_of_runs(engraft::batch const& tokens) {
     auto const before = engraft::no_memory::held();
     engraft::model<D, counting<Numbers>> const model(engraft::empty_weights<D, counting<Numbers>>());

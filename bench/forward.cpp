@@ -17,7 +17,7 @@ namespace eg = engraft;
 namespace {
 
 using cpu = eg::cpu<eg::fp32>;
-constexpr auto D = smollm2;
+constexpr auto const& D = smollm2;
 
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 

@@ -40,7 +40,7 @@ double best_of_three(std::function<void()> const& work) {
 }
 
 /// FLOP per second of the products of a block with so many rows.
-template <eg::description D>
+template <eg::description const& D>
 double products_alone(eg::model<D> const& model, std::size_t rows) {
     using table = eg::matrix_tensor<float, eg::host_memory>;
     auto const& block = model.shared_weights()->blocks[0];
@@ -60,7 +60,7 @@ double products_alone(eg::model<D> const& model, std::size_t rows) {
 }
 
 /// FLOP per second of attention over prompts of one length.
-template <eg::description D>
+template <eg::description const& D>
 double attention_alone(eg::model<D> const& model, std::size_t count, std::size_t length) {
     using table = eg::matrix_tensor<float, eg::host_memory>;
     auto const shape = eg::shape_of_attention<D>(0);
@@ -87,7 +87,7 @@ void tell(std::string const& what, double seconds, double flops, double alone) {
 
 std::string by(std::size_t count, std::size_t length) { return std::to_string(count) + " x " + std::to_string(length); }
 
-template <eg::description D>
+template <eg::description const& D>
 eg::flop_count flops_of(eg::batch const& prompts) {
     eg::flop_count f;
     auto const n = [](auto x) { return static_cast<double>(x); };
@@ -105,7 +105,7 @@ double alone(eg::flop_count const& f, double products, double attention) {
     return (f.linear + f.readings) / products + f.attention / attention;
 }
 
-template <eg::description D>
+template <eg::description const& D>
 void forward(eg::model<D> const& model, std::string const& name, std::size_t count, std::size_t length) {
     auto const prompts = random_prompts(2, count, length);
     auto const flops = flops_of<D>(prompts);

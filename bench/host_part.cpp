@@ -21,7 +21,7 @@ int main(int argc, char** argv) try {
         std::fprintf(stderr, "usage: %s [PROMPTS [GIGABYTES]]\n", argv[0]);
         return 2;
     }
-    constexpr auto D = bench::llama_7b;
+    constexpr auto const& D = bench::llama_7b;
     using backend = bench::counting<eg::bf16>;
     eg::model<D, backend> const model(eg::empty_weights<D, backend>());
     eg::batch const tokens = std::vector(prompts, std::vector<eg::token>(bench::prompt_length, 1));

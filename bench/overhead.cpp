@@ -28,7 +28,7 @@ setting const& shared() {
 
 /// The forward pass of this one architecture and the logits of each example's last row, without a hook anywhere.
 std::vector<float> by_hand(eg::model<smollm2> const& model, eg::batch const& prompts) {
-    constexpr auto D = smollm2;
+    constexpr auto const& D = smollm2;
     using table = eg::matrix_tensor<float, eg::host_memory>;
     auto const& b = model.backend();
     auto const& w = *model.shared_weights();

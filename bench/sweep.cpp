@@ -28,7 +28,7 @@ namespace eg = engraft;
 namespace {
 
 using cpu = eg::cpu<eg::fp32>;
-constexpr auto D = smollm2;
+constexpr auto const& D = smollm2;
 
 struct product {
     std::size_t rows;

@@ -65,7 +65,7 @@ eg::batch prompts_of(int vocab, std::uint64_t seed, std::size_t count) {
     return eg::batch(prompts);
 }
 
-template <eg::description D>
+template <eg::description const& D>
 void measure(char const* name, std::size_t count) {
     auto const weights = eg::random_weights<D, cpu>(1);
     eg::model<D> const one(weights, cpu(1)), two(weights, cpu(2));

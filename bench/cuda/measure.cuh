@@ -129,7 +129,7 @@ inline eg::batch random_prompts(std::uint64_t seed, int vocab, std::size_t count
     return prompts;
 }
 
-template <eg::description D, class Backend>
+template <eg::description const& D, class Backend>
 class measurement {
 public:
     measurement(std::size_t prompts, std::size_t length, double memory)
@@ -285,7 +285,7 @@ private:
 };
 
 /// PROGRAM [PROMPTS [GIGABYTES]]; search(prompts): path patching sweeps
-template <eg::description D, class Backend, class Search>
+template <eg::description const& D, class Backend, class Search>
 int measure(int argc, char** argv, std::size_t prompts, double gigabytes, Search const& search) try {
     auto const number = [&](int i, double otherwise) { return argc > i ? std::strtod(argv[i], nullptr) : otherwise; };
     prompts = static_cast<std::size_t>(number(1, static_cast<double>(prompts)));

@@ -67,7 +67,7 @@ private:
     std::uint64_t seed_, stream_ = 0;
 };
 
-template <engraft::description D, class Backend>
+template <engraft::description const& D, class Backend>
 std::shared_ptr<engraft::weights<D, Backend> const> weights_on_device(std::uint64_t seed,
                                                                       Backend const& backend = Backend()) {
     using all = engraft::weights<D, Backend>;

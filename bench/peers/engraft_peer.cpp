@@ -24,7 +24,7 @@ using nlohmann::json;
 
 namespace {
 
-constexpr auto D = smollm2;
+constexpr auto const& D = smollm2;
 
 /// Processor seconds that all programs of this machine have taken; Linux only, 0 elsewhere.
 double busy() {

@@ -8,7 +8,7 @@
 namespace paper {
 
 /// Of the parts that the prompts are taken in.
-template <eg::description D, class B>
+template <eg::description const& D, class B>
 class ablation_of : public ablation {
 public:
     struct part {
@@ -50,7 +50,7 @@ private:
     lab_of<D, B>& owner_;
 };
 
-template <eg::description D, class B>
+template <eg::description const& D, class B>
 std::unique_ptr<ablation> lab_of<D, B>::mean_ablation(std::string const& name, eg::boxes::prompts const& p,
                                                       eg::boxes::prompts const& mean_prompts) {
     using part_type = typename ablation_of<D, B>::part;
@@ -75,7 +75,7 @@ std::unique_ptr<ablation> lab_of<D, B>::mean_ablation(std::string const& name, e
     return std::make_unique<ablation_of<D, B>>(std::move(parts), *this);
 }
 
-template <eg::description D, class B>
+template <eg::description const& D, class B>
 eg::attention_report lab_of<D, B>::attention(std::string const& name, eg::boxes::prompts const& p,
                                              eg::circuit_group const& group) {
     std::vector<eg::attention_target> targets;

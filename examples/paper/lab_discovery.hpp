@@ -16,7 +16,7 @@ inline void draw_scores(eg::sweep_result& all, std::size_t examples) {
     }
 }
 
-template <eg::description D, class B>
+template <eg::description const& D, class B>
 eg::discovery lab_of<D, B>::discover(std::string const& name, eg::boxes::prompts const& p,
                                      std::vector<std::size_t> const& counts) {
     using input = eg::discovery_step::input;

@@ -4,7 +4,7 @@
 
 namespace paper {
 
-template <eg::description D, class B>
+template <eg::description const& D, class B>
 std::vector<double> lab_of<D, B>::follow(std::string const& name, std::vector<eg::desideratum> const& all,
                                          std::vector<eg::exchange> const& exchanges) {
     std::vector<double> shares;
@@ -27,7 +27,7 @@ std::vector<double> lab_of<D, B>::follow(std::string const& name, std::vector<eg
     return shares;
 }
 
-template <eg::description D, class B>
+template <eg::description const& D, class B>
 std::vector<eg::dcm_result> lab_of<D, B>::masks(std::string const& name, eg::circuit const& groups,
                                                 eg::dcm_data const& data) {
     eg::desiderata_cost took;

@@ -25,7 +25,7 @@ struct part_of_prompts {
 
 /// The larger members stand in lab_discovery.hpp, lab_sweeps.hpp, lab_circuits.hpp and lab_masks.hpp, so that a program
 /// is compiled in pieces. With the backend `planning` nothing is loaded or computed, but what would be is planned.
-template <eg::description D, class B>
+template <eg::description const& D, class B>
 class lab_of : public lab {
 public:
     static constexpr bool computes = eg::computes<B>;

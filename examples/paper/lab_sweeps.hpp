@@ -4,7 +4,7 @@
 
 namespace paper {
 
-template <eg::description D, class B>
+template <eg::description const& D, class B>
 std::vector<double> lab_of<D, B>::swapped(part what, std::string const& into, std::string const& from,
                                           eg::boxes::prompts const& p, std::vector<eg::circuit> const& sets) {
     auto const& model = of(into);
@@ -41,7 +41,7 @@ std::vector<double> lab_of<D, B>::swapped(part what, std::string const& into, st
         }));
 }
 
-template <eg::description D, class B>
+template <eg::description const& D, class B>
 std::vector<double> lab_of<D, B>::knocked_out(std::string const& name, eg::boxes::prompts const& p,
                                               eg::role const& from, eg::role const& to) {
     auto const& model = of(name);

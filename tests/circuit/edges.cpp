@@ -51,7 +51,7 @@ inline constexpr eg::description parallel{.name = "parallel",
                                           .mlp_bias = true};
 
 /// The same weights twice: as the library runs them and in plain loops.
-template <eg::description D, class B>
+template <eg::description const& D, class B>
 struct setting {
     std::vector<std::vector<eg::token>> tokens{{3, 1, 4, 1, 5}, {9, 2, 6}}, others{{5, 3, 5, 8, 9}, {7, 9, 3}};
     std::vector<eg::token> answers{4, 8};
@@ -80,7 +80,7 @@ struct setting {
 
 bool near(double a, double b, double tolerance) { return std::abs(a - b) <= tolerance * std::max(1.0, std::abs(b)); }
 
-template <eg::description D, class B>
+template <eg::description const& D, class B>
 void check_each_edge() {
     setting<D, B> const s;
     auto const clean = s.model.run(s.tokens, eg::capture_for_sweeps<D>());
@@ -134,7 +134,7 @@ void check_each_edge() {
     }
 }
 
-template <eg::description D, class B>
+template <eg::description const& D, class B>
 void check_many_edges() {
     setting<D, B> const s;
     auto const noise = s.noise();
@@ -157,7 +157,7 @@ void check_many_edges() {
 }
 
 /// The search as it is written in the paper, over plain loops.
-template <eg::description D, class B>
+template <eg::description const& D, class B>
 std::vector<eg::edge> searched(setting<D, B> const& s, double threshold) {
     plain::edge_set cut;
     double divergence = 0;
@@ -182,7 +182,7 @@ std::vector<eg::edge> searched(setting<D, B> const& s, double threshold) {
     return kept;
 }
 
-template <eg::description D, class B>
+template <eg::description const& D, class B>
 void check_search() {
     setting<D, B> const s;
     auto const noise = s.noise();

@@ -24,7 +24,7 @@ using edge_set = std::set<eg::edge, before_edge>;
 /// What each sender wrote.
 using written = std::map<eg::edge_sender, rows>;
 
-template <eg::description D>
+template <eg::description const& D>
 class model {
 public:
     explicit model(eg::weights<D, eg::reference> const& w) : w_(w) {}

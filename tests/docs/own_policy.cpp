@@ -21,7 +21,7 @@ struct clamped : eg::operation_in_place { // needs nothing from another activati
     void add_to(eg::hasher& h) const { h.add(low).add(high); }
 
     /// What types can tell: static_asserts about the site, before anything is compiled for it.
-    template <eg::description D, class Backend, eg::site S>
+    template <eg::description const& D, class Backend, eg::site S>
     static constexpr void check() {
         static_assert(S::kind != eg::site_kind::pattern, "clamp is not for attention patterns: they must sum to 1");
     }

@@ -76,7 +76,7 @@ struct description_of_case {
 };
 
 /// Sweeps: whether they are compared too; each composition is an engine of its own to compile.
-template <eg::description D, class Backend, bool Sweeps>
+template <eg::description const& D, class Backend, bool Sweeps>
 class checker {
 public:
     checker(std::filesystem::path const& folder, Backend const& backend, std::ostream& lines)
@@ -578,7 +578,7 @@ private:
 };
 
 /// One line per tensor and way, `name max_abs rel`.
-template <eg::description D, class Backend, bool Sweeps = true>
+template <eg::description const& D, class Backend, bool Sweeps = true>
 bool check(std::filesystem::path const& folder, Backend const& backend, std::ostream& lines) {
     lines << "# " << Backend::name() << ", " << folder.filename().string() << '\n';
     return checker<D, Backend, Sweeps>(folder, backend, lines).run();

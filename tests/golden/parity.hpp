@@ -42,7 +42,7 @@ inline std::vector<std::vector<eg::token>> prompts_of(eg::checkpoint const& expe
 }
 
 /// Compares captured activations of consecutive prompts, from row `first_row` of the expected tensors on.
-template <eg::description D, class Backend>
+template <eg::description const& D, class Backend>
 class comparison {
 public:
     comparison(eg::checkpoint const& expected, std::ostream& lines) : expected_(expected), lines_(lines) {}
@@ -139,7 +139,7 @@ private:
 };
 
 /// One line per site and layer, `site layer max_abs rel`, for all prompts in one batch and for each alone.
-template <eg::description D, class Backend>
+template <eg::description const& D, class Backend>
 bool check(std::filesystem::path const& folder, Backend const& backend, std::ostream& lines) {
     auto const model = eg::load<D, Backend>(folder, backend);
     eg::checkpoint const expected(folder / "expected.safetensors");
@@ -166,7 +166,7 @@ bool check(std::filesystem::path const& folder, Backend const& backend, std::ost
 }
 
 /// The same with the lines as text, for a test to show.
-template <eg::description D, class Backend>
+template <eg::description const& D, class Backend>
 std::pair<bool, std::string> check(std::filesystem::path const& folder, Backend const& backend) {
     std::ostringstream lines;
     bool const passed = check<D>(folder, backend, lines);

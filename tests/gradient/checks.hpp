@@ -18,15 +18,15 @@ namespace checks {
 
 using numbers = std::vector<double>;
 
-template <eg::description D, eg::site... S>
+template <eg::description const& D, eg::site... S>
 auto sites_in(eg::site_list<S...>)
     -> eg::join<std::conditional_t<eg::has_site<D, S>, eg::site_list<S>, eg::site_list<>>...>;
 /// Every site of a description.
-template <eg::description D>
+template <eg::description const& D>
 using sites_of = decltype(sites_in<D>(eg::known_sites{}));
 
 /// Adds step * direction to one site of one layer: one type for every place, so that it is compiled once.
-template <eg::description D>
+template <eg::description const& D>
 struct nudge : eg::touches_nothing {
     using writes = sites_of<D>;
     static constexpr bool may_not_fire = true;
@@ -35,7 +35,7 @@ struct nudge : eg::touches_nothing {
     numbers const* direction = nullptr;
     double step = 0;
 
-    template <eg::description, class Backend>
+    template <eg::description const&, class Backend>
     static constexpr void check() {}
 
     template <class Binding>
@@ -96,7 +96,7 @@ inline void check_same(double ours, double difference, std::string const& what) 
 }
 
 /// Every layer of every site kept by `found`, flat and in double.
-template <eg::description D, class Gradients, eg::site... S>
+template <eg::description const& D, class Gradients, eg::site... S>
 std::map<std::string, numbers> all_of_them(Gradients const& found, eg::site_list<S...>) {
     std::map<std::string, numbers> all;
     auto const add = [&](auto s) {
@@ -122,20 +122,20 @@ auto capture_of(eg::site_list<S...>) {
 }
 
 /// What is read of a run, with one site of one layer moved: the one kind of run that differences are made of.
-template <eg::description D, class Model, class Policy>
+template <eg::description const& D, class Model, class Policy>
 double value_of(Model const& model, eg::batch const& prompts, Policy const& policy, reading const& what,
                 nudge<D> const& by = {}) {
     return what.of(model.run(prompts, policy | by));
 }
 
 /// Gradients at every site.
-template <eg::description D, class Model, class Policy>
+template <eg::description const& D, class Model, class Policy>
 auto gradient_everywhere(Model const& model, eg::batch const& prompts, Policy const& policy, reading const& what) {
     return eg::gradient(model, prompts, policy, capture_of(sites_of<D>{}), what.metric, what.options());
 }
 
 /// Directional derivatives of what is read, at every layer of every site, under a policy.
-template <eg::description D, class Model, class Policy>
+template <eg::description const& D, class Model, class Policy>
 void check_every_site(Model const& model, eg::batch const& prompts, Policy const& policy, reading const& what,
                       std::map<std::string, numbers> const& gradients) {
     std::uint64_t seed = 1000;
@@ -183,7 +183,7 @@ inline eg::batch prompts_of(std::uint64_t seed, int vocab, std::vector<std::size
     return prompts;
 }
 
-template <eg::description D, class Backend>
+template <eg::description const& D, class Backend>
 eg::model<D, Backend> random_model(std::uint64_t seed, Backend const& backend = Backend{}) {
     return {eg::random_weights<D, Backend>(seed, backend), backend};
 }

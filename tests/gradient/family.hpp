@@ -6,7 +6,7 @@ namespace checks {
 
 /// A family: the reference's gradients against differences at every site, those without patterns against those with,
 /// and the cpu's against the reference's.
-template <eg::description D>
+template <eg::description const& D>
 void check_family(reading const& what) {
     auto const prompts = prompts_of(3, D.vocab, {7, 1, 5});
     auto const exact = random_model<D, eg::reference>(1);

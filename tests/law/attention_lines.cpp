@@ -21,7 +21,7 @@ auto in_both_ways(Model const& model, eg::batch const& tokens, Policy const& pol
                      model.run(tokens, policy | eg::tap(eg::pattern, eg::everywhere, nothing{}))};
 }
 
-template <eg::description D, class Backend>
+template <eg::description const& D, class Backend>
 void check_lines() {
     eg::model<D, Backend> const model(eg::random_weights<D, Backend>(90));
     std::vector<std::size_t> const lengths{9, 3, 12};

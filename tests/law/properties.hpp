@@ -57,7 +57,7 @@ private:
 };
 
 /// Whether the patches of the case changed its logits.
-template <eg::description D, class Backend>
+template <eg::description const& D, class Backend>
 bool check_case(std::uint64_t seed) {
     INFO("model " << std::string_view(D.name) << " on " << Backend::name() << ", seed " << seed);
     dice draw(seed);
@@ -116,7 +116,7 @@ bool check_case(std::uint64_t seed) {
 
 inline constexpr int cases_of_each = 64; ///< x 8 descriptions
 
-template <eg::description D, class Backend>
+template <eg::description const& D, class Backend>
 void check_cases_on(std::uint64_t first) {
     int changed = 0;
     for (std::uint64_t seed = first; seed < first + cases_of_each; ++seed)
@@ -125,7 +125,7 @@ void check_cases_on(std::uint64_t first) {
 }
 
 /// Cases on a backend, and on the other one in the preset long: a seed is a case.
-template <eg::description D, class Backend>
+template <eg::description const& D, class Backend>
 void check_cases(std::uint64_t first) {
     check_cases_on<D, Backend>(first);
 #ifdef ENGRAFT_LONG_TESTS

@@ -36,7 +36,7 @@ inline constexpr positive_first first_is_positive{};
 inline constexpr square_less_one turned{};
 
 /// Draws places; of a part that does nothing, no layer.
-template <eg::description D>
+template <eg::description const& D>
 class places {
 public:
     places(std::uint64_t seed, std::uint32_t active, std::vector<std::size_t> const& lengths)
@@ -118,7 +118,7 @@ struct exchanged {
     static constexpr int parts = 24, held = 22;
     static constexpr std::uint32_t copying = 0x7fffff; ///< all but blocked attention take a run's values
 
-    template <eg::description D>
+    template <eg::description const& D>
     static auto policy(entry const& e, auto const& s) {
         auto const patched = [](auto site, auto where, auto const& source) {
             return eg::may_not_fire(eg::patch(site, std::move(where), source));
@@ -179,7 +179,7 @@ struct altered {
     static constexpr int parts = 14;
     static constexpr std::uint32_t copying = 0;
 
-    template <eg::description D>
+    template <eg::description const& D>
     static auto policy(entry const& e, auto const& s) {
         auto const maybe = [](auto policy) { return eg::may_not_fire(std::move(policy)); };
         places<D> at(e.seed, e.active, s.lengths);
@@ -210,7 +210,7 @@ struct plain {
     static constexpr int parts = 4;
     static constexpr std::uint32_t copying = 0xf;
 
-    template <eg::description D>
+    template <eg::description const& D>
     static auto policy(entry const& e, auto const& s) {
         places<D> at(e.seed, e.active, s.lengths);
         auto const resid_pre = eg::may_not_fire(eg::patch(eg::resid_pre, at.stream(), s.noise));
@@ -222,7 +222,7 @@ struct plain {
 };
 
 /// The runs that values are taken from, all with every site.
-template <eg::description D, class B>
+template <eg::description const& D, class B>
 struct setting {
     static auto everything() {
         auto const ends = eg::capture(eg::embed, eg::final_normalized, eg::logits) | eg::capture(eg::block_sites<D>);
@@ -242,7 +242,7 @@ struct setting {
     std::vector<eg::token> tokens{}, less{};
 };
 
-template <eg::description D, class B>
+template <eg::description const& D, class B>
 setting<D, B> draw_setting(std::uint64_t seed, B const& backend) {
     dice draw(seed);
     auto lengths = draw.lengths();
@@ -276,7 +276,7 @@ inline bool same_bits(std::vector<double> const& a, std::vector<double> const& b
 }
 
 /// Every logit by itself, and each kind of metric.
-template <eg::description D, class B>
+template <eg::description const& D, class B>
 std::vector<eg::metric> metrics_of(setting<D, B> const& s) {
     std::vector<eg::metric> all{eg::probability(s.tokens), eg::log_probability(s.tokens),
                                 eg::accuracy(s.tokens),    eg::logit(s.tokens),
@@ -287,7 +287,7 @@ std::vector<eg::metric> metrics_of(setting<D, B> const& s) {
 }
 
 /// What whole runs give, in the order of a sweep's results. The divergence by a formula of its own.
-template <eg::description D, class B>
+template <eg::description const& D, class B>
 class by_whole_runs {
 public:
     explicit by_whole_runs(setting<D, B> const& s) : s_(s), clean_(rows_of(s.clean)) {}
@@ -383,7 +383,7 @@ struct tally {
 };
 
 /// Random entries of one composition over a random batch of a random model.
-template <class Parts, eg::description D, class B>
+template <class Parts, eg::description const& D, class B>
 void check_model(std::uint64_t seed, std::size_t count, B const& backend, tally& sum) {
     INFO("model " << std::string_view(D.name) << " on " << B::name() << ", seed " << seed);
     auto const s = draw_setting<D>(seed, backend);
@@ -457,7 +457,7 @@ void check_model(std::uint64_t seed, std::size_t count, B const& backend, tally&
     sum.idle += found.planned.cases - found.planned.live;
 }
 
-template <class Parts, eg::description D, class B>
+template <class Parts, eg::description const& D, class B>
 void check_models(std::uint64_t first, int count, std::size_t entries, B const& backend = B{}) {
     tally sum;
     for (std::uint64_t seed = first; seed < first + static_cast<std::uint64_t>(count); ++seed)

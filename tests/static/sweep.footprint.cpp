@@ -11,7 +11,7 @@ struct bound_quiet {
 };
 struct quiet : eg::touches_nothing {
     using writes = eg::site_list<eg::sites::z>;
-    template <eg::description D, class Backend>
+    template <eg::description const& D, class Backend>
     static constexpr void check() {}
     bound_quiet bind(auto const&) const { return {}; }
 };

@@ -72,7 +72,7 @@ TEST_CASE("circuits are read, and random ones are as large") {
     CHECK(c["structure_reader"].role == "previous_query_label");
     CHECK_THROWS_WITH(c["reader"],
                       Catch::Matchers::ContainsSubstring("no group `reader`; its groups are position_detector"));
-    constexpr eg::description d{
+    static constexpr eg::description d{
         .layers = 6, .d_model = 8, .heads = 8, .kv_heads = 8, .d_head = 2, .d_mlp = 8, .vocab = 8};
     eg::random r(1);
     auto const drawn = eg::random_like<d>(c["value_fetcher"], r);

@@ -153,7 +153,7 @@ auto logits(Model const& model, eg::batch const& tokens) {
 }
 
 /// Merged and apart are the naive computation, to the rounding of double.
-template <eg::description D>
+template <eg::description const& D>
 void check_family(std::string const& base, std::vector<module> const& modules, settings const& changes,
                   std::string const& dot_default = "") {
     folder const adapter, merged;

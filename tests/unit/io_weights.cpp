@@ -77,7 +77,7 @@ void write_safetensors(fs::path const& file, tensors const& all) {
 }
 
 /// What `load` says of a golden model after `change(tensors)`; empty when it is read.
-template <eg::description D, class Error = eg::error, class Change>
+template <eg::description const& D, class Error = eg::error, class Change>
 std::string refusal(std::string const& base, Change const& change) {
     folder const f;
     auto all = tensors_of(data / base / "model.safetensors");

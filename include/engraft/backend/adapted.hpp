@@ -75,7 +75,7 @@ private:
 };
 
 /// A block of an adapted model: its norms are the base model's own.
-template <description D, class Base>
+template <description const& D, class Base>
 struct block_weights<D, adapted<Base>> {
     using norm = typename block_weights<D, Base>::norm;
     using linear_map = adapted_map<Base>;
@@ -89,7 +89,7 @@ struct block_weights<D, adapted<Base>> {
 };
 
 /// Weights of an adapted model: the adapter's matrices, and the base model's weights, which they keep alive.
-template <description D, class Base>
+template <description const& D, class Base>
 struct weights<D, adapted<Base>> {
     using table = typename weights<D, Base>::table;
 

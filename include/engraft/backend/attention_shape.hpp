@@ -25,7 +25,7 @@ struct attention_shape {
 };
 
 /// The attention of a described model's layer.
-template <description D>
+template <description const& D>
 attention_shape shape_of_attention(int layer) {
     double const scalar = D.attention_scalar > 0 ? D.attention_scalar : D.d_head;
     return {.heads = static_cast<std::size_t>(D.heads),

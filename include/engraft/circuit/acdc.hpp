@@ -45,7 +45,7 @@ struct edge_circuit {
 namespace detail {
 
 /// Greedy pruning, one decision after the other.
-template <description D, class B, class Noise>
+template <description const& D, class B, class Noise>
 class edge_pruner {
 public:
     edge_pruner(model<D, B> const& m, batch const& tokens, Noise const& noise, acdc_options const& options)
@@ -201,7 +201,7 @@ private:
 /// candidates: edges that may be cut, such as those that `edge_patching` finds weak; all others stay
 /// throws bad_input and its family as `rewire`
 /// source Conmy et al. 2023, algorithm 1
-template <description D, class B, class Noise>
+template <description const& D, class B, class Noise>
 edge_circuit acdc(model<D, B> const& m, batch const& tokens, Noise const& noise, std::vector<edge> const& candidates,
                   acdc_options const& options = {}) {
     if (std::isnan(options.threshold))

@@ -18,9 +18,9 @@ namespace engraft {
 namespace detail {
 
 /// What scores are made of.
-template <description D>
+template <description const& D>
 using scored_query = std::conditional_t<D.position == position::rope, sites::rot_q, sites::q>;
-template <description D>
+template <description const& D>
 using scored_key = std::conditional_t<D.position == position::rope, sites::rot_k, sites::k>;
 
 /// One layer's queries and keys on the host, and the scores that they make.
@@ -61,7 +61,7 @@ inline double product(std::vector<double> const& a, double const* b) {
 }
 
 /// Attribution of what scores are made of, the other factor as it is in the clean run.
-template <bool OfQueries, description D, class Backend>
+template <bool OfQueries, description const& D, class Backend>
 attributions attribute_scored(model<D, Backend> const& m, batch const& clean, batch const& noise, metric const& of,
                               attribution_options const& options) {
     require_pairs(clean, noise);
@@ -123,14 +123,14 @@ attributions attribute_scored(model<D, Backend> const& m, batch const& clean, ba
 
 /// The estimated change of the metric if one head's query at one position were the noise run's. heads: query heads
 /// throws as `attribute`
-template <description D, class Backend>
+template <description const& D, class Backend>
 attributions attribute_queries(model<D, Backend> const& m, batch const& clean, batch const& noise, metric const& of,
                                attribution_options const& options = {}) {
     return detail::attribute_scored<true>(m, clean, noise, of, options);
 }
 
 /// The same of one head's key, which every later position reads. heads: key/value heads
-template <description D, class Backend>
+template <description const& D, class Backend>
 attributions attribute_keys(model<D, Backend> const& m, batch const& clean, batch const& noise, metric const& of,
                             attribution_options const& options = {}) {
     return detail::attribute_scored<false>(m, clean, noise, of, options);

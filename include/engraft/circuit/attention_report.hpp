@@ -40,7 +40,7 @@ struct attention_report {
 /// at_once: examples whose attention is held at one time
 /// throws bad_head, bad_layer and bad_position for what the model or an example does not have, bad_input when the role
 /// or a target does not have as many examples as the batch
-template <description D, class B>
+template <description const& D, class B>
 attention_report attention_from(model<D, B> const& m, batch const& tokens, role const& from,
                                 std::vector<node> const& heads, std::vector<attention_target> const& targets,
                                 std::size_t at_once = 50) {

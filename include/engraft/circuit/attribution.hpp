@@ -115,7 +115,7 @@ auto capture_noise(S...) {
 /// are between those of the noise and the clean one, with nothing going back through a layer. One policy does all, at
 /// a weight of 1 and with no layer where it does nothing, so that one kind of pass is compiled.
 /// seen: which of the run's activations `use` needs besides, as captures. Returns the clean run's metric.
-template <description D, class Backend, class Clean, class Noise, class Wanted, class Seen, class Use>
+template <description const& D, class Backend, class Clean, class Noise, class Wanted, class Seen, class Use>
 std::vector<double> each_gradient(model<D, Backend> const& m, batch const& tokens, Clean const& clean,
                                   Noise const& noise, metric const& of, attribution_options const& options,
                                   Wanted const& wanted, Seen const& seen, Use const& use) {
@@ -152,7 +152,7 @@ std::vector<double> each_gradient(model<D, Backend> const& m, batch const& token
 ///
 /// throws bad_input for prompts of unequal length, and as `gradient`
 /// source Nanda 2023, "Attribution Patching"; Kramar et al. 2024, equation 2
-template <description D, class Backend, site S>
+template <description const& D, class Backend, site S>
 attributions attribute(model<D, Backend> const& m, batch const& clean, batch const& noise, metric const& of, S,
                        attribution_options const& options = {}) {
     static_assert(

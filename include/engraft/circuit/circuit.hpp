@@ -75,7 +75,7 @@ circuit operator&(circuit const& a, circuit const& b);
 circuit operator-(circuit const& a, circuit const& b);
 
 /// A group of as many heads, drawn at random from all heads of the model: the baseline of a comparison.
-template <description D>
+template <description const& D>
 circuit_group random_like(circuit_group const& group, random& r) {
     circuit_group drawn{"random", group.role, {}};
     for (auto i : r.sample(static_cast<std::size_t>(D.layers * D.heads), group.heads.size()))
@@ -88,7 +88,7 @@ circuit_group random_like(circuit_group const& group, random& r) {
 /// source Prakash et al. 2024, section 4.3, "random circuits"
 circuit random_like(circuit const& c, int layers, int heads, random& r);
 
-template <description D>
+template <description const& D>
 circuit random_like(circuit const& c, random& r) {
     return random_like(c, D.layers, D.heads, r);
 }

@@ -81,7 +81,7 @@ private:
 /// A circuit as a policy: z of all heads but the circuit's at the positions of roles becomes its mean. What is at other
 /// positions is left to the run beside which this is computed (see `background`); in a whole run, compose it with
 /// `ablate` of these.
-template <description D, class B>
+template <description const& D, class B>
 class circuit_case : public touches_nothing {
 public:
     using means_type = activation_means<D, B, sites::z>;
@@ -96,12 +96,12 @@ public:
         : rows_(std::move(rows)), kept_(std::move(kept)), beside_(std::move(beside)),
           elsewhere_ablated_(elsewhere_ablated), means_(std::move(means)) {}
 
-    template <description, class>
+    template <description const&, class>
     static constexpr void check() {}
 
     /// What differs from the run beside: heads that were kept there get their means; heads that had means are computed
     /// from their queries; all others that have means keep them, whatever comes before.
-    template <description>
+    template <description const&>
     void leave_footprint(footprint& all, ragged const&, bool) const {
         constexpr int of_z = site_index<sites::z>;
         for (std::size_t i = 0; i < rows_->parts.size(); ++i) {

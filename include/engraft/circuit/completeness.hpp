@@ -40,7 +40,7 @@ std::vector<knocked_out> each_group(circuit const& c);
 std::vector<knocked_out> random_subsets(circuit const& c, std::size_t count, random& r);
 
 /// F(Cir \ K) and F(M \ K) for each K, of the first metric. All of them are rows of two sweeps.
-template <description D, class B>
+template <description const& D, class B>
 std::vector<completeness_line> completeness(mean_ablation<D, B> const& f, circuit const& c,
                                             std::vector<knocked_out> const& subsets) {
     std::vector<circuit> rests, removed;
@@ -59,7 +59,7 @@ std::vector<completeness_line> completeness(mean_ablation<D, B> const& f, circui
 /// of equals, until none adds any or K has `most` nodes. Empty, with F(Cir) and F(M), where no single node adds any.
 /// progress: called with the number of nodes in K, before each step
 /// source Wang et al. 2023, section 4, "greedy"
-template <description D, class B>
+template <description const& D, class B>
 completeness_line worst_subset(mean_ablation<D, B> const& f, circuit const& c, std::size_t most,
                                std::function<void(std::size_t)> const& progress = {}) {
     circuit none = c;

@@ -18,14 +18,14 @@ namespace engraft {
 ///     auto const data = dcm_data::split(desiderata, 1000, 500, 500);
 ///     for (auto const& found : dcm(model, circuit, data))
 ///         std::cout << found.group << ' ' << found.desideratum << ' ' << found.test_accuracy << '\n';
-template <description D, backend B>
+template <description const& D, backend B>
 std::vector<dcm_result> dcm(model<D, B> const& m, circuit const& groups, dcm_data const& data,
                             dcm_options const& options = {}, dcm_state state = {}) {
     return detail::dcm_trainer<D, B, masked_heads>(m, groups, data, {options.of}, options, std::move(state)).run();
 }
 
 /// The same with weights of directions in the z of each head.
-template <description D, backend B>
+template <description const& D, backend B>
 std::vector<dcm_result> dcm(model<D, B> const& m, circuit const& groups, dcm_data const& data,
                             masked_directions const& directions, dcm_options const& options = {},
                             dcm_state state = {}) {

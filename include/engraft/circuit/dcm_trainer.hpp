@@ -19,7 +19,7 @@ namespace engraft {
 namespace detail {
 
 /// Trains masks of groups for desiderata. All masks take their steps together, batch after batch.
-template <description D, backend B, class Kind>
+template <description const& D, backend B, class Kind>
 class dcm_trainer {
 public:
     dcm_trainer(model<D, B> m, circuit const& groups, dcm_data const& data, Kind const& kind,

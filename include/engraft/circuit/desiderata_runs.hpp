@@ -34,7 +34,7 @@ struct desiderata_options {
 
 /// A model's runs of some desiderata, and how often it follows their targets when heads take z from alternates.
 /// Desiderata with the same originals share the clean run, those with the same alternates theirs.
-template <description D, backend B>
+template <description const& D, backend B>
 class desiderata_runs {
 public:
     /// throws bad_input when there is no desideratum or one is not complete

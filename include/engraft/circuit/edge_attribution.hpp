@@ -48,7 +48,7 @@ namespace detail {
 
 /// The scores of all edges, receiver layer by receiver layer: products of the senders' differences with the gradients
 /// that the receivers have with respect to what they read, each over all rows.
-template <description D, class B>
+template <description const& D, class B>
 class edge_scorer {
 public:
     using T = typename B::value_type;
@@ -185,7 +185,7 @@ private:
 /// throws as `attribute`
 /// source Syed et al. 2023, "Attribution Patching Outperforms Automated Circuit Discovery"; Hanna et al. 2024, section
 /// 3
-template <description D, class Backend>
+template <description const& D, class Backend>
 edge_attributions attribute_edges(model<D, Backend> const& m, batch const& clean, batch const& noise, metric const& of,
                                   attribution_options const& options = {}) {
     static_assert(!D.post_norms,

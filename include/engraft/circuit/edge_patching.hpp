@@ -19,7 +19,7 @@ namespace detail {
 
 /// What all receivers read when one sender alone writes what it writes in the noise run: every other head's z and every
 /// other MLP's output are held at their clean values, so that nothing but the stream passes it on.
-template <description D, class B, class Clean, class Noise>
+template <description const& D, class B, class Clean, class Noise>
 auto run_of_sender(model<D, B> const& m, batch const& tokens, Clean const& clean, Noise const& noise,
                    edge_sender const& from) {
     auto const kept = capture(sites::q{}, sites::k{}, sites::v{}, sites::normalized2{}, sites::final_normalized{});
@@ -76,7 +76,7 @@ batch batch_of(Run const& run) {
 /// axes [edge, example], in the order of the table
 /// throws bad_input and its family as `sweep`, and for edges that the model does not have
 /// source Wang et al. 2023, section 3.1 (path patching); Conmy et al. 2023, section 3
-template <description D, class B, class Clean, class Noise>
+template <description const& D, class B, class Clean, class Noise>
 sweep_result edge_patching(model<D, B> const& m, Clean const& clean, Noise const& noise, table<edge> const& edges,
                            std::vector<metric> const& metrics, sweep_options const& options = {}) {
     if (edges.entries.empty())

@@ -61,7 +61,7 @@ std::vector<edge_sender> edge_senders(description const& d);
 std::vector<edge_receiver> edge_receivers(description const& d);
 
 /// Every edge from a head or an MLP, receiver by receiver. axes [edge]
-template <description D>
+template <description const& D>
 table<edge> each_edge() {
     table<edge> t{{{"edge", 0}}, {}};
     for (auto const& to : edge_receivers(D))

@@ -41,7 +41,7 @@ struct mean_ablation_options {
 /// Where all else is ablated, positions without a role never change: one run serves all circuits, of which only the
 /// rows at the roles are computed again.
 /// source Prakash et al. 2024, section 4.2
-template <description D, class B>
+template <description const& D, class B>
 class mean_ablation {
 public:
     using means_type = activation_means<D, B, sites::z>;

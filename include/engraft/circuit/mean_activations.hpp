@@ -24,7 +24,7 @@ struct mean_options {
 ///
 /// throws bad_input for roles that do not fit the prompts
 /// source Prakash et al. 2024, section 4.2: means over 500 prompts whose query label is a random letter
-template <description D, class B, site S>
+template <description const& D, class B, site S>
 activation_means<D, B, S> mean_activations(model<D, B> const& m, batch const& tokens, S, mean_options const& o = {}) {
     for (auto const& r : o.roles)
         detail::places_of(r, tokens.rows());

@@ -36,7 +36,7 @@ auto path_from_sender(Clean const& clean, Noise const& noise, role const& sender
 /// `relative_change()` of the probability of the answers is the paper's score.
 /// throws bad_input and its family as `sweep`
 /// source Wang et al. 2023, section 3.1; Prakash et al. 2024, section 4.1
-template <description D, class B, class Clean, class Noise>
+template <description const& D, class B, class Clean, class Noise>
 sweep_result path_patching(model<D, B> const& m, Clean const& clean, Noise const& noise, role const& sender,
                            std::vector<metric> metrics, sweep_options options = {}) {
     return sweep(m, clean, each_head<D>(), path_from_sender(clean, noise, sender), std::move(metrics),
@@ -44,7 +44,7 @@ sweep_result path_patching(model<D, B> const& m, Clean const& clean, Noise const
 }
 
 /// The same to the receivers' inputs. Senders at or above the last receiver's layer have exactly the clean numbers.
-template <description D, class B, class Clean, class Noise, site S, class Where>
+template <description const& D, class B, class Clean, class Noise, site S, class Where>
 sweep_result path_patching(model<D, B> const& m, Clean const& clean, Noise const& noise, role const& sender,
                            receivers_of<S, Where> const& to, std::vector<metric> metrics, sweep_options options = {}) {
     return sweep(m, clean, each_head<D>(), path_from_sender(clean, noise, sender), to, std::move(metrics),
@@ -52,7 +52,7 @@ sweep_result path_patching(model<D, B> const& m, Clean const& clean, Noise const
 }
 
 /// The key/value heads that these query heads read, each once.
-template <description D>
+template <description const& D>
 std::vector<node> kv_heads_of(std::vector<node> heads) {
     for (auto& n : heads)
         n.head /= D.heads / D.kv_heads;
@@ -88,7 +88,7 @@ struct discovery {
 namespace detail {
 
 /// Calls use(policy of a sender) or use(policy of a sender, receivers): the sweep that a step takes.
-template <description D, class Clean, class Noise, class Use>
+template <description const& D, class Clean, class Noise, class Use>
 auto sweep_of_step(Clean const& clean, Noise const& noise, discovery_step const& step, std::vector<node> const& readers,
                    Use const& use) {
     auto const first = path_from_sender(clean, noise, step.sender);
@@ -109,7 +109,7 @@ auto sweep_of_step(Clean const& clean, Noise const& noise, discovery_step const&
 /// The sweep of one step: all heads as senders, and the heads of `readers` as receivers where they are asked for.
 /// clean: a run with capture_for_sweeps<D>() and capture(q); noise: a run on the noise prompts with capture(z).
 /// throws as `sweep`
-template <description D, class B, class Clean, class Noise>
+template <description const& D, class B, class Clean, class Noise>
 sweep_result patch_step(model<D, B> const& m, Clean const& clean, Noise const& noise, std::vector<token> const& answers,
                         discovery_step const& step, std::vector<node> const& readers,
                         sweep_options const& options = {}) {
@@ -157,7 +157,7 @@ discovery discover_by(std::vector<discovery_step> const& steps, int heads, Patch
 /// `options.progress` gets the share of all steps. With `options.journal` a search that was stopped goes on.
 /// throws bad_input for a step whose receivers no earlier step found, and as `sweep`
 /// source Prakash et al. 2024, section 4.1
-template <description D, class B, class Clean, class Noise>
+template <description const& D, class B, class Clean, class Noise>
 discovery discover(model<D, B> const& m, Clean const& clean, Noise const& noise, std::vector<token> const& answers,
                    std::vector<discovery_step> const& steps, sweep_options const& options = {},
                    shared_heads rule = shared_heads::in_later_group) {
@@ -176,7 +176,7 @@ discovery discover(model<D, B> const& m, Clean const& clean, Noise const& noise,
 
 /// What each step of `discover` would cost. Receivers that are in no group of `known` are taken to be all heads, since
 /// who they are only the steps before can tell: such a step costs at most what is planned. throws as `plan_sweep`
-template <description D, class B, class Clean, class Noise>
+template <description const& D, class B, class Clean, class Noise>
 std::vector<sweep_plan> plan_discovery(model<D, B> const& m, Clean const& clean, Noise const& noise,
                                        std::vector<token> const& answers, std::vector<discovery_step> const& steps,
                                        sweep_options const& options = {}, circuit const& known = {}) {

@@ -17,7 +17,7 @@ namespace detail {
 
 /// `rewire`, bound to a batch. What senders write in the noise run less what they write in this one is kept per layer,
 /// and added to the stream that their receivers read.
-template <description D, class B, class Noise>
+template <description const& D, class B, class Noise>
 class bound_rewire {
 public:
     using T = typename B::value_type;
@@ -145,7 +145,7 @@ private:
 } // namespace detail
 
 /// See `rewire`.
-template <description D, class B, class Noise>
+template <description const& D, class B, class Noise>
 struct rewire_policy : touches_nothing {
     using between = std::conditional_t<D.residual == residual::sequential, site_list<sites::resid_mid>, site_list<>>;
     using reads = join<site_list<sites::resid_pre, sites::z, sites::mlp_out, sites::resid_post>, between>;
@@ -157,7 +157,7 @@ struct rewire_policy : touches_nothing {
     rewire_policy(std::vector<edge> e, model<D, B> m, Noise n)
         : edges(std::move(e)), of(std::move(m)), noise(std::move(n)) {}
 
-    template <description Edited, class Backend>
+    template <description const& Edited, class Backend>
     static constexpr void check() {
         static_assert(Edited == D && Noise::model == D && std::is_same_v<Backend, B>,
                       "engraft [patch.same_model]: edges are cut in the model that is run, and the noise run is one of "
@@ -187,7 +187,7 @@ struct rewire_policy : touches_nothing {
 /// noise: a run of `model` on prompts of the same lengths with capture(z, mlp_out)
 /// throws bad_input for edges that the model does not have
 /// source Conmy et al. 2023, section 3
-template <description D, class B, class Noise>
+template <description const& D, class B, class Noise>
 auto rewire(std::vector<edge> edges, model<D, B> const& m, Noise const& noise) {
     for (auto const& e : edges)
         detail::require_edge(D, e);

@@ -49,7 +49,7 @@ auto ablate(S, Where where, double value = 0) {
 
 /// ablate(site, where, mean(run, site)): the mean at the same layer, head and distance from the last token, which
 /// removes what is particular to the input.
-template <site S, class Where, description D, class Backend, site Of>
+template <site S, class Where, description const& D, class Backend, site Of>
     requires detail::is_where<Where>
 auto ablate(S, Where where, activation_means<D, Backend, Of> const& means) {
     using operation = copied<activation_means<D, Backend, Of>, any_donor>;

@@ -152,12 +152,12 @@ public:
 
     explicit reversed_hooks(pack<Reversed...> policies) : policies_(std::move(policies)) {}
 
-    template <description D, site S>
+    template <description const& D, site S>
     void apply(hook_point<D, S> const& point, auto view) {
         policies_.apply([&](auto&... one) { (apply_one<P>(one, point, view), ...); });
     }
 
-    template <description D, site S>
+    template <description const& D, site S>
     void pull_back(auto const& adjoint, hook_point<D, S> const& point, auto gradient) {
         pull_back(adjoint, point, gradient, std::index_sequence_for<P...>{});
     }
@@ -172,13 +172,13 @@ public:
     }
 
 private:
-    template <class Policy, description D, site S>
+    template <class Policy, description const& D, site S>
     static void apply_one(auto& one, hook_point<D, S> const& point, auto view) {
         if constexpr (changes<Policy, S>)
             one.apply(point, view);
     }
 
-    template <description D, site S, std::size_t... I>
+    template <description const& D, site S, std::size_t... I>
     void pull_back(auto const& adjoint, hook_point<D, S> const& point, auto gradient, std::index_sequence<I...>) {
         constexpr auto count = sizeof...(I);
         (pull_back_one<std::tuple_element_t<count - 1 - I, std::tuple<P...>>>(pack_at<count - 1 - I>(policies_),
@@ -186,7 +186,7 @@ private:
          ...);
     }
 
-    template <class Policy, description D, site S>
+    template <class Policy, description const& D, site S>
     static void pull_back_one(auto& one, auto const& adjoint, hook_point<D, S> const& point, auto gradient) {
         if constexpr (changes<Policy, S>)
             one.pull_back(adjoint, point, gradient);

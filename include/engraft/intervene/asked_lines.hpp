@@ -19,7 +19,7 @@ struct asked_lines {
 };
 
 /// Where lines of attention lie in a run that makes some of them, or all where `asked` is null.
-template <description D, site S>
+template <description const& D, site S>
 class line_layout : public activation_layout<D, S> {
 public:
     line_layout(ragged const& rows, asked_lines const* asked)

@@ -18,7 +18,7 @@ namespace engraft {
 
 namespace detail {
 
-template <description D, class Backend, class Cache, site... S>
+template <description const& D, class Backend, class Cache, site... S>
 class bound_capture {
 public:
     bound_capture(Backend const& backend, Cache& cache, std::array<selection, sizeof...(S)> chosen)
@@ -59,7 +59,7 @@ struct capture_policy : touches_nothing {
 
     explicit capture_policy(Where w) : where(std::move(w)) {}
 
-    template <description D, class Backend>
+    template <description const& D, class Backend>
     static constexpr void check() {
         (check_where<D, S, Where>(), ...);
         static_assert(std::is_same_v<typename Where::heads_type, axes::every>,
@@ -68,7 +68,7 @@ struct capture_policy : touches_nothing {
                                                  "leave single heads out; name layers, positions and examples");
     }
 
-    template <description D>
+    template <description const& D>
     void leave_footprint(auto& all, ragged const& rows, bool may_do_nothing) const {
         (all.add(site_index<S>, touch::reads, false, site_heads<D, S>, resolve<D, S>(where, rows, may_do_nothing)),
          ...);
@@ -76,7 +76,7 @@ struct capture_policy : touches_nothing {
 
     template <class Binding>
     auto bind(Binding const& run) const {
-        constexpr auto D = Binding::model;
+        constexpr auto const& D = Binding::model;
         (run.cache.store(S{}).prepare(resolve<D, S>(where, run.rows, run.may_not_fire), run.template layout<S>()), ...);
         using cache = std::remove_reference_t<decltype(run.cache)>;
         return detail::bound_capture<D, typename Binding::backend_type, cache, S...>(

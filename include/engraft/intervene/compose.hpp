@@ -42,7 +42,7 @@ struct composed : touches_nothing {
     constexpr composed() requires(sizeof...(P) == 0) {}
     constexpr explicit composed(detail::pack<P...> p) : policies(std::move(p)) {}
 
-    template <description D, class Backend>
+    template <description const& D, class Backend>
     static constexpr void check() {
         (P::template check<D, Backend>(), ...);
         static_assert(
@@ -51,7 +51,7 @@ struct composed : touches_nothing {
             "the two out, or give each places of its own");
     }
 
-    template <description D>
+    template <description const& D>
     void leave_footprint(auto& all, ragged const& rows, bool) const {
         policies.apply([&](auto const&... one) { (one.template leave_footprint<D>(all, rows, P::may_not_fire), ...); });
     }
@@ -121,7 +121,7 @@ class bound_list {
 public:
     explicit bound_list(std::vector<Bound> list) : list_(std::move(list)) {}
 
-    template <description D, site S>
+    template <description const& D, site S>
     void apply(hook_point<D, S> const& point, auto view) {
         for (auto& one : list_)
             one.apply(point, view);
@@ -165,7 +165,7 @@ struct policy_list : P {
 
     explicit policy_list(std::vector<P> l) : P(l.front()), list(std::move(l)) {}
 
-    template <description D>
+    template <description const& D>
     void leave_footprint(auto& all, ragged const& rows, bool may_do_nothing) const {
         for (auto const& one : list)
             one.template leave_footprint<D>(all, rows, may_do_nothing);
@@ -218,7 +218,7 @@ public:
     }
 
     /// Each query keeps a key to attend to. throws bad_input when all policies together leave it none
-    template <description D>
+    template <description const& D>
     void require_visible() const {
         if constexpr (((P::blocks::size > 0) || ...))
             for (int layer = 0; layer < D.layers; ++layer) {
@@ -239,7 +239,7 @@ public:
         }
     }
 
-    template <description D, site S>
+    template <description const& D, site S>
     void apply(hook_point<D, S> const& point, auto view) {
         bound_.apply([&](auto&... one) { (apply_one<P>(one, point, view), ...); });
     }
@@ -269,7 +269,7 @@ public:
     }
 
 private:
-    template <class Policy, description D, site S>
+    template <class Policy, description const& D, site S>
     static void apply_one(auto& one, hook_point<D, S> const& point, auto view) {
         if constexpr (touches<Policy, S>)
             one.apply(point, view);

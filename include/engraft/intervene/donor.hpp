@@ -37,7 +37,7 @@ constexpr void require_holds() {
 }
 
 /// One line per rule that everything which takes activations from elsewhere has.
-template <description D, class Backend, class Source>
+template <description const& D, class Backend, class Source>
 constexpr void check_source() {
     static_assert(std::is_same_v<typename Backend::memory_type, typename Source::backend_type::memory_type> &&
                       std::is_same_v<typename Backend::value_type, typename Source::backend_type::value_type>,
@@ -76,7 +76,7 @@ inline void require_width(std::size_t of_source, std::size_t here, std::size_t e
 
 template <site To, site From, source_run Run>
 struct run_donor_check {
-    template <description D, class Backend>
+    template <description const& D, class Backend>
     static constexpr void check() {
         static_assert(To::kind == From::kind && To::in_block == From::in_block,
                       "engraft [patch.kind]: these sites hold different things, such as a contribution and the stream "
@@ -102,13 +102,13 @@ struct from_run {
 
     void add_to(hasher& h) const { h.add(From::name); }
 
-    template <description D, class Backend, site S>
+    template <description const& D, class Backend, site S>
     static constexpr void check() {
         detail::run_donor_check<S, From, Run>::template check<D, Backend>();
     }
 
     /// throws missing_activation when the run did not keep a layer or position, bad_input when batches do not fit
-    template <description D, site S>
+    template <description const& D, site S>
     from_run const& bind(ragged const& rows, selection const& chosen) const {
         detail::require_examples(run.rows(), rows);
         detail::require_source_places(chosen, rows, run.rows(), detail::same_examples(rows.examples()));
@@ -135,7 +135,7 @@ struct resampled_run {
 
     void add_to(hasher& h) const { h.add(From::name).add(seed); }
 
-    template <description D, class Backend, site S>
+    template <description const& D, class Backend, site S>
     static constexpr void check() {
         static_assert(S::kind != site_kind::pattern,
                       "engraft [resample.pattern]: attention patterns belong to one prompt's positions; resample z or "
@@ -144,7 +144,7 @@ struct resampled_run {
     }
 
     /// throws bad_input when an example finds no other one that is long enough
-    template <description D, site S>
+    template <description const& D, site S>
     resampled_run bind(ragged const& rows, selection const& chosen) const {
         detail::require_examples(run.rows(), rows);
         detail::require_kept(run[From{}], chosen);
@@ -203,7 +203,7 @@ struct copied : replaced_value {
 
     void add_to(hasher& h) const { h.add_known(donor); }
 
-    template <description D, class Backend, site S>
+    template <description const& D, class Backend, site S>
     static constexpr void check() {
         Rule::template check<D, Donor>();
         Donor::template check<D, Backend, S>();
@@ -227,7 +227,7 @@ struct copied : replaced_value {
 
 /// A rule that nothing breaks.
 struct any_donor {
-    template <description D, class Donor>
+    template <description const& D, class Donor>
     static constexpr void check() {}
     void require(auto const&, auto const&) const {}
 };

@@ -23,7 +23,7 @@ struct edited : operation_in_place, without_parameters {
 
     explicit edited(F f) : functor(std::move(f)) {}
 
-    template <description D, class Backend, site S>
+    template <description const& D, class Backend, site S>
     static constexpr void check() {
         static_assert(row_functor<F, typename Backend::value_type>,
                       "engraft [edit.functor]: the functor can't be called with (activation_row<T>), nor with "

@@ -180,7 +180,7 @@ private:
 };
 
 /// What a policy of a described model does to a batch's rows. throws as `resolve`
-template <description D, class Policy>
+template <description const& D, class Policy>
 footprint footprint_of(Policy const& policy, ragged const& rows) {
     footprint all;
     policy.template leave_footprint<D>(all, rows, Policy::may_not_fire);

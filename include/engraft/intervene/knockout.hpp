@@ -33,7 +33,7 @@ struct knockout_policy : touches_nothing {
     knockout_policy(Where w, Queries from, Keys to)
         : where(std::move(w)), queries(std::move(from)), keys(std::move(to)) {}
 
-    template <description D, class Backend>
+    template <description const& D, class Backend>
     static constexpr void check() {
         check_where<D, S, Where>();
         static_assert(std::is_same_v<typename Where::positions_type, axes::every> && detail::is_place_set<Where>,
@@ -47,7 +47,7 @@ struct knockout_policy : touches_nothing {
                       "fewer positions in to, or ablate z");
     }
 
-    template <description D>
+    template <description const& D>
     void leave_footprint(auto& all, ragged const& rows, bool may_do_nothing) const {
         hasher h;
         std::size_t most = 0; // a slice for each key
@@ -62,7 +62,7 @@ struct knockout_policy : touches_nothing {
     /// That something is left for each query to attend to is checked when all policies are known.
     template <class Binding>
     auto bind(Binding const& run) const {
-        constexpr auto D = Binding::model;
+        constexpr auto const& D = Binding::model;
         using backend = typename Binding::backend_type;
         auto chosen = resolve<D, S>(where & queries, run.rows, run.may_not_fire);
         auto const seen = keys_of(run.rows);

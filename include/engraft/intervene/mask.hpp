@@ -21,7 +21,7 @@ struct blended {
 
     void add_to(hasher& h) const { h.add_known(donor).add(weights); }
 
-    template <description D, class Backend, site S>
+    template <description const& D, class Backend, site S>
     static constexpr void check() {
         Donor::template check<D, Backend, S>();
     }
@@ -74,7 +74,7 @@ struct blended {
     /// throws bad_input when there are neither 1, nor as many weights as heads, nor as many as their elements
     template <site S, class Binding, class Where>
     auto bind(Binding const& run, Where const& where, selection const& chosen) const {
-        constexpr auto D = Binding::model;
+        constexpr auto const& D = Binding::model;
         using backend = typename Binding::backend_type;
         using T = typename backend::value_type;
         constexpr int layers = hook_point<D, S>::layers, heads = site_heads<D, S>;

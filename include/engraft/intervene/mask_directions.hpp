@@ -21,7 +21,7 @@ struct blended_directions {
 
     void add_to(hasher& h) const { h.add_known(whole).add(weights); }
 
-    template <description D, class Backend, site S>
+    template <description const& D, class Backend, site S>
     static constexpr void check() {
         projected<Donor>::template check<D, Backend, S>();
     }

@@ -21,7 +21,7 @@ namespace engraft {
 /// may be means per role besides, which take the place of the others where `at` says that a role stands.
 /// shape of a layer: [distances + roles, heads * width]
 /// source Prakash et al. 2024, section 4.1, "mean ablation"
-template <description D, class Backend, site S>
+template <description const& D, class Backend, site S>
 class activation_means {
     static_assert(S::kind != site_kind::pattern, "engraft [means.pattern]: attention patterns of examples of unequal "
                                                  "length have no mean; take the mean of z or result");
@@ -70,7 +70,7 @@ public:
         return placed;
     }
 
-    template <description Of, class Run, site At>
+    template <description const& Of, class Run, site At>
     static constexpr void check() {
         static_assert(Of == D && std::is_same_v<At, S>,
                       "engraft [ablate.means]: these are means of another site or another description; take them of "
@@ -79,7 +79,7 @@ public:
     }
 
     /// The means as a batch's donor. throws bad_input when they do not reach as far from the last token as is chosen
-    template <description, site>
+    template <description const&, site>
     auto bind(ragged const& rows, selection const& chosen) const {
         for (auto const& at : chosen.places)
             if (auto const distance = rows.length(at.example) - 1 - at.position; distance >= distances())
@@ -114,7 +114,7 @@ private:
 
 /// Means over the examples of several runs, taken one run at a time: no more than a run's activations and the means
 /// themselves are ever held.
-template <description D, class Backend, site S>
+template <description const& D, class Backend, site S>
 class running_means {
 public:
     using T = typename Backend::value_type;

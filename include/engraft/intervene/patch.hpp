@@ -6,7 +6,7 @@ namespace engraft {
 
 /// The source's activations are those of the model that is edited.
 struct patch_rule {
-    template <description D, class Donor>
+    template <description const& D, class Donor>
     static constexpr void check() {
         static_assert(decltype(Donor::run)::model == D, "engraft [patch.same_model]: patch takes activations of the "
                                                         "model it edits; to take those of another model use swap");

@@ -19,7 +19,7 @@ struct picked_run {
 
     void add_to(hasher& h) const { h.add(From::name).add(examples); }
 
-    template <description D, class Backend, site S>
+    template <description const& D, class Backend, site S>
     static constexpr void check() {
         detail::run_donor_check<S, From, Run>::template check<D, Backend>();
         static_assert(S::kind != site_kind::pattern,
@@ -29,7 +29,7 @@ struct picked_run {
 
     /// throws missing_activation when the run did not keep a layer or position, bad_input when the batch has another
     /// number of examples or the run lacks one that is named
-    template <description D, site S>
+    template <description const& D, site S>
     picked_run const& bind(ragged const& rows, selection const& chosen) const {
         if (examples.size() != rows.examples())
             throw bad_input({"engraft [source.examples]: examples of the source run are named for ", examples.size(),

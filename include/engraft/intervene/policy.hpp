@@ -60,9 +60,9 @@ struct touches_nothing {
 };
 
 /// What a policy may learn of the run that it is bound to.
-template <description D, class Backend, class Cache>
+template <description const& D, class Backend, class Cache>
 struct binding {
-    static constexpr description model = D;
+    static constexpr description const& model = D;
     using backend_type = Backend;
 
     Backend const& backend;
@@ -86,7 +86,7 @@ struct binding {
 
 /// A run that policies are bound to only for what that refuses. Lists of slices are made for patterns alone: they tell
 /// whether a knockout leaves each query a key.
-template <description D, class Backend, class Cache>
+template <description const& D, class Backend, class Cache>
 struct checked_binding : binding<D, Backend, Cache> {
     template <site S>
     struct checked_layout : activation_layout<D, S> {

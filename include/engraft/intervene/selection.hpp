@@ -53,7 +53,7 @@ private:
 };
 
 /// The layout of a site's activation.
-template <description D, site S>
+template <description const& D, site S>
 class activation_layout : public slice_layout {
 public:
     using shape = typename hook_point<D, S>::shape;
@@ -236,7 +236,7 @@ void require_source_places(selection const& chosen, ragged const& rows, ragged c
 inline void keep_examples(std::vector<selection::place>&, axes::every, ragged const&) {}
 void keep_examples(std::vector<selection::place>& places, axes::examples const& given, ragged const& rows);
 
-template <description D, site S, class Where>
+template <description const& D, site S, class Where>
 constexpr void check_product() {
     using heads_type = typename Where::heads_type;
     using layers_type = typename Where::layers_type;
@@ -261,7 +261,7 @@ constexpr void check_product() {
 } // namespace detail
 
 /// The compiler's half of checking a `where` against a site.
-template <description D, site S, class Where>
+template <description const& D, site S, class Where>
 constexpr void check_where() {
     if constexpr (requires(Where const& w) { w.but; }) {
         check_where<D, S, decltype(Where::all)>();
@@ -308,14 +308,14 @@ void require_some(selection const& s, char const* site);
 
 /// Resolves places without objecting to none. Conditions are on values, which are not known yet.
 /// throws bad_layer, bad_head, bad_position, and bad_input for a role that does not fit the batch
-template <description D, site S, class Where>
+template <description const& D, site S, class Where>
 selection select(Where const& w, ragged const& rows) {
     return detail::select(w, hook_point<D, S>::layers, site_heads<D, S>, S::name, rows);
 }
 
 /// As `select`; a `where` that names no place at all would pass for an intervention without effect.
 /// throws as `select`, and bad_input [where.nothing] unless the run's policy may do nothing
-template <description D, site S, class Where>
+template <description const& D, site S, class Where>
 selection resolve(Where const& w, ragged const& rows, bool may_not_fire) {
     auto s = select<D, S>(w, rows);
     if (!may_not_fire)

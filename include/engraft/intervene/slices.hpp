@@ -190,14 +190,14 @@ struct slice_policy : touches_nothing {
 
     slice_policy(Where w, Operation o) : where(std::move(w)), operation(std::move(o)) {}
 
-    template <description D, class Backend>
+    template <description const& D, class Backend>
     static constexpr void check() {
         check_where<D, S, Where>();
         detail::check_condition<typename Backend::value_type, Where>();
         Operation::template check<D, Backend, S>();
     }
 
-    template <description D>
+    template <description const& D>
     void leave_footprint(auto& all, ragged const& rows, bool may_do_nothing) const {
         constexpr bool always = detail::is_place_set<Where>;
         all.add(site_index<S>, How, always && Operation::replaces, site_heads<D, S>,
@@ -206,7 +206,7 @@ struct slice_policy : touches_nothing {
 
     template <class Binding>
     auto bind(Binding const& run) const {
-        constexpr auto D = Binding::model;
+        constexpr auto const& D = Binding::model;
         using backend = typename Binding::backend_type;
         auto chosen = resolve<D, S>(where, run.rows, run.may_not_fire);
         auto bound = operation.template bind<S>(run, where, chosen);
@@ -250,7 +250,7 @@ struct replaced_value : without_parameters {
 struct operation_in_place {
     static constexpr bool replaces = false;
 
-    template <description D, class Backend, site S>
+    template <description const& D, class Backend, site S>
     static constexpr void check() {}
 
     static std::size_t from(selection::place const&, std::size_t, std::size_t) { return 0; }

@@ -21,7 +21,7 @@ struct steered {
 
     void add_to(hasher& h) const { h.add(direction).add(coefficient); }
 
-    template <description D, class Backend, site S>
+    template <description const& D, class Backend, site S>
     static constexpr void check() {
         static_assert(
             S::kind != site_kind::pattern,
@@ -80,7 +80,7 @@ struct steered {
 /// A direction whose length the compiler knows.
 template <std::size_t Length>
 struct steered_by : steered {
-    template <description D, class Backend, site S>
+    template <description const& D, class Backend, site S>
     static constexpr void check() {
         steered::check<D, Backend, S>();
         static_assert(

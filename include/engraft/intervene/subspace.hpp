@@ -20,7 +20,7 @@ struct projected {
 
     void add_to(hasher& h) const { h.add_known(donor).add(basis); }
 
-    template <description D, class Backend, site S>
+    template <description const& D, class Backend, site S>
     static constexpr void check() {
         static_assert(S::kind != site_kind::pattern,
                       "engraft [subspace.pattern]: attention patterns are as wide as their prompt is long; a basis has "

@@ -14,7 +14,7 @@ struct tapped : operation_in_place {
 
     explicit tapped(F f) : functor(std::move(f)) {}
 
-    template <description D, class Backend, site S>
+    template <description const& D, class Backend, site S>
     static constexpr void check() {
         static_assert(row_functor<F, typename Backend::value_type const>,
                       "engraft [tap.functor]: the functor can't be called with (activation_row<T const>), nor with "

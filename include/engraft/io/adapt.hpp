@@ -15,7 +15,7 @@ namespace engraft {
 
 namespace detail {
 
-template <description D>
+template <description const& D>
 lora::fitted fit(lora const& adapter, map_layout<D> const& layout) {
     return adapter.fit(maps_of<D>(layout), layout.unembedding.weight);
 }
@@ -50,7 +50,7 @@ void attach(adapted_map<Base>& to, low_rank const& added, stored_map const& map,
 ///     auto goat = adapt(llama, lora("goat-lora-7b"));   // model<llama_7b, adapted<cpu<fp32>>>
 ///
 /// throws bad_model, naming the module, when the adapter is of another model
-template <description D, class Backend>
+template <description const& D, class Backend>
 model<D, adapted<Backend>> adapt(model<D, Backend> const& base, lora const& adapter) {
     auto const layout = layout_of<D>();
     auto const fitted = detail::fit<D>(adapter, layout);

@@ -194,7 +194,7 @@ struct model_files {
 /// throws bad_file, bad_model
 model_files open_model(std::filesystem::path const& path, description const& described);
 
-template <description D, class Backend, class Adapter>
+template <description const& D, class Backend, class Adapter>
 model<D, Backend> load_model(std::filesystem::path const& path, Backend backend, Adapter const& adapter) {
     auto files = open_model(path, D);
     auto loaded = std::make_shared<weights<D, Backend> const>(
@@ -214,7 +214,7 @@ model<D, Backend> load_model(std::filesystem::path const& path, Backend backend,
 ///     auto oracle = load<llama_7b>("llama-7b", reference{});            // double, slowly
 ///
 /// throws bad_file for files that can't be read, bad_model for those of another model
-template <description D, class Backend = default_backend>
+template <description const& D, class Backend = default_backend>
     requires(!std::same_as<Backend, lora>)
 model<D, Backend> load(std::filesystem::path const& path, Backend backend = Backend{}) {
     return detail::load_model<D>(path, std::move(backend), detail::no_adapter{});
@@ -226,7 +226,7 @@ model<D, Backend> load(std::filesystem::path const& path, Backend backend = Back
 ///     auto goat = load<llama_7b>("llama-7b", lora("goat-lora-7b"));
 ///
 /// throws also bad_model, naming the module, when the adapter is of another model
-template <description D, class Backend = default_backend>
+template <description const& D, class Backend = default_backend>
 model<D, Backend> load(std::filesystem::path const& path, lora const& adapter, Backend backend = Backend{}) {
     return detail::load_model<D>(path, std::move(backend), detail::fit<D>(adapter, layout_of<D>()));
 }

@@ -11,7 +11,7 @@ namespace engraft {
 
 /// The sites of one block in the order in which a forward pass reaches them, as a Hana tuple of values. The list stands
 /// for every layer: it is never multiplied by the number of layers.
-template <description D>
+template <description const& D>
 inline constexpr auto
     block_sites = boost::hana::filter(boost::hana::make_tuple(resid_pre, normalized1, q, k, v, rot_q, rot_k, scores,
                                                               pattern, z, result, attn_out, resid_mid, normalized2,

@@ -40,7 +40,7 @@ private:
 } // namespace detail
 
 /// Weights of the described shapes without numbers, for a backend that needs none (backend/planning.hpp).
-template <description D, class Backend>
+template <description const& D, class Backend>
 std::shared_ptr<weights<D, Backend> const> empty_weights(Backend const& backend = Backend{}) {
     detail::shapes_reader<Backend> reader(backend);
     return std::make_shared<weights<D, Backend> const>(family_of<D>::template read<weights<D, Backend>>(D, reader));

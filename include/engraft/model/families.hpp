@@ -9,7 +9,7 @@
 namespace engraft {
 
 /// What knows the checkpoint of a description's family.
-template <description D>
+template <description const& D>
 using family_of =
     std::conditional_t<D.family == family::gpt2, families::gpt2,
                        std::conditional_t<D.family == family::gpt_neox, families::gpt_neox, families::llama>>;

@@ -11,7 +11,7 @@
 namespace engraft {
 
 /// Heads of the site's activation: 1 where it is not divided into heads.
-template <description D, site S>
+template <description const& D, site S>
 inline constexpr int site_heads = [] {
     switch (S::kind) {
     case site_kind::query_head:
@@ -27,7 +27,7 @@ inline constexpr int site_heads = [] {
 
 /// Elements of one slice (one head of one row) of the site's activation; dynamic for attention patterns, whose slices
 /// are as wide as their example is long.
-template <description D, site S>
+template <description const& D, site S>
 inline constexpr std::size_t site_width = [] {
     switch (S::kind) {
     case site_kind::query_head:
@@ -45,7 +45,7 @@ inline constexpr std::size_t site_width = [] {
 }();
 
 /// Whether models of this description have the site.
-template <description D, site S>
+template <description const& D, site S>
 inline constexpr bool has_site =
     known_sites::contains<S> && !(std::is_same_v<S, sites::mlp_gate> && !is_gated(D.mlp)) &&
     !((std::is_same_v<S, sites::rot_q> || std::is_same_v<S, sites::rot_k>)&&D.position != position::rope) &&
@@ -59,15 +59,15 @@ inline void require_layer_of(char const* site, int layer, int layers) {
                          " was asked of a model whose layers are 0 to ", layers - 1});
 }
 
-template <description D, site S>
+template <description const& D, site S>
 struct shape_of {
     using type = extents<dynamic, site_width<D, S>>;
 };
-template <description D, per_head_site S>
+template <description const& D, per_head_site S>
 struct shape_of<D, S> {
     using type = extents<dynamic, static_cast<std::size_t>(site_heads<D, S>), site_width<D, S>>;
 };
-template <description D, per_head_site S>
+template <description const& D, per_head_site S>
     requires(S::kind == site_kind::pattern)
 struct shape_of<D, S> {
     using type = extents<dynamic>;
@@ -81,7 +81,7 @@ struct shape_of<D, S> {
 ///     hook_point<llama_7b, sites::z>(layer)        // checked when it runs, throws bad_layer
 ///
 /// Attention patterns are ragged and therefore flat: [example][head][query position][key position].
-template <description D, site S>
+template <description const& D, site S>
 class hook_point {
     static_assert(has_site<D, S>, "engraft [site.exists]: models of this description have no such site; see the "
                                   "description's residual, position and mlp fields");
@@ -89,7 +89,7 @@ class hook_point {
 public:
     using site_type = S;
     using shape = typename detail::shape_of<D, S>::type;
-    static constexpr description model = D;
+    static constexpr description const& model = D;
     static constexpr int heads = site_heads<D, S>;
     static constexpr int layers = S::in_block ? D.layers : 1;
 

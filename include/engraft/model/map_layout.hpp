@@ -29,17 +29,17 @@ struct layout_reader {
 } // namespace detail
 
 /// Where checkpoints of a description's family have each linear map: `layout.blocks[3].q.weight` is a tensor's name.
-template <description D>
+template <description const& D>
 using map_layout = weights<D, detail::layout_backend>;
 
-template <description D>
+template <description const& D>
 map_layout<D> layout_of() {
     detail::layout_reader reader;
     return family_of<D>::template read<map_layout<D>>(D, reader);
 }
 
 /// All linear maps of a layout but an unembedding that is the embedding's own matrix.
-template <description D>
+template <description const& D>
 std::vector<stored_map> maps_of(map_layout<D> const& layout) {
     std::vector<stored_map> maps;
     for (auto const& block : layout.blocks)

@@ -63,7 +63,7 @@ private:
 
 /// Weights of the described shapes from a seed, the same numbers (those of fp32) on every backend: for tests and for
 /// measuring what a model costs without having its checkpoint. Gains are near 1, maps keep the size of their input.
-template <description D, class Backend>
+template <description const& D, class Backend>
 std::shared_ptr<weights<D, Backend> const> random_weights(std::uint64_t seed, Backend const& backend = Backend{}) {
     detail::random_reader<Backend> reader(backend, seed);
     return std::make_shared<weights<D, Backend> const>(family_of<D>::template read<weights<D, Backend>>(D, reader));

@@ -10,7 +10,7 @@ namespace engraft {
 
 /// Weights of one block in a backend's memory. A linear map is what the backend makes of a matrix [out, in] and an
 /// optional bias [out] when they are loaded. What the description does not have stays empty.
-template <description D, class Backend>
+template <description const& D, class Backend>
 struct block_weights {
     using vector = vector_tensor<typename Backend::value_type, typename Backend::memory_type>;
     using linear_map = typename Backend::linear_map;
@@ -35,7 +35,7 @@ struct block_weights {
 };
 
 /// All weights of a model, read once and never changed.
-template <description D, class Backend>
+template <description const& D, class Backend>
 struct weights {
     using table = matrix_tensor<typename Backend::value_type, typename Backend::memory_type>;
     using block = block_weights<D, Backend>;

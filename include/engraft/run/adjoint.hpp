@@ -72,7 +72,7 @@ private:
 
 namespace detail {
 
-template <description D, class Backend>
+template <description const& D, class Backend>
 struct gradient_of_run {
     using T = typename Backend::value_type;
     using memory = typename Backend::memory_type;
@@ -191,7 +191,7 @@ struct gradient_of_run {
 /// policy with parameters, is gone through.
 /// Keeps the stream between blocks and computes each block again: see plan_gradient.
 /// throws as model.run, and bad_input for a metric without a derivative or of another number of examples
-template <description D, class Backend, class Policy, class Wanted>
+template <description const& D, class Backend, class Policy, class Wanted>
 auto gradient(model<D, Backend> const& m, batch const& tokens, Policy const& policy, Wanted const& wanted,
               metric const& of, gradient_options const& options = {}) {
     static_assert(differentiable<Backend>, "engraft [gradient.backend]: this backend has no adjoints; see "

@@ -15,7 +15,7 @@ template <class B>
 using stream_tables = std::vector<matrix_tensor<typename B::value_type, typename B::memory_type>>;
 
 /// Hooks of a forward pass that also keep the stream between blocks, from the first of them that is asked for.
-template <description D, class B, class Hooks>
+template <description const& D, class B, class Hooks>
 class stream_keeper {
 public:
     template <site S>
@@ -55,7 +55,7 @@ private:
 };
 
 /// Hooks of a block that is computed again: they keep what the block overwrites and its derivative needs.
-template <description D, class B, class Hooks, class Wanted>
+template <description const& D, class B, class Hooks, class Wanted>
 struct block_keeper : kept_block<B> {
     template <site S>
     static constexpr bool keeps = std::is_same_v<S, sites::resid_pre> || std::is_same_v<S, sites::mlp_pre> ||
@@ -121,7 +121,7 @@ struct touched_by_either {
 /// Hooks: the policies reversed; Wanted: policies that look at the gradients, each that with respect to the activation
 /// as it leaves its site.
 /// Rows: as those of the forward pass that is differentiated.
-template <description D, class B, class Hooks, class Wanted, class Rows = whole_examples>
+template <description const& D, class B, class Hooks, class Wanted, class Rows = whole_examples>
 class adjoint_pass : private adjoint_steps<D, B, Rows> {
     using steps = adjoint_steps<D, B, Rows>;
     using either = touched_by_either<Hooks, Wanted>;

@@ -25,7 +25,7 @@ struct kept_block {
 
 /// The steps of an adjoint pass between its hooks, and the buffers of gradients that they work in, named after the
 /// sites. As with `forward_steps`, hooks are no argument.
-template <description D, backend B, class Rows>
+template <description const& D, backend B, class Rows>
 class adjoint_steps {
 public:
     using T = typename B::value_type;

@@ -166,7 +166,7 @@ private:
 
 /// What a run kept of one site: for each captured layer, the activation of all rows or of chosen ones. A look at the
 /// run's own memory, to be used no longer than the run.
-template <description D, class Backend, site S>
+template <description const& D, class Backend, site S>
 class captured {
 public:
     using shape = typename hook_point<D, S>::shape;
@@ -224,10 +224,10 @@ struct captured_times {
 } // namespace detail
 
 /// What a run kept: its sites are part of the type, so that asking for another one does not compile.
-template <description D, class Backend, class Sites>
+template <description const& D, class Backend, class Sites>
 class cache;
 
-template <description D, class Backend, site... S>
+template <description const& D, class Backend, site... S>
 class cache<D, Backend, site_list<S...>> {
     template <site One>
     static constexpr int times = (0 + ... + std::is_same_v<One, S>);

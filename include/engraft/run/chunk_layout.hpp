@@ -9,7 +9,7 @@ namespace engraft::detail {
 
 /// Where the slices of an activation lie in the engine's tables, for the policies of one entry; rows that are not
 /// computed have no place.
-template <description D, site S>
+template <description const& D, site S>
 class compact_layout {
 public:
     static constexpr std::size_t absent = static_cast<std::size_t>(-1);
@@ -50,9 +50,9 @@ private:
 };
 
 /// What a policy learns of a chunk of a sweep.
-template <description D, class Backend>
+template <description const& D, class Backend>
 struct sweep_binding {
-    static constexpr description model = D;
+    static constexpr description const& model = D;
     using backend_type = Backend;
 
     Backend const& backend;

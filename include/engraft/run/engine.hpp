@@ -14,7 +14,7 @@ namespace engraft::detail {
 
 /// Computes the rows of a chunk beside a clean run, layer by layer, each step for the rows that need it.
 /// Clean: a run_output that holds the sites of `sweep_sites`. Hooks: has touched<S>, written<S> and apply(point, view).
-template <description D, backend B, class Clean, class Hooks>
+template <description const& D, backend B, class Clean, class Hooks>
 class engine {
 public:
     using T = typename B::value_type;

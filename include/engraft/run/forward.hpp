@@ -9,7 +9,7 @@
 
 namespace engraft::detail {
 
-template <description, class, class, class, class>
+template <description const&, class, class, class, class>
 class adjoint_pass;
 
 /// What a pass computes: every row of its batch, each of which sees those of its example before it.
@@ -34,7 +34,7 @@ inline constexpr bool ends_at_neurons = requires {
 
 /// The forward pass that computes every row of every layer, calling bound hooks at the sites they touch. Sites in the
 /// order of `block_sites`.
-template <description D, backend B, class Hooks, class Rows = whole_examples>
+template <description const& D, backend B, class Hooks, class Rows = whole_examples>
 class forward_pass : private forward_steps<D, B, Rows> {
     using steps = forward_steps<D, B, Rows>;
 
@@ -61,7 +61,7 @@ public:
     }
 
 private:
-    template <description, class, class, class, class>
+    template <description const&, class, class, class, class>
     friend class adjoint_pass; // computes single blocks again, and reads what is left in the buffers
     using typename steps::block_type;
     template <class S>

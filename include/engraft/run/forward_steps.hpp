@@ -26,7 +26,7 @@ using site_if_touched = std::conditional_t<Hooks::template touched<S>, S, untouc
 /// site that it is named after, used again by the next block. Hooks are no argument, so that all passes over one
 /// description share them.
 /// Rows: which rows of examples the batch has, and what they see: see `whole_examples`.
-template <description D, backend B, class Rows>
+template <description const& D, backend B, class Rows>
 class forward_steps {
 public:
     using T = typename B::value_type;
@@ -34,7 +34,7 @@ public:
     using table = matrix_tensor<T, memory>;
 
 protected:
-    template <description, backend, class>
+    template <description const&, backend, class>
     friend class adjoint_steps; // reads what is left in the buffers
     using block_type = block_weights<D, B>;
 

@@ -11,7 +11,7 @@
 namespace engraft {
 
 /// What a clean run must have captured so that gradients can be taken beside it.
-template <description D>
+template <description const& D>
 auto capture_for_gradients() {
     using keys_site = typename std::conditional_t<D.position == position::rope, sites::rot_k, sites::k>;
     return capture(sites::resid_pre{}, keys_site{}, sites::v{});
@@ -29,7 +29,7 @@ struct gradient_of_cases {
 /// cases as on examples, whose positions count from their first row; with parameters, such as `mask`. of: logit,
 /// logit_difference, probability or log_probability at each case's last row clean: an unedited run with
 /// capture_for_gradients<D>() throws bad_input for a case that the clean run does not have, and as `gradient`
-template <description D, backend B, class Clean, class Policy>
+template <description const& D, backend B, class Clean, class Policy>
 auto gradient_beside(model<D, B> const& m, Clean const& clean, std::vector<last_rows> const& cases,
                      Policy const& policy, metric const& of) {
     static_assert(differentiable<B>, "engraft [gradient.backend]: this backend has no adjoints; see "

@@ -36,7 +36,7 @@ namespace detail {
 /// Adds a row's share of a layer that is gone back through, or below which nothing is asked for.
 template <class Model>
 void add_row(gradient_plan& p, int layer, std::size_t position, bool back) {
-    constexpr auto D = Model::described;
+    constexpr auto const& D = Model::described;
     auto const shape = shape_of_attention<D>(layer);
     auto f = flops_of(D, work::keys | work::query | work::attention | work::neurons,
                       position + 1 - shape.first_visible(position));
@@ -52,7 +52,7 @@ void add_row(gradient_plan& p, int layer, std::size_t position, bool back) {
 /// Bytes of streams between blocks and of the tables of one block.
 template <class Model>
 double bytes_of_gradient(double rows, double read, int lowest) {
-    constexpr auto D = Model::described;
+    constexpr auto const& D = Model::described;
     constexpr int gates = is_gated(D.mlp) ? 2 : 1, streams = D.residual == residual::parallel ? 1 : 2;
     constexpr int heads = 2 * (D.heads + D.kv_heads) * D.d_head;
     constexpr int again = 4 * D.d_model + heads + gates * D.d_mlp;        // the forward pass's own
@@ -71,7 +71,7 @@ double bytes_of_gradient(double rows, double read, int lowest) {
 ///     std::cout << plan_gradient<decltype(model)>(tokens.rows()) << '\n';
 template <class Model>
 gradient_plan plan_gradient(ragged const& rows, int lowest = 0) {
-    constexpr auto D = Model::described;
+    constexpr auto const& D = Model::described;
     gradient_plan p;
     for (int layer = 0; layer < D.layers; ++layer)
         for (std::size_t e = 0; e < rows.examples(); ++e)
@@ -87,7 +87,7 @@ gradient_plan plan_gradient(ragged const& rows, int lowest = 0) {
 /// lowest block on; the clean run is not included.
 template <class Model>
 gradient_plan plan_gradient_beside(ragged const& rows, std::vector<last_rows> const& cases, int lowest = 0) {
-    constexpr auto D = Model::described;
+    constexpr auto const& D = Model::described;
     gradient_plan p;
     double count = 0;
     for (auto const& c : cases)

@@ -37,12 +37,12 @@ private:
 template <class P>
 inline constexpr bool touches_lines = touches<P, sites::scores> || touches<P, sites::pattern>;
 
-template <description D, class P>
+template <description const& D, class P>
 concept says_its_lines = requires(P const& p, line_collector& all, ragged const& rows) {
     p.template leave_footprint<D>(all, rows, false);
 };
 
-template <description D, class P>
+template <description const& D, class P>
 void add_lines(P const& policy, line_collector& all, ragged const& rows) {
     if constexpr (touches_lines<P>)
         policy.template leave_footprint<D>(all, rows, P::may_not_fire);
@@ -50,7 +50,7 @@ void add_lines(P const& policy, line_collector& all, ragged const& rows) {
 
 /// The lines that a run under these policies makes; nothing if it makes all lines or no lines.
 /// throws, as the policies' `bind` does, for places that do not fit the batch
-template <description D, class... P>
+template <description const& D, class... P>
 std::optional<asked_lines> lines_of(composed<P...> const& policy, ragged const& rows) {
     if constexpr ((touches_lines<P> || ...) && ((!touches_lines<P> || says_its_lines<D, P>)&&...)) {
         line_collector all(rows, static_cast<std::size_t>(D.layers));
@@ -60,7 +60,7 @@ std::optional<asked_lines> lines_of(composed<P...> const& policy, ragged const& 
         return {};
     }
 }
-template <description D, class P>
+template <description const& D, class P>
 std::optional<asked_lines> lines_of(P const& policy, ragged const& rows) {
     return lines_of<D>(compose(policy), rows);
 }

@@ -34,7 +34,7 @@ namespace engraft::detail {
 }
 
 /// Metrics of rows of final activations, in tiles of rows whose logits exist for a moment only.
-template <description D, class B>
+template <description const& D, class B>
 class metric_reader {
 public:
     using T = typename B::value_type;

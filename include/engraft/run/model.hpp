@@ -15,7 +15,7 @@ namespace engraft {
 class tokenizer;
 
 namespace detail {
-template <description, class>
+template <description const&, class>
 struct gradient_of_run;
 
 /// Nothing but the policy looks at a forward pass.
@@ -33,7 +33,7 @@ struct first_layers {
 };
 
 /// A described model with its weights: what experiments run. Copies share the weights.
-template <description D, class Backend = default_backend>
+template <description const& D, class Backend = default_backend>
 class model {
     static_assert(well_formed(D), "engraft [description.well_formed]: the description's numbers do not fit together; "
                                   "see what_is_wrong(description)");
@@ -41,7 +41,7 @@ class model {
                                              "lists what one must have");
 
 public:
-    static constexpr description described = D;
+    static constexpr description const& described = D;
     using backend_type = Backend;
 
     model(std::shared_ptr<weights<D, Backend> const> w, Backend backend = Backend{},

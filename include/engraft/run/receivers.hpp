@@ -36,15 +36,15 @@ auto receivers(S, std::vector<node> list, role at) {
 namespace detail {
 
 /// What receivers got in a first pass, as the donor of the second: rows [layer][case] of whole rows of the site.
-template <description D, class B, site S>
+template <description const& D, class B, site S>
 struct received {
     using is_donor = void;
     std::vector<matrix<typename B::value_type>> const* tables;
     std::vector<std::size_t> const* row_of; ///< of each example, for one entry
 
-    template <description, class, site>
+    template <description const&, class, site>
     static constexpr void check() {}
-    template <description, site>
+    template <description const&, site>
     received const& bind(ragged const&, selection const&) const {
         return *this;
     }
@@ -69,7 +69,7 @@ idle_layers not_reached(description const& d, case_work const& todo, wanted_rows
 }
 
 /// Tables for what receivers get, filled with the clean run's values, and the rows that the first pass replaces.
-template <description D, site S, class B, class Clean, class T, class Memory>
+template <description const& D, site S, class B, class Clean, class T, class Memory>
 std::vector<row_pairs> received_places(B const& backend, Clean const& clean, chunk_rows const& chunk,
                                        std::vector<int> const& layers, std::vector<wanted_rows> const& wanted,
                                        std::vector<workspace<T, Memory>>& spaces, std::vector<matrix<T>>& tables) {
@@ -93,7 +93,7 @@ std::vector<row_pairs> received_places(B const& backend, Clean const& clean, chu
 }
 
 /// Also keeps what receivers read: whole rows of one site at the layers of the receivers.
-template <class Hooks, description D, class B, site Read>
+template <class Hooks, description const& D, class B, site Read>
 class collecting_hooks : public Hooks {
 public:
     using T = typename B::value_type;

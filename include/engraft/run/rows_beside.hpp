@@ -21,7 +21,7 @@ namespace engraft {
 namespace detail {
 
 /// What a pass over last rows sees of the clean run before them: keys and values of each layer.
-template <description D, backend B>
+template <description const& D, backend B>
 class rows_beside {
 public:
     using T = typename B::value_type;

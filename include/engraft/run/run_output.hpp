@@ -18,10 +18,10 @@ namespace engraft {
 /// A finished run: what it captured, and its logits on demand. Only rows whose logits are asked for meet the
 /// unembedding. Copies share one content, which stays alive as long as a policy needs it.
 /// `Complete` is false for a run of the model's first layers only, which has no logits.
-template <description D, class Backend, class Sites, bool Complete = true>
+template <description const& D, class Backend, class Sites, bool Complete = true>
 class run_output {
 public:
-    static constexpr description model = D;
+    static constexpr description const& model = D;
     using backend_type = Backend;
     using table = matrix_tensor<typename Backend::value_type, typename Backend::memory_type>;
     template <site S>

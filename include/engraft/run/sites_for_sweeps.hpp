@@ -9,7 +9,7 @@ namespace engraft {
 
 namespace detail {
 /// What rows of cases take from the clean run; of keys what scores are made of.
-template <description D>
+template <description const& D>
 using sites_for_sweeps =
     site_list<sites::resid_pre, std::conditional_t<D.position == position::rope, sites::rot_k, sites::k>, sites::v,
               sites::z, sites::attn_out, sites::mlp_out>;
@@ -27,7 +27,7 @@ constexpr bool holds_all(site_list<S...>) {
 /// What a clean run must have captured so that sweeps can be computed beside it:
 ///
 ///     auto const clean = model.run(tokens, capture_for_sweeps<D>());
-template <description D>
+template <description const& D>
 auto capture_for_sweeps() {
     return detail::capture_all(detail::sites_for_sweeps<D>{});
 }

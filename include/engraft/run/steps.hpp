@@ -12,7 +12,7 @@
 namespace engraft::detail {
 
 /// Cosines and sines of all positions before `longest`: what backend `rotate` takes.
-template <description D, backend B>
+template <description const& D, backend B>
 auto rotary_angles(std::size_t longest) {
     using T = typename B::value_type;
     auto const frequencies = rotary_frequencies(D);
@@ -28,7 +28,7 @@ auto rotary_angles(std::size_t longest) {
 }
 
 /// in, out: [rows, d_model], may be the same
-template <description D, class B>
+template <description const& D, class B>
 void normalize(B const& b, matrix<typename B::value_type> out, matrix<typename B::value_type const> in,
                typename block_weights<D, B>::norm const& w) {
     if (in.rows == 0)
@@ -40,7 +40,7 @@ void normalize(B const& b, matrix<typename B::value_type> out, matrix<typename B
 }
 
 /// Each head of each row by itself. x: [rows, heads, d_head]
-template <description D, class B>
+template <description const& D, class B>
 void normalize_heads(B const& b, matrix<typename B::value_type> x, std::size_t heads,
                      typename block_weights<D, B>::norm const& w) {
     matrix<typename B::value_type> const each{x.data, x.rows * heads, D.d_head, D.d_head};

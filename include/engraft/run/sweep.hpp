@@ -14,14 +14,14 @@ namespace engraft {
 namespace detail {
 
 /// Whether a policy says where it acts: what a sweep goes by.
-template <description D, class P>
+template <description const& D, class P>
 inline constexpr bool has_footprint = requires(P const& p, footprint& all, ragged const& rows) {
     p.template leave_footprint<D>(all, rows, false);
 };
-template <description D, class... P>
+template <description const& D, class... P>
 inline constexpr bool has_footprint<D, composed<P...>> = (has_footprint<D, P> && ...);
 
-template <description D, class B, class Clean, class Entry, class PolicyOf>
+template <description const& D, class B, class Clean, class Entry, class PolicyOf>
 auto make_sweeper(model<D, B> const& m, Clean const& clean, table<Entry> const& t, PolicyOf const& policy_of,
                   std::vector<metric> metrics, sweep_options options, bool computes) {
     using policy_type = decltype(policy_of(t.entries.front()));
@@ -69,7 +69,7 @@ auto make_sweeper(model<D, B> const& m, Clean const& clean, table<Entry> const& 
 ///
 /// throws bad_input and its family as `model.run` does, before anything is computed. That a condition holds nowhere, or
 /// in no row that is computed, is no error here.
-template <description D, class B, class Clean, class Entry, class PolicyOf>
+template <description const& D, class B, class Clean, class Entry, class PolicyOf>
 sweep_result sweep(model<D, B> const& m, Clean const& clean, table<Entry> const& t, PolicyOf const& policy_of,
                    std::vector<metric> metrics, sweep_options options = {}) {
     return detail::make_sweeper(m, clean, t, policy_of, std::move(metrics), std::move(options), true).run();
@@ -78,7 +78,7 @@ sweep_result sweep(model<D, B> const& m, Clean const& clean, table<Entry> const&
 /// The same in two passes: what the receivers read under each policy of the table is patched into a second run without
 /// it, of which the metrics are (path patching). Where no receiver can be reached nothing is computed.
 /// source Wang et al. 2023, section 3.1; Prakash et al. 2024, section 4.1
-template <description D, class B, class Clean, class Entry, class PolicyOf, site S, class Where>
+template <description const& D, class B, class Clean, class Entry, class PolicyOf, site S, class Where>
 sweep_result sweep(model<D, B> const& m, Clean const& clean, table<Entry> const& t, PolicyOf const& policy_of,
                    receivers_of<S, Where> const& to, std::vector<metric> metrics, sweep_options options = {}) {
     check_where<D, S, Where>();
@@ -89,12 +89,12 @@ sweep_result sweep(model<D, B> const& m, Clean const& clean, table<Entry> const&
 /// is allowed does not suffice [sweep.memory]
 ///
 ///     std::cout << plan_sweep(model, clean, each_head<D>(), policy_of, {probability(answers)}) << '\n';
-template <description D, class B, class Clean, class Entry, class PolicyOf>
+template <description const& D, class B, class Clean, class Entry, class PolicyOf>
 sweep_plan plan_sweep(model<D, B> const& m, Clean const& clean, table<Entry> const& t, PolicyOf const& policy_of,
                       std::vector<metric> metrics, sweep_options options = {}) {
     return detail::make_sweeper(m, clean, t, policy_of, std::move(metrics), std::move(options), false).run().planned;
 }
-template <description D, class B, class Clean, class Entry, class PolicyOf, site S, class Where>
+template <description const& D, class B, class Clean, class Entry, class PolicyOf, site S, class Where>
 sweep_plan plan_sweep(model<D, B> const& m, Clean const& clean, table<Entry> const& t, PolicyOf const& policy_of,
                       receivers_of<S, Where> const& to, std::vector<metric> metrics, sweep_options options = {}) {
     check_where<D, S, Where>();

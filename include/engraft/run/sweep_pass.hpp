@@ -42,7 +42,7 @@ public:
 };
 
 /// One pass over cases: plans them, cuts them into chunks and runs these.
-template <description D, class B, class Clean, class Policy>
+template <description const& D, class B, class Clean, class Policy>
 class sweep_pass {
 public:
     using T = typename B::value_type;
@@ -192,7 +192,7 @@ private:
     }
 
     static constexpr auto steps_of_sites_ = steps_of(known_sites{});
-    static constexpr description described_ = D;
+    static constexpr description const& described_ = D;
     model<D, B> const& model_;
     Clean const& clean_;
     std::vector<Policy> const& policies_;

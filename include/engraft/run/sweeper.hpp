@@ -21,7 +21,7 @@
 namespace engraft::detail {
 
 /// Everything that a sweep is made of.
-template <description D, class B, class Clean, class Policy>
+template <description const& D, class B, class Clean, class Policy>
 class sweeper {
 public:
     using T = typename B::value_type;
@@ -364,7 +364,7 @@ private:
         return std::move(result_);
     }
 
-    static constexpr description described_ = D;
+    static constexpr description const& described_ = D;
     model<D, B> const& model_;
     Clean const& clean_;
     std::vector<Policy> policies_;

@@ -24,7 +24,7 @@ struct table {
 };
 
 /// Each head of each layer. axes [layer, head]
-template <description D>
+template <description const& D>
 table<node> each_head() {
     table<node> t{{{"layer", std::size_t(D.layers)}, {"head", std::size_t(D.heads)}}, {}};
     for (int l = 0; l < D.layers; ++l)
@@ -34,7 +34,7 @@ table<node> each_head() {
 }
 
 /// Each layer. axes [layer]
-template <description D>
+template <description const& D>
 table<int> each_layer() {
     table<int> t{{{"layer", std::size_t(D.layers)}}, {}};
     for (int l = 0; l < D.layers; ++l)
@@ -49,7 +49,7 @@ struct layer_position {
 };
 
 /// Each layer and each of the first `positions` positions. axes [layer, position]
-template <description D>
+template <description const& D>
 table<layer_position> each_layer_position(std::size_t positions) {
     table<layer_position> t{{{"layer", std::size_t(D.layers)}, {"position", positions}}, {}};
     for (int l = 0; l < D.layers; ++l)

@@ -9,7 +9,7 @@
 namespace engraft::detail {
 
 /// Logits of rows of final activations. out: [rows, vocab]; in: [rows, d_model]
-template <description D, class B>
+template <description const& D, class B>
 void unembed(B const& b, weights<D, B> const& w, matrix<typename B::value_type> out,
              matrix<typename B::value_type const> in) {
     b.linear(out, in, w.unembedding);
@@ -18,7 +18,7 @@ void unembed(B const& b, weights<D, B> const& w, matrix<typename B::value_type> 
 }
 
 /// One logit of each row. entries: a token per row
-template <description D, class B>
+template <description const& D, class B>
 std::vector<double> unembed_entries(B const& b, weights<D, B> const& w, matrix<typename B::value_type const> in,
                                     std::vector<token> const& entries) {
     auto logits = b.map_entries(in, w.unembedding, entries);

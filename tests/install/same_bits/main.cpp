@@ -31,7 +31,7 @@ void tell(char const* what, std::span<T const> numbers) {
     std::printf("%s %016llx\n", what, static_cast<unsigned long long>(hash));
 }
 
-template <eg::description D>
+template <eg::description const& D>
 void tell_all() {
     std::printf("%s\n", std::string(std::string_view(D.name)).c_str());
     eg::model<D> const model(eg::random_weights<D, eg::cpu<eg::fp32>>(3), eg::cpu<eg::fp32>(2));
