@@ -239,9 +239,8 @@ int main(int argc, char** argv) {
         double const forward_seconds = watch.seconds();
         double flops = 0;
         for (std::size_t e = 0; e < prompts.tokens.examples(); ++e)
-            flops += eg::detail::flops_of_example(model.described, eg::shape_of_attention<described>,
-                                                  prompts.tokens.rows().length(e))
-                         .total();
+            flops +=
+                eg::detail::flops_of_example(eg::facts_of_block<described>(), prompts.tokens.rows().length(e)).total();
         double const speed = flops / forward_seconds;
 
         eg::sweep_options options{.memory = memory * 1e6};

@@ -32,6 +32,7 @@
 #include <engraft/report/source/figure.ipp>
 #include <engraft/report/source/gnuplot.ipp>
 #include <engraft/report/source/page.ipp>
+#include <engraft/run/source/chunk_loop.ipp>
 #include <engraft/run/source/finished_cases.ipp>
 #include <engraft/run/source/lines_of.ipp>
 #include <engraft/run/source/plan.ipp>

@@ -29,7 +29,7 @@ inline constexpr eg::description windowed{.name = "windowed",
 /// made again; `s` neither.
 std::vector<std::string> drawn(eg::footprint const& touched, std::size_t length, std::size_t read_at) {
     eg::detail::wanted_rows const wanted{{read_at}, {}};
-    eg::detail::case_planner planner(windowed, eg::shape_of_attention<windowed>);
+    eg::detail::case_planner planner(eg::facts_of_block<windowed>());
     auto const todo = planner.plan(touched, 0, length, wanted);
     std::vector<std::string> lines;
     if (!todo.empty())
@@ -115,23 +115,34 @@ TEST_CASE("chunks that are unlike take no more memory than the larger one", "[pl
         eg::detail::chunk_rows chunk;
         chunk.layers.resize(windowed.layers);
         chunk.add({0, 0}, todo, {0});
-        eg::detail::chunk_size size(windowed, 9, true, true);
+        eg::detail::extra_tables const extra{true, true, 9};
+        eg::detail::chunk_size size(windowed, extra);
         size.add(todo);
         most = std::max(most, size.bytes(sizeof(float)) - size.bytes(0)); // without the lists of rows
-        tables.expect(chunk, windowed.heads);
+        tables.expect(chunk, {windowed, extra});
+        using enum eg::detail::chunk_table;
+        auto const shaped = [&](eg::detail::chunk_table t, std::size_t rows, std::size_t columns) {
+            tables[t].shaped(rows, columns);
+        };
         for (auto const& l : chunk.layers) { // as the engine uses them
-            tables.streams[1].shaped(l.all.size(), 8), tables.streams[0].shaped(l.all.size(), 8);
-            tables.normalized.shaped(l.first_norm.size(), 8), tables.q.shaped(l.query.size(), 8);
-            tables.k.shaped(l.keys.size(), 8), tables.v.shaped(l.keys.size(), 8);
-            if (l.query.size() != l.first_norm.size())
-                tables.gathered.shaped(l.query.size(), 8);
-            tables.lines.shaped(l.attention.size() * 2, 9);
-            tables.z.shaped(l.z.size(), 8), tables.out.shaped(l.z.size(), 8);
-            tables.results.shaped(l.results.size(), 16), tables.before.shaped(l.results.size(), 16);
-            tables.mlp.shaped(l.onward.size(), 8), tables.normalized.shaped(l.neurons.size(), 8);
-            tables.gate.shaped(l.neurons.size(), 8), tables.up.shaped(l.neurons.size(), 8);
+            auto const rows = [&](eg::site_rows of) { return l[of].size(); };
+            using r = eg::site_rows;
+            shaped(stream_too, rows(r::stream), 8), shaped(stream, rows(r::stream), 8);
+            shaped(normalized, rows(r::first_norm), 8), shaped(q, rows(r::query), 8);
+            shaped(k, rows(r::keys), 8), shaped(v, rows(r::keys), 8);
+            if (rows(r::query) != rows(r::first_norm))
+                shaped(gathered, rows(r::query), 8);
+            shaped(lines, rows(r::attention), 2 * 9);
+            shaped(z, rows(r::z), 8), shaped(attn_sum, rows(r::z), 8);
+            shaped(results, rows(r::results), 16), shaped(before, rows(r::results), 16);
+            if (rows(r::z) != rows(r::onward))
+                shaped(attn_out, rows(r::onward), 8);
+            shaped(mlp_sum, rows(r::neurons), 8), shaped(normalized, rows(r::neurons), 8);
+            if (rows(r::neurons) != rows(r::onward))
+                shaped(mlp_out, rows(r::onward), 8);
+            shaped(gate, rows(r::neurons), 8), shaped(up, rows(r::neurons), 8);
         }
-        tables.last.shaped(1, 8);
+        shaped(last, 1, 8);
         CHECK(double(tables.bytes()) <= 1.04 * most);
         CHECK(double(tables.bytes()) > 0.3 * most);
     };

@@ -1,6 +1,6 @@
 // One run of a small model, to be compiled for each POLICY and disassembled: see same_code.sh.
 
-#include <utility>
+#include <type_traits>
 
 #include <engraft/backend/reference/reference.hpp>
 #include <engraft/intervene/capture.hpp>
@@ -25,7 +25,6 @@ auto forward(eg::model<small, eg::reference> const& model, eg::batch const& toke
 #endif
 
 // The forward pass by itself: wherever it is inlined above, its functions are in the object file too.
-using policy = std::remove_const_t<decltype(POLICY)>;
-using binding = eg::binding<small, eg::reference, eg::cache<small, eg::reference, policy::captures>>;
-using hooks = decltype(eg::detail::bind_all(std::declval<policy const&>(), std::declval<binding const&>()));
+using hooks = std::conditional_t<std::is_same_v<std::remove_const_t<decltype(POLICY)>, eg::composed<>>,
+                                 eg::detail::no_hooks, eg::detail::hooks<eg::reference>>;
 template class eg::detail::forward_pass<small, eg::reference, hooks>;

@@ -130,26 +130,20 @@ public:
     auto bind(Binding const& run) const {
         using backend = typename Binding::backend_type;
         using operation = copied<means_type, any_donor>;
-        using bound = detail::bound_slices<backend, operation, detail::unconditional, true>;
+        using bound = detail::bound_slices<backend, operation, detail::unconditional>;
         auto const layout = run.template layout<sites::z>();
-        std::vector<bound> parts;
+        detail::bound_list<backend> parts;
         for (std::size_t i = 0; i < rows_->parts.size(); ++i) {
             auto ablated = chosen(i, [&](std::size_t h) { return !kept_[i][h]; });
             operation const means{means_.template bind<D, sites::z>(run.rows, ablated)};
             auto lists = detail::slice_lists<backend>::make(
-                ablated, layout, [](std::size_t, std::size_t) { return Binding::layers_alike; },
-                [&](std::vector<row_slice>& slices, std::size_t layer, selection::place const& at, std::size_t head) {
-                    auto const width = layout.slice_width(at.example);
-                    slices.push_back({.to = layout.place(layer, at.example, at.position, head),
-                                      .from = means.from(at, head, width),
-                                      .width = static_cast<std::uint32_t>(width),
-                                      .example = static_cast<std::uint32_t>(at.example),
-                                      .position = static_cast<std::uint32_t>(at.position),
-                                      .head = static_cast<std::uint32_t>(head)});
+                ablated, *layout, [&](selection::place const& at, std::size_t head, std::size_t width) {
+                    return means.from(at, head, width);
                 });
-            parts.emplace_back(run.backend, means, std::move(lists), detail::unconditional{}, std::move(ablated));
+            parts.add(std::make_unique<bound>(run.backend, means,
+                                              detail::chosen_slices<backend>{std::move(ablated), std::move(lists)}));
         }
-        return detail::bound_list(std::move(parts));
+        return parts;
     }
 
 private:

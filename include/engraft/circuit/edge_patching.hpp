@@ -110,7 +110,7 @@ sweep_result edge_patching(model<D, B> const& m, Clean const& clean, Noise const
         for (std::size_t e = 0; e < clean.rows().examples(); ++e)
             for (auto* of : {&all.planned.flops, &all.counted})
                 for (auto i = first; i < end; ++i)
-                    *of += detail::flops_of_example(m.described, shape_of_attention<D>, clean.rows().length(e));
+                    *of += detail::flops_of_example(facts_of_block<D>(), clean.rows().length(e));
 
         std::vector<std::size_t> numbers; // of the edges from these senders
         for (std::size_t i = 0; i < edges.entries.size(); ++i)

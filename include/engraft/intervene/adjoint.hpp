@@ -7,7 +7,7 @@
 #include <vector>
 
 #include <engraft/backend/adjoint.hpp>
-#include <engraft/intervene/compose.hpp>
+#include <engraft/intervene/hooks.hpp>
 #include <engraft/intervene/slices.hpp>
 
 namespace engraft::detail {
@@ -16,47 +16,21 @@ namespace engraft::detail {
 template <class P>
 inline constexpr bool changes_anything = P::writes::size + P::holds::size + P::blocks::size > 0;
 
-/// A bound policy that can be gone through backwards. While a block is computed again it does what it did the first
-/// time and remembers what its derivative needs; the same block's gradient then goes through it the other way.
-template <class Bound>
-class reversed;
-
-template <class Backend, class Act, class Condition, bool Early>
-class reversed<bound_slices<Backend, Act, Condition, Early>> {
+/// A policy of one site that is gone through backwards.
+template <class Backend, class Act, class Condition>
+class reversed_slices final : public reversed_policy<Backend> {
 public:
-    using bound = bound_slices<Backend, Act, Condition, Early>;
-    using T = typename Backend::value_type;
+    using bound = bound_slices<Backend, Act, Condition>;
+    using typename bound_policy<Backend>::T;
     using memory = typename Backend::memory_type;
 
-    reversed(Backend const& backend, bound policy)
+    reversed_slices(Backend const& backend, bound policy)
         : backend_(&backend), policy_(std::move(policy)),
           sums_(vector_tensor<double, memory>::from_host(std::vector<double>(policy_.act().sums()),
                                                          extents<dynamic>(policy_.act().sums()))) {}
 
-    void apply(auto const& point, auto const& view) { apply(point.layer(), view.data(), view.size()); }
-
-    void pull_back(adjoints<Backend> const& adjoint, auto const& point, auto const& gradient) {
-        pull_back(adjoint, point.layer(), gradient.data());
-    }
-
-    std::vector<double> parameters() const {
-        return policy_.act().sums() == 0 ? std::vector<double>{} : policy_.act().parameters(sums_.to_host());
-    }
-
-    /// The first block that it acts in and has parameters; `layers` for none.
-    int first_layer(int layers) const {
-        if (policy_.act().sums() == 0 || !Early)
-            return layers;
-        auto const& chosen = *policy_.chosen().front();
-        for (int layer = 0; layer < static_cast<int>(chosen.heads.size()); ++layer)
-            if (chosen.chooses(static_cast<std::size_t>(layer)))
-                return layer;
-        return layers;
-    }
-
-private:
-    void apply(int layer, T* elements, std::size_t size) {
-        auto const* slices = policy_.lists().at(layer);
+    void apply(int, int layer, T* elements, std::size_t size) override {
+        auto const* slices = policy_.slices().lists.at(layer);
         if (!slices)
             return;
         if constexpr (!std::is_same_v<Condition, unconditional>) {
@@ -72,8 +46,8 @@ private:
             policy_.act()(*backend_, elements, layer, *slices);
     }
 
-    void pull_back(adjoints<Backend> const& adjoint, int layer, T* gradient) {
-        auto const* slices = policy_.lists().at(layer);
+    void pull_back(adjoints<Backend> const& adjoint, int, int layer, T* gradient) override {
+        auto const* slices = policy_.slices().lists.at(layer);
         if (!slices)
             return;
         if constexpr (!std::is_same_v<Condition, unconditional>)
@@ -83,6 +57,21 @@ private:
                                     sums_.data());
     }
 
+    std::vector<double> parameters() const {
+        return policy_.act().sums() == 0 ? std::vector<double>{} : policy_.act().parameters(sums_.to_host());
+    }
+
+    int first_layer(int layers) const override {
+        if (policy_.act().sums() == 0 || !policy_.slices().early)
+            return layers;
+        auto const& chosen = policy_.slices().chosen;
+        for (int layer = 0; layer < static_cast<int>(chosen.heads.size()); ++layer)
+            if (chosen.chooses(static_cast<std::size_t>(layer)))
+                return layer;
+        return layers;
+    }
+
+private:
     Backend const* backend_;
     bound policy_;
     vector_tensor<T, memory> before_; ///< the site as it was found, in the block that is gone through
@@ -90,22 +79,21 @@ private:
     vector_tensor<double, memory> sums_;
 };
 
-template <class Bound>
-class reversed<bound_list<Bound>> {
+/// The policies of a list.
+template <class Backend, class Reversed>
+class reversed_list final : public reversed_policy<Backend> {
 public:
-    reversed(auto const& backend, bound_list<Bound> policies) {
-        auto each = std::move(policies).take();
-        for (auto& one : each)
-            list_.emplace_back(backend, std::move(one));
-    }
+    using typename bound_policy<Backend>::T;
 
-    void apply(auto const& point, auto view) {
+    explicit reversed_list(std::vector<Reversed> list) : list_(std::move(list)) {}
+
+    void apply(int site, int layer, T* elements, std::size_t size) override {
         for (auto& one : list_)
-            one.apply(point, view);
+            one.apply(site, layer, elements, size);
     }
-    void pull_back(auto const& adjoint, auto const& point, auto gradient) {
+    void pull_back(adjoints<Backend> const& adjoint, int site, int layer, T* gradient) override {
         for (auto one = list_.rbegin(); one != list_.rend(); ++one)
-            one->pull_back(adjoint, point, gradient);
+            one->pull_back(adjoint, site, layer, gradient);
     }
     auto parameters() const {
         std::vector<decltype(list_.front().parameters())> all;
@@ -113,7 +101,7 @@ public:
             all.push_back(one.parameters());
         return all;
     }
-    int first_layer(int layers) const {
+    int first_layer(int layers) const override {
         int first = layers;
         for (auto const& one : list_)
             first = std::min(first, one.first_layer(layers));
@@ -121,85 +109,95 @@ public:
     }
 
 private:
-    std::vector<reversed<Bound>> list_;
+    std::vector<Reversed> list_;
 };
 
-/// What stands for a policy that only looks.
+/// A policy that is not gone through: it only looks.
 struct only_looks {
     std::vector<double> parameters() const { return {}; }
-    int first_layer(int layers) const { return layers; }
 };
+
+template <class Backend, class Act, class Condition>
+auto reversed(Backend const& backend, bound_slices<Backend, Act, Condition> policy) {
+    return reversed_slices<Backend, Act, Condition>(backend, std::move(policy));
+}
 
 template <class P, class Binding>
 auto reverse(P const& policy, Binding const& run) {
-    if constexpr (changes_anything<P>)
-        return reversed<decltype(policy.bind(run))>(run.backend, policy.bind(run));
-    else
+    if constexpr (!changes_anything<P>)
         return only_looks{};
+    else
+        return reversed(run.backend, policy.bind(run));
+}
+template <class P, class Binding>
+auto reverse(policy_list<P> const& policy, Binding const& run) {
+    using one = decltype(reversed(run.backend, policy.list.front().bind(run)));
+    std::vector<one> all;
+    for (auto const& each : policy.list)
+        all.push_back(reversed(run.backend, each.bind(run)));
+    return reversed_list<typename Binding::backend_type, one>(std::move(all));
+}
+template <class P, class Binding>
+auto reverse(optional_policy<P> const& policy, Binding run) {
+    run.may_not_fire = true;
+    return reverse(static_cast<P const&>(policy), run);
 }
 
-/// A composition's policies, to be applied and then gone through backwards.
-template <class Policy, class... Reversed>
-class reversed_hooks;
-
-template <class... P, class... Reversed>
-class reversed_hooks<composed<P...>, Reversed...> {
+/// Policies that are applied while a block is computed again, and then gone through backwards.
+template <class B>
+class reversed_hooks : public hooks<B> {
 public:
-    template <site S>
-    static constexpr bool touched = (changes<P, S> || ...);
-    template <site S>
-    static constexpr bool written = touched<S>;
+    using typename hooks<B>::T;
 
-    explicit reversed_hooks(pack<Reversed...> policies) : policies_(std::move(policies)) {}
-
-    template <description const& D, site S>
-    void apply(hook_point<D, S> const& point, auto view) {
-        policies_.apply([&](auto&... one) { (apply_one<P>(one, point, view), ...); });
+    void pull_back(adjoints<B> const& adjoint, int site, int layer, T* gradient) {
+        for (auto one = this->policies_.rbegin(); one != this->policies_.rend(); ++one)
+            if (one->facts.touched.has(site))
+                static_cast<reversed_policy<B>&>(*one->policy).pull_back(adjoint, site, layer, gradient);
     }
 
-    template <description const& D, site S>
-    void pull_back(auto const& adjoint, hook_point<D, S> const& point, auto gradient) {
-        pull_back(adjoint, point, gradient, std::index_sequence_for<P...>{});
+    /// The first block with parameters.
+    int first_layer(int layers) const {
+        int first = layers;
+        for (auto const& one : this->policies_)
+            first = std::min(first, static_cast<reversed_policy<B> const&>(*one.policy).first_layer(layers));
+        return first;
     }
+
+    /// Adds a policy that changes something. Returns it as it is kept.
+    template <class P, class Reversed>
+    Reversed const* reverse_on(Reversed policy) {
+        auto kept = std::make_unique<Reversed>(std::move(policy));
+        auto const* one = kept.get();
+        policy_facts facts = facts_of<P>();
+        facts.touched = facts.written;
+        hooks<B>::add(facts, std::move(kept));
+        return one;
+    }
+    template <class P>
+    only_looks const* reverse_on(only_looks) {
+        static constexpr only_looks one;
+        return &one;
+    }
+};
+
+/// A composition's policies reversed, and each of them as its own type, for its parameters.
+template <class B, class... Reversed>
+struct reversed_policies {
+    reversed_hooks<B> all;
+    std::tuple<Reversed const*...> each;
 
     /// Gradients with respect to the parameters of each policy.
     auto parameters() const {
-        return policies_.apply([](auto const&... one) { return std::tuple(one.parameters()...); });
+        return std::apply([](auto const*... one) { return std::tuple(one->parameters()...); }, each);
     }
-
-    int first_layer(int layers) const {
-        return policies_.apply([&](auto const&... one) { return std::min({layers, one.first_layer(layers)...}); });
-    }
-
-private:
-    template <class Policy, description const& D, site S>
-    static void apply_one(auto& one, hook_point<D, S> const& point, auto view) {
-        if constexpr (changes<Policy, S>)
-            one.apply(point, view);
-    }
-
-    template <description const& D, site S, std::size_t... I>
-    void pull_back(auto const& adjoint, hook_point<D, S> const& point, auto gradient, std::index_sequence<I...>) {
-        constexpr auto count = sizeof...(I);
-        (pull_back_one<std::tuple_element_t<count - 1 - I, std::tuple<P...>>>(pack_at<count - 1 - I>(policies_),
-                                                                              adjoint, point, gradient),
-         ...);
-    }
-
-    template <class Policy, description const& D, site S>
-    static void pull_back_one(auto& one, auto const& adjoint, hook_point<D, S> const& point, auto gradient) {
-        if constexpr (changes<Policy, S>)
-            one.pull_back(adjoint, point, gradient);
-    }
-
-    pack<Reversed...> policies_;
 };
 
 template <class... P, class Binding>
 auto reverse_all(composed<P...> const& policy, Binding const& run) {
     return policy.policies.apply([&](auto const&... one) {
-        return reversed_hooks<composed<P...>, decltype(reverse(one, run))...>(
-            pack<decltype(reverse(one, run))...>{{reverse(one, run)}...});
+        reversed_policies<typename Binding::backend_type, decltype(reverse(one, run))...> made;
+        made.each = {made.all.template reverse_on<P>(reverse(one, run))...};
+        return made;
     });
 }
 

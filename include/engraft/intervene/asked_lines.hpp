@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <vector>
 
 #include <engraft/intervene/selection.hpp>
@@ -18,22 +19,52 @@ struct asked_lines {
     std::size_t rows = 0;               ///< that are asked for
 };
 
-/// Where lines of attention lie in a run that makes some of them, or all where `asked` is null.
-template <description const& D, site S>
-class line_layout : public activation_layout<D, S> {
+/// Where lines of attention lie in a run that makes some of them.
+class line_layout : public slice_layout {
 public:
-    line_layout(ragged const& rows, asked_lines const* asked)
-        : activation_layout<D, S>(rows), rows_(&rows), asked_(asked) {}
+    line_layout(ragged const& rows, std::size_t h, asked_lines const& asked)
+        : slice_layout(rows, h, dynamic), asked_(&asked) {}
 
-    std::size_t place(std::size_t, std::size_t example, std::size_t position, std::size_t head) const {
-        if (!asked_)
-            return this->offset(example, position, head);
-        return (asked_->number_of[rows_->begin(example) + position] * this->heads + head) * rows_->longest();
+    std::size_t place(std::size_t, std::size_t example, std::size_t position, std::size_t head) const override {
+        return (asked_->number_of[rows().begin(example) + position] * heads + head) * rows().longest();
+    }
+
+private:
+    asked_lines const* asked_;
+};
+
+/// The layout of a run that computes all rows. lines: of attention that it makes; null: all of them
+class whole_layout : public run_layout {
+public:
+    explicit whole_layout(ragged const& rows, asked_lines const* lines = nullptr) : rows_(&rows), lines_(lines) {}
+
+    std::unique_ptr<slice_layout const> of(int, std::size_t heads, std::size_t width) const override {
+        if (width == dynamic && lines_)
+            return std::make_unique<line_layout>(*rows_, heads, *lines_);
+        return std::make_unique<slice_layout>(*rows_, heads, width);
     }
 
 private:
     ragged const* rows_;
-    asked_lines const* asked_;
+    asked_lines const* lines_;
+};
+
+/// Of a run that policies are bound to only for what that refuses. Lists of slices are made for patterns alone: they
+/// tell whether a knockout leaves each query a key.
+class checked_layout : public run_layout {
+public:
+    explicit checked_layout(ragged const& rows) : rows_(&rows) {}
+
+    std::unique_ptr<slice_layout const> of(int, std::size_t heads, std::size_t width) const override {
+        struct unlisted : slice_layout {
+            using slice_layout::slice_layout;
+            bool only_checked() const override { return width != dynamic; }
+        };
+        return std::make_unique<unlisted>(*rows_, heads, width);
+    }
+
+private:
+    ragged const* rows_;
 };
 
 } // namespace engraft

@@ -1,49 +1,60 @@
 #pragma once
 
-#include <algorithm>
-#include <array>
 #include <cstddef>
-#include <iterator>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include <boost/hana/concept/foldable.hpp>
 #include <boost/hana/unpack.hpp>
 
+#include <engraft/intervene/bound_policy.hpp>
 #include <engraft/intervene/footprint.hpp>
-#include <engraft/intervene/policy.hpp>
 #include <engraft/intervene/selection.hpp>
 
 namespace engraft {
 
 namespace detail {
 
-template <description const& D, class Backend, class Cache, site... S>
-class bound_capture {
-public:
-    bound_capture(Backend const& backend, Cache& cache, std::array<selection, sizeof...(S)> chosen)
-        : backend_(&backend), cache_(&cache), chosen_(std::move(chosen)) {}
+template <class Backend>
+class kept_rows;
 
-    template <site At>
-    void apply(hook_point<D, At> const& point, auto view) {
-        constexpr bool is_it[] = {std::is_same_v<At, S>...};
-        constexpr auto i = static_cast<std::size_t>(std::find(std::begin(is_it), std::end(is_it), true) - is_it);
-        cache_->store(At{}).keep(*backend_, point.layer(), view.data(), view.size());
-        fired_ += chosen_[i].count(static_cast<std::size_t>(point.layer()));
+/// A capture, bound: the sites that are kept.
+template <class Backend>
+class bound_capture final : public bound_policy<Backend> {
+public:
+    using typename bound_policy<Backend>::T;
+
+    explicit bound_capture(Backend const& backend) : backend_(&backend) {}
+
+    void add(int site, kept_rows<Backend>& to, selection chosen, slice_layout const& layout) {
+        to.prepare(chosen, layout);
+        kept_.push_back({site, &to, std::move(chosen)});
     }
 
-    std::size_t fired() const { return fired_; }
-    std::vector<selection const*> chosen() const {
+    void apply(int site, int layer, T* elements, std::size_t size) override {
+        for (auto& one : kept_)
+            if (one.site == site) {
+                one.to->keep(*backend_, layer, elements, size);
+                fired_ += one.chosen.count(static_cast<std::size_t>(layer));
+            }
+    }
+    std::size_t fired() const override { return fired_; }
+    std::vector<selection const*> chosen() const override {
         std::vector<selection const*> all;
-        for (auto const& one : chosen_)
-            all.push_back(&one);
+        for (auto const& one : kept_)
+            all.push_back(&one.chosen);
         return all;
     }
 
 private:
+    struct kept_site {
+        int site;
+        kept_rows<Backend>* to;
+        selection chosen;
+    };
     Backend const* backend_;
-    Cache* cache_;
-    std::array<selection, sizeof...(S)> chosen_; ///< of each site
+    std::vector<kept_site> kept_;
     std::size_t fired_ = 0;
 };
 
@@ -76,11 +87,11 @@ struct capture_policy : touches_nothing {
 
     template <class Binding>
     auto bind(Binding const& run) const {
-        constexpr auto const& D = Binding::model;
-        (run.cache.store(S{}).prepare(resolve<D, S>(where, run.rows, run.may_not_fire), run.template layout<S>()), ...);
-        using cache = std::remove_reference_t<decltype(run.cache)>;
-        return detail::bound_capture<D, typename Binding::backend_type, cache, S...>(
-            run.backend, run.cache, std::array{resolve<D, S>(where, run.rows, run.may_not_fire)...});
+        detail::bound_capture<typename Binding::backend_type> bound(run.backend);
+        (bound.add(site_index<S>, run.kept->of(site_index<S>),
+                   resolve<Binding::model, S>(where, run.rows, run.may_not_fire), *run.template layout<S>()),
+         ...);
+        return bound;
     }
 };
 

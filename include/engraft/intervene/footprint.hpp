@@ -15,19 +15,6 @@
 
 namespace engraft {
 
-namespace detail {
-template <site S, site... All>
-constexpr int index_in(site_list<All...>) {
-    int i = 0, at = -1;
-    ((std::is_same_v<S, All> ? void(at = i++) : void(i++)), ...);
-    return at;
-}
-} // namespace detail
-
-/// The number of a site in `known_sites`.
-template <site S>
-inline constexpr int site_index = detail::index_in<S>(known_sites{});
-
 /// What is done to one row at one site.
 struct site_effect {
     bool touched = false; ///< something is done to it
@@ -178,6 +165,20 @@ private:
     };
     std::vector<record> records_;
 };
+
+namespace detail {
+struct without_footprint {
+    void leave_footprint();
+};
+/// If P has a member of that name, too, the name alone means nothing here.
+template <class P>
+struct named_twice : P, without_footprint {};
+} // namespace detail
+
+/// Whether a policy says where it acts. (By the member's name: nvcc's compiler knows no constrained call of a template
+/// whose argument is a reference.)
+template <class P>
+inline constexpr bool has_footprint = !requires { &detail::named_twice<P>::leave_footprint; };
 
 /// What a policy of a described model does to a batch's rows. throws as `resolve`
 template <description const& D, class Policy>

@@ -71,10 +71,10 @@ struct knockout_policy : touches_nothing {
             return shape_of_attention<D>(static_cast<int>(layer)).window;
         };
         auto lists = detail::slice_lists<backend>::make(
-            chosen, layout,
-            [&](std::size_t a, std::size_t b) { return Binding::layers_alike && window(a) == window(b); },
+            chosen, *layout,
+            [&](std::size_t a, std::size_t b) { return layout->layers_alike() && window(a) == window(b); },
             [&](std::vector<row_slice>& slices, std::size_t layer, selection::place const& at, std::size_t head) {
-                auto const line = layout.place(layer, at.example, at.position, head);
+                auto const line = layout->place(layer, at.example, at.position, head);
                 auto const first = shape_of_attention<D>(static_cast<int>(layer)).first_visible(at.position);
                 for (auto key : seen[at.example])
                     if (key >= first && key <= at.position)
@@ -84,8 +84,8 @@ struct knockout_policy : touches_nothing {
                                           .position = static_cast<std::uint32_t>(at.position),
                                           .head = static_cast<std::uint32_t>(head)});
             });
-        return detail::bound_slices<backend, hidden, detail::unconditional, true>(run.backend, {}, std::move(lists), {},
-                                                                                  std::move(chosen));
+        return detail::bound_slices<backend, hidden, detail::unconditional>(
+            run.backend, {}, detail::chosen_slices<backend>{std::move(chosen), std::move(lists)});
     }
 
 private:

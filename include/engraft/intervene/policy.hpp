@@ -2,6 +2,7 @@
 
 #include <concepts>
 #include <cstddef>
+#include <memory>
 #include <vector>
 
 #include <engraft/core/ragged.hpp>
@@ -26,11 +27,11 @@ namespace engraft {
 ///                                              without it; a run makes the lines of attention that it names, and all
 ///                                              of them for policies without it
 ///   p.bind(binding)                            the policy made ready for one batch: everything looked up and
-///                                              checked, index lists in the backend's memory. What it returns has
+///                                              checked, index lists in the backend's memory. What it returns is a
+///                                              bound_policy<Backend>, or has
 ///       bound.apply(hook_point, view)          for each of its sites, called when a forward pass is there
 ///       bound.fired()                          how many slices it has acted on so far
 ///       bound.chosen()                         pointers to the selections that it acts on
-///       bound.slices_of(layer)                 where it blocks attention: one slice per key that a query loses
 /// Derive from `touches_nothing` and say what differs. Most policies are a `slice_policy` with an operation.
 template <class P>
 concept policy = std::move_constructible<P> && requires {
@@ -59,44 +60,27 @@ struct touches_nothing {
     static constexpr bool differentiable = false;
 };
 
-/// What a policy may learn of the run that it is bound to.
-template <description const& D, class Backend, class Cache>
+/// What a run keeps, by site: see run/cache.hpp.
+template <class Backend>
+class kept_sites;
+
+/// What a policy may learn of the run that it is made ready for.
+template <description const& D, class Backend>
 struct binding {
     static constexpr description const& model = D;
     using backend_type = Backend;
 
     Backend const& backend;
     ragged const& rows;
-    std::vector<token> const& tokens;   ///< of all rows
-    Cache& cache;                       ///< of the run that begins; `capture` writes to it
-    void const* weights;                ///< identity of the model
-    bool may_not_fire = false;          ///< of the policy that is being bound
-    asked_lines const* lines = nullptr; ///< of attention that the run makes; null: all of them
-    /// A layer's table has the same rows as the next one's.
-    static constexpr bool layers_alike = true;
+    std::vector<token> const& tokens;    ///< of all rows
+    void const* weights;                 ///< identity of the model
+    run_layout const& places;            ///< where its activations lie
+    kept_sites<Backend>* kept = nullptr; ///< what `capture` writes to
+    bool may_not_fire = false;           ///< of the policy that is being bound
 
     template <site S>
-    auto layout() const {
-        if constexpr (S::kind == site_kind::pattern)
-            return line_layout<D, S>(rows, lines);
-        else
-            return activation_layout<D, S>(rows);
-    }
-};
-
-/// A run that policies are bound to only for what that refuses. Lists of slices are made for patterns alone: they tell
-/// whether a knockout leaves each query a key.
-template <description const& D, class Backend, class Cache>
-struct checked_binding : binding<D, Backend, Cache> {
-    template <site S>
-    struct checked_layout : activation_layout<D, S> {
-        using activation_layout<D, S>::activation_layout;
-        static constexpr bool only_checked = S::kind != site_kind::pattern;
-    };
-
-    template <site S>
-    checked_layout<S> layout() const {
-        return checked_layout<S>(this->rows);
+    std::unique_ptr<slice_layout const> layout() const {
+        return places.of(site_index<S>, static_cast<std::size_t>(site_heads<D, S>), site_width<D, S>);
     }
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <type_traits>
 #include <vector>
 
@@ -33,16 +34,20 @@ public:
         return ((rows_->begin(example) + position) * heads + head) * width;
     }
 
+    virtual ~slice_layout() = default;
     /// Whether policies are bound only for what that refuses, so that no lists are made.
-    static constexpr bool only_checked = false;
+    virtual bool only_checked() const { return false; }
+    /// Whether a layer's table has the same rows as the next one's.
+    virtual bool layers_alike() const { return true; }
     /// Here every row has a place, in every layer.
-    static constexpr bool has(std::size_t) { return true; }
-    static constexpr bool has(std::size_t, std::size_t, std::size_t) { return true; }
-    std::size_t place(std::size_t, std::size_t example, std::size_t position, std::size_t head) const {
+    virtual bool has(std::size_t) const { return true; }
+    virtual bool has(std::size_t, std::size_t, std::size_t) const { return true; }
+    virtual std::size_t place(std::size_t, std::size_t example, std::size_t position, std::size_t head) const {
         return offset(example, position, head);
     }
 
     std::size_t slice_width(std::size_t example) const { return width == dynamic ? rows_->length(example) : width; }
+    ragged const& rows() const { return *rows_; }
 
     /// What the shape of the activation leaves open: its rows, or the elements of a pattern.
     std::size_t first_extent() const { return width == dynamic ? begins_.back() : rows_->rows(); }
@@ -50,6 +55,14 @@ public:
 private:
     ragged const* rows_;
     std::vector<std::size_t> begins_{0};
+};
+
+/// Where a run has its activations: all rows of them, or those that it computes.
+class run_layout {
+public:
+    virtual ~run_layout() = default;
+    /// Of a site with so many heads, whose slices are so wide.
+    virtual std::unique_ptr<slice_layout const> of(int site, std::size_t heads, std::size_t width) const = 0;
 };
 
 /// The layout of a site's activation.

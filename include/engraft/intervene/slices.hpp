@@ -1,31 +1,54 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <utility>
 #include <vector>
 
 #include <engraft/core/tensor.hpp>
+#include <engraft/intervene/bound_policy.hpp>
 #include <engraft/intervene/footprint.hpp>
-#include <engraft/intervene/policy.hpp>
 #include <engraft/intervene/selection.hpp>
 
 namespace engraft {
 
 namespace detail {
 
+/// Where a slice's counterpart begins in another activation; 0 for none.
+using slice_origin = std::function<std::size_t(selection::place const&, std::size_t head, std::size_t width)>;
+
 /// Slices to act on at each layer. Layers with the same ones share one list in the backend's memory.
 template <class Backend>
 class slice_lists {
 public:
     using list = vector_tensor<row_slice, typename Backend::memory_type>;
+    /// Whether two layers with the same choice have the same slices.
+    using same_slices = std::function<bool(std::size_t, std::size_t)>;
+    /// Appends the slices of one head of a row that the layout has.
+    using append =
+        std::function<void(std::vector<row_slice>&, std::size_t layer, selection::place const&, std::size_t)>;
 
-    /// same_slices(a, b) says whether two layers with the same choice have the same slices; add(slices, layer, place,
-    /// head) appends the slices of one head of a row that the layout has. Of a run that is only checked no list is
-    /// made: each place is added once, for what that refuses.
-    template <class Layout, class Same, class Add>
-    static slice_lists make(selection const& chosen, Layout const& layout, Same const& same_slices, Add const& add) {
+    /// A slice for each head of each place. What `origin` refuses, it refuses of all heads of a place.
+    static slice_lists make(selection const& chosen, slice_layout const& layout, slice_origin const& origin) {
+        auto const add = [&](std::vector<row_slice>& slices, std::size_t layer, selection::place const& at,
+                             std::size_t head) {
+            auto const width = layout.slice_width(at.example);
+            slices.push_back({.to = layout.place(layer, at.example, at.position, head),
+                              .from = origin(at, head, width),
+                              .width = static_cast<std::uint32_t>(width),
+                              .example = static_cast<std::uint32_t>(at.example),
+                              .position = static_cast<std::uint32_t>(at.position),
+                              .head = static_cast<std::uint32_t>(head)});
+        };
+        return make(
+            chosen, layout, [&](std::size_t, std::size_t) { return layout.layers_alike(); }, add);
+    }
+
+    /// Of a run that is only checked no list is made: each place is added once, for what that refuses.
+    static slice_lists make(selection const& chosen, slice_layout const& layout, same_slices const& same_as,
+                            append const& add) {
         slice_lists made;
-        if constexpr (Layout::only_checked) {
+        if (layout.only_checked()) {
             made.of_layer_.assign(chosen.heads.size(), -1);
             add_each_place(chosen, add);
             return made;
@@ -34,7 +57,7 @@ public:
         for (std::size_t layer = 0; layer < chosen.heads.size(); ++layer) {
             int same = -1;
             for (std::size_t i = 0; i < layer_of_list.size() && same < 0; ++i)
-                if (same_slices(layer_of_list[i], layer) && chosen.same(layer_of_list[i], layer))
+                if (same_as(layer_of_list[i], layer) && chosen.same(layer_of_list[i], layer))
                     same = static_cast<int>(i);
             if (same < 0 && layout.has(layer)) {
                 std::vector<row_slice> slices;
@@ -59,8 +82,7 @@ public:
     }
 
 private:
-    template <class Add>
-    static void add_each_place(selection const& chosen, Add const& add) {
+    static void add_each_place(selection const& chosen, append const& add) {
         std::vector<row_slice> ignored;
         for (auto const& at : chosen.places) {
             ignored.clear();
@@ -100,32 +122,25 @@ template <site S>
 inline constexpr bool in_or_before_blocks =
     S::in_block || std::is_same_v<S, sites::embed> || std::is_same_v<S, sites::pos_embed>;
 
+/// What a selection and its lists are to policies of one site.
+template <class Backend>
+struct chosen_slices {
+    selection chosen;
+    slice_lists<Backend> lists;
+    bool early = true; ///< the site stands in a block, or before all of them
+};
+
 /// A policy of one site, bound: act(backend, elements, layer, slices) at each layer that has slices.
-/// Early: `in_or_before_blocks` of the site
-template <class Backend, class Act, class Condition, bool Early>
-class bound_slices {
+template <class Backend, class Act, class Condition>
+class bound_slices final : public bound_policy<Backend> {
 public:
-    bound_slices(Backend const& backend, Act act, slice_lists<Backend> lists, Condition condition, selection chosen)
-        : backend_(&backend), act_(std::move(act)), lists_(std::move(lists)), condition_(std::move(condition)),
-          chosen_(std::move(chosen)) {}
+    using typename bound_policy<Backend>::T;
 
-    void apply(auto const& point, auto const& view) { apply(view.data(), point.layer()); }
+    bound_slices(Backend const& backend, Act act, chosen_slices<Backend> slices, Condition condition = {})
+        : backend_(&backend), act_(std::move(act)), slices_(std::move(slices)), condition_(std::move(condition)) {}
 
-    std::size_t fired() const { return fired_; }
-    std::vector<selection const*> chosen() const { return {&chosen_}; }
-    Act const& act() const { return act_; }
-    slice_lists<Backend> const& lists() const { return lists_; }
-    Condition const& condition() const { return condition_; }
-
-    /// On the host: the slices of a layer, before any condition.
-    std::vector<row_slice> slices_of(std::size_t layer) const {
-        auto const* slices = lists_.at(static_cast<int>(layer));
-        return slices ? slices->to_host() : std::vector<row_slice>{};
-    }
-
-private:
-    void apply(auto* elements, int layer) {
-        if (auto const* slices = lists_.at(layer)) {
+    void apply(int, int layer, T* elements, std::size_t) override {
+        if (auto const* slices = slices_.lists.at(layer)) {
             if constexpr (std::is_same_v<Condition, unconditional>)
                 act(elements, layer, *slices);
             else
@@ -133,7 +148,21 @@ private:
         }
     }
 
-    void act(auto* elements, int layer, typename slice_lists<Backend>::list const& slices) {
+    std::size_t fired() const override { return fired_; }
+    std::vector<selection const*> chosen() const override { return {&slices_.chosen}; }
+
+    /// On the host: the slices of a layer, before any condition.
+    std::vector<row_slice> slices_of(std::size_t layer) const override {
+        auto const* slices = slices_.lists.at(static_cast<int>(layer));
+        return slices ? slices->to_host() : std::vector<row_slice>{};
+    }
+
+    Act const& act() const { return act_; }
+    chosen_slices<Backend> const& slices() const { return slices_; }
+    Condition const& condition() const { return condition_; }
+
+private:
+    void act(T* elements, int layer, typename slice_lists<Backend>::list const& slices) {
         if (slices.size() == 0)
             return;
         act_(*backend_, elements, layer, slices);
@@ -142,9 +171,8 @@ private:
 
     Backend const* backend_;
     Act act_;
-    slice_lists<Backend> lists_;
+    chosen_slices<Backend> slices_;
     Condition condition_;
-    selection chosen_;
     std::size_t fired_ = 0;
 };
 
@@ -206,25 +234,17 @@ struct slice_policy : touches_nothing {
 
     template <class Binding>
     auto bind(Binding const& run) const {
-        constexpr auto const& D = Binding::model;
         using backend = typename Binding::backend_type;
-        auto chosen = resolve<D, S>(where, run.rows, run.may_not_fire);
+        auto chosen = resolve<Binding::model, S>(where, run.rows, run.may_not_fire);
         auto bound = operation.template bind<S>(run, where, chosen);
-        auto const layout = run.template layout<S>();
-        auto lists = detail::slice_lists<backend>::make(
-            chosen, layout, [](std::size_t, std::size_t) { return Binding::layers_alike; },
-            [&](std::vector<row_slice>& slices, std::size_t layer, selection::place const& at, std::size_t head) {
-                auto const width = layout.slice_width(at.example);
-                slices.push_back({.to = layout.place(layer, at.example, at.position, head),
-                                  .from = bound.from(at, head, width),
-                                  .width = static_cast<std::uint32_t>(width),
-                                  .example = static_cast<std::uint32_t>(at.example),
-                                  .position = static_cast<std::uint32_t>(at.position),
-                                  .head = static_cast<std::uint32_t>(head)});
-            });
+        auto lists = detail::slice_lists<backend>::make(chosen, *run.template layout<S>(),
+                                                        [&](selection::place const& at, std::size_t head,
+                                                            std::size_t width) { return bound.from(at, head, width); });
         auto condition = detail::condition_of(where);
-        return detail::bound_slices<backend, decltype(bound), decltype(condition), detail::in_or_before_blocks<S>>(
-            run.backend, std::move(bound), std::move(lists), std::move(condition), std::move(chosen));
+        return detail::bound_slices<backend, decltype(bound), decltype(condition)>(
+            run.backend, std::move(bound),
+            detail::chosen_slices<backend>{std::move(chosen), std::move(lists), detail::in_or_before_blocks<S>},
+            std::move(condition));
     }
 };
 

@@ -46,11 +46,7 @@ inline constexpr std::size_t site_width = [] {
 
 /// Whether models of this description have the site.
 template <description const& D, site S>
-inline constexpr bool has_site =
-    known_sites::contains<S> && !(std::is_same_v<S, sites::mlp_gate> && !is_gated(D.mlp)) &&
-    !((std::is_same_v<S, sites::rot_q> || std::is_same_v<S, sites::rot_k>)&&D.position != position::rope) &&
-    !(std::is_same_v<S, sites::pos_embed> && D.position != position::learned) &&
-    !(std::is_same_v<S, sites::resid_mid> && D.residual == residual::parallel);
+inline constexpr bool has_site = known_sites::contains<S>&& S::exists(D);
 
 namespace detail {
 inline void require_layer_of(char const* site, int layer, int layers) {

@@ -1,7 +1,11 @@
 #pragma once
 
+#include <bit>
 #include <concepts>
+#include <cstdint>
 #include <type_traits>
+
+#include <engraft/model/description.hpp>
 
 namespace engraft {
 
@@ -18,13 +22,32 @@ enum class site_kind {
     logits,            ///< [rows, vocab]
 };
 
+/// Which rows of a layer have an activation where only those are computed that differ from a clean run. A step of a
+/// block is needed in the rows that what it makes has.
+enum class site_rows {
+    stream,     ///< all that take part in the layer
+    first_norm, ///< those with keys or a query
+    keys,       ///< whose keys and values other rows read
+    query,
+    attention, ///< whose attention is computed
+    z,         ///< the same, and those whose z of the clean run is acted on
+    results,   ///< those with contributions of single heads
+    onward,    ///< those that leave the layer
+    neurons,   ///< whose MLP is computed
+    last       ///< behind the blocks: those that are read
+};
+
 /// A site is a named place where an activation exists; an empty type, so that it can be an argument of a policy.
+/// S::home is the site in whose memory it stands: itself, or one that it replaces.
 /// satisfied by the types in namespace `sites`, one per name of the glossary
 template <class S>
-concept site = std::is_empty_v<S> && requires {
+concept site = std::is_empty_v<S> && requires(description const& d) {
     { S::name } -> std::convertible_to<char const*>;
     { S::kind } -> std::convertible_to<site_kind>;
+    { S::rows } -> std::convertible_to<site_rows>;
     { S::in_block } -> std::convertible_to<bool>;
+    { S::exists(d) } -> std::convertible_to<bool>;
+    typename S::home;
 };
 
 /// Satisfied by sites whose activation has a separate slice for each head, so that heads can be chosen there.
@@ -35,57 +58,77 @@ concept per_head_site = site<S> &&(S::kind == site_kind::query_head || S::kind =
 /// Names follow TransformerLens, without its `hook_` prefix.
 namespace sites {
 
-template <site_kind Kind, bool InBlock = true>
+template <class S, site_kind Kind, site_rows Rows, class Home = S>
 struct base {
+    using home = Home;
     static constexpr site_kind kind = Kind;
-    static constexpr bool in_block = InBlock;
+    static constexpr site_rows rows = Rows;
+    static constexpr bool in_block = Rows != site_rows::last;
+    static constexpr bool exists(description const&) { return true; }
+};
+template <class S, site_kind Kind>
+struct before_blocks : base<S, Kind, site_rows::stream> {
+    static constexpr bool in_block = false;
+};
+template <class S, site_kind Kind, site_rows Rows, class Home = S>
+struct rotated : base<S, Kind, Rows, Home> {
+    static constexpr bool exists(description const& d) { return d.position == position::rope; }
 };
 
 // clang-format off
 /// Token embedding. source: Elhage et al. 2021
-struct embed            : base<site_kind::contribution, false> { static constexpr char const* name = "embed"; };
+struct embed : before_blocks<embed, site_kind::contribution> { static constexpr char const* name = "embed"; };
 /// Position embedding of models that learn one: it is added to the token embedding.
-struct pos_embed        : base<site_kind::contribution, false> { static constexpr char const* name = "pos_embed"; };
+struct pos_embed : before_blocks<pos_embed, site_kind::contribution> {
+    static constexpr char const* name = "pos_embed";
+    static constexpr bool exists(description const& d) { return d.position == position::learned; }
+};
 /// The stream as it enters a block.
-struct resid_pre        : base<site_kind::stream>              { static constexpr char const* name = "resid_pre"; };
+struct resid_pre : base<resid_pre, site_kind::stream, site_rows::stream> { static constexpr char const* name = "resid_pre"; };
 /// Output of the norm before attention, its weight applied.
-struct normalized1      : base<site_kind::normalized>          { static constexpr char const* name = "normalized1"; };
+struct normalized1 : base<normalized1, site_kind::normalized, site_rows::first_norm> { static constexpr char const* name = "normalized1"; };
 /// Queries, keys and values, before rotary embedding; keys and values are not repeated for grouped queries.
-struct q                : base<site_kind::query_head>          { static constexpr char const* name = "q"; };
-struct k                : base<site_kind::kv_head>             { static constexpr char const* name = "k"; };
-struct v                : base<site_kind::kv_head>             { static constexpr char const* name = "v"; };
+struct q : base<q, site_kind::query_head, site_rows::query> { static constexpr char const* name = "q"; };
+struct k : base<k, site_kind::kv_head, site_rows::keys> { static constexpr char const* name = "k"; };
+struct v : base<v, site_kind::kv_head, site_rows::keys> { static constexpr char const* name = "v"; };
 /// Queries and keys as the scores are made from them, after their norm, if there is one, and rotary embedding.
-struct rot_q            : base<site_kind::query_head>          { static constexpr char const* name = "rot_q"; };
-struct rot_k            : base<site_kind::kv_head>             { static constexpr char const* name = "rot_k"; };
+struct rot_q : rotated<rot_q, site_kind::query_head, site_rows::query, q> { static constexpr char const* name = "rot_q"; };
+struct rot_k : rotated<rot_k, site_kind::kv_head, site_rows::keys, k> { static constexpr char const* name = "rot_k"; };
 /// Scaled products of queries and keys before the softmax; -infinity where a key is not visible.
-struct scores           : base<site_kind::pattern>             { static constexpr char const* name = "scores"; };
+struct scores : base<scores, site_kind::pattern, site_rows::attention> { static constexpr char const* name = "scores"; };
 /// Softmax of the scores: how much a query position attends to each key position.
-struct pattern          : base<site_kind::pattern>             { static constexpr char const* name = "pattern"; };
+struct pattern : base<pattern, site_kind::pattern, site_rows::attention, scores> { static constexpr char const* name = "pattern"; };
 /// Attention output of each query head before the output projection.
-struct z                : base<site_kind::query_head>          { static constexpr char const* name = "z"; };
+struct z : base<z, site_kind::query_head, site_rows::z> { static constexpr char const* name = "z"; };
 /// z of each head times its slice of the output projection; their sum, with the bias, is attn_out (before its norm,
 /// where the model has one).
-struct result           : base<site_kind::head_contribution>   { static constexpr char const* name = "result"; };
+struct result : base<result, site_kind::head_contribution, site_rows::results> { static constexpr char const* name = "result"; };
 /// What attention adds to the stream.
-struct attn_out         : base<site_kind::contribution>        { static constexpr char const* name = "attn_out"; };
+struct attn_out : base<attn_out, site_kind::contribution, site_rows::onward> { static constexpr char const* name = "attn_out"; };
 /// The stream between attention and MLP.
-struct resid_mid        : base<site_kind::stream>              { static constexpr char const* name = "resid_mid"; };
+struct resid_mid : base<resid_mid, site_kind::stream, site_rows::onward, resid_pre> {
+    static constexpr char const* name = "resid_mid";
+    static constexpr bool exists(description const& d) { return d.residual == residual::sequential; }
+};
 /// Output of the norm before the MLP, its weight applied.
-struct normalized2      : base<site_kind::normalized>          { static constexpr char const* name = "normalized2"; };
-/// Output of the gate projection of a gated MLP, before its nonlinearity (`hook_pre` in TransformerLens).
-struct mlp_gate         : base<site_kind::neuron>              { static constexpr char const* name = "mlp_gate"; };
+struct normalized2 : base<normalized2, site_kind::normalized, site_rows::neurons, normalized1> { static constexpr char const* name = "normalized2"; };
 /// Output of the up projection; in a gated MLP what the gate multiplies (`hook_pre_linear` in TransformerLens).
-struct mlp_pre          : base<site_kind::neuron>              { static constexpr char const* name = "mlp_pre"; };
+struct mlp_pre : base<mlp_pre, site_kind::neuron, site_rows::neurons> { static constexpr char const* name = "mlp_pre"; };
+/// Output of the gate projection of a gated MLP, before its nonlinearity (`hook_pre` in TransformerLens).
+struct mlp_gate : base<mlp_gate, site_kind::neuron, site_rows::neurons> {
+    static constexpr char const* name = "mlp_gate";
+    static constexpr bool exists(description const& d) { return is_gated(d.mlp); }
+};
 /// Input of the down projection.
-struct mlp_post         : base<site_kind::neuron>              { static constexpr char const* name = "mlp_post"; };
+struct mlp_post : base<mlp_post, site_kind::neuron, site_rows::neurons, mlp_pre> { static constexpr char const* name = "mlp_post"; };
 /// What the MLP adds to the stream.
-struct mlp_out          : base<site_kind::contribution>        { static constexpr char const* name = "mlp_out"; };
+struct mlp_out : base<mlp_out, site_kind::contribution, site_rows::onward> { static constexpr char const* name = "mlp_out"; };
 /// The stream as it leaves a block.
-struct resid_post       : base<site_kind::stream>              { static constexpr char const* name = "resid_post"; };
+struct resid_post : base<resid_post, site_kind::stream, site_rows::onward, resid_pre> { static constexpr char const* name = "resid_post"; };
 /// Output of the final norm.
-struct final_normalized : base<site_kind::normalized, false>   { static constexpr char const* name = "final_normalized"; };
+struct final_normalized : base<final_normalized, site_kind::normalized, site_rows::last, normalized1> { static constexpr char const* name = "final_normalized"; };
 /// Scores of the next token over the vocabulary.
-struct logits           : base<site_kind::logits, false>       { static constexpr char const* name = "logits"; };
+struct logits : base<logits, site_kind::logits, site_rows::last> { static constexpr char const* name = "logits"; };
 // clang-format on
 
 } // namespace sites
@@ -106,8 +149,8 @@ inline constexpr sites::result result{};
 inline constexpr sites::attn_out attn_out{};
 inline constexpr sites::resid_mid resid_mid{};
 inline constexpr sites::normalized2 normalized2{};
-inline constexpr sites::mlp_gate mlp_gate{};
 inline constexpr sites::mlp_pre mlp_pre{};
+inline constexpr sites::mlp_gate mlp_gate{};
 inline constexpr sites::mlp_post mlp_post{};
 inline constexpr sites::mlp_out mlp_out{};
 inline constexpr sites::resid_post resid_post{};
@@ -126,7 +169,7 @@ struct site_list {
 using known_sites =
     site_list<sites::embed, sites::pos_embed, sites::resid_pre, sites::normalized1, sites::q, sites::k, sites::v,
               sites::rot_q, sites::rot_k, sites::scores, sites::pattern, sites::z, sites::result, sites::attn_out,
-              sites::resid_mid, sites::normalized2, sites::mlp_gate, sites::mlp_pre, sites::mlp_post, sites::mlp_out,
+              sites::resid_mid, sites::normalized2, sites::mlp_pre, sites::mlp_gate, sites::mlp_post, sites::mlp_out,
               sites::resid_post, sites::final_normalized, sites::logits>;
 
 template <class... Lists>
@@ -145,5 +188,52 @@ struct joined<site_list<A...>, site_list<B...>, More...> : joined<site_list<A...
 /// All lists' sites, one list after the other.
 template <class... Lists>
 using join = typename joined<Lists...>::type;
+
+namespace detail {
+template <site S, site... All>
+constexpr int index_in(site_list<All...>) {
+    int i = 0, at = -1;
+    ((std::is_same_v<S, All> ? void(at = i++) : void(i++)), ...);
+    return at;
+}
+} // namespace detail
+
+/// The number of a site in `known_sites`.
+template <site S>
+inline constexpr int site_index = detail::index_in<S>(known_sites{});
+
+namespace detail {
+template <site... All>
+constexpr site_rows nth_rows(int number, site_list<All...>) {
+    constexpr site_rows rows[] = {All::rows...};
+    return rows[number];
+}
+} // namespace detail
+
+/// The rows of the site with a number.
+constexpr site_rows rows_of_site(int number) { return detail::nth_rows(number, known_sites{}); }
+
+/// A set of sites as a value, by their numbers.
+class site_set {
+public:
+    constexpr site_set() = default;
+    template <site... S>
+    constexpr site_set(site_list<S...>) : bits_((std::uint64_t(0) | ... | bit(site_index<S>))) {}
+
+    constexpr bool has(int site) const { return (bits_ & bit(site)) != 0; }
+    constexpr bool any() const { return bits_ != 0; }
+    constexpr void add(int site) { bits_ |= bit(site); }
+    /// use(site) for each, in their order.
+    constexpr void each(auto const& use) const {
+        for (auto rest = bits_; rest != 0; rest &= rest - 1)
+            use(std::countr_zero(rest));
+    }
+    friend constexpr site_set operator|(site_set a, site_set b) { return a.bits_ |= b.bits_, a; }
+    friend constexpr site_set operator&(site_set a, site_set b) { return a.bits_ &= b.bits_, a; }
+
+private:
+    static constexpr std::uint64_t bit(int site) { return std::uint64_t(1) << site; }
+    std::uint64_t bits_ = 0;
+};
 
 } // namespace engraft

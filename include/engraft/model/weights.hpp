@@ -5,6 +5,7 @@
 
 #include <engraft/core/tensor.hpp>
 #include <engraft/model/description.hpp>
+#include <engraft/model/step.hpp>
 
 namespace engraft {
 
@@ -33,6 +34,37 @@ struct block_weights {
     linear_map down;     ///< [d_model, d_mlp]
     norm mlp_out_norm;   ///< of the MLP's output, [d_model]
 };
+
+/// The weight of a block that a step names.
+template <block_weight W>
+auto const& weight_of(auto const& block) {
+    if constexpr (W == block_weight::norm1)
+        return block.norm1;
+    else if constexpr (W == block_weight::q_map)
+        return block.q;
+    else if constexpr (W == block_weight::k_map)
+        return block.k;
+    else if constexpr (W == block_weight::v_map)
+        return block.v;
+    else if constexpr (W == block_weight::q_norm)
+        return block.q_norm;
+    else if constexpr (W == block_weight::k_norm)
+        return block.k_norm;
+    else if constexpr (W == block_weight::o_map)
+        return block.o;
+    else if constexpr (W == block_weight::attn_out_norm)
+        return block.attn_out_norm;
+    else if constexpr (W == block_weight::norm2)
+        return block.norm2;
+    else if constexpr (W == block_weight::gate_map)
+        return block.gate;
+    else if constexpr (W == block_weight::up_map)
+        return block.up;
+    else if constexpr (W == block_weight::down_map)
+        return block.down;
+    else
+        return block.mlp_out_norm;
+}
 
 /// All weights of a model, read once and never changed.
 template <description const& D, class Backend>

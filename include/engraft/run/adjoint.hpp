@@ -157,22 +157,20 @@ struct gradient_of_run {
         using kept = cache<D, Backend, typename Wanted::captures>;
         kept found(rows);
         auto const& w = *m.shared_weights();
-        binding<D, Backend, kept> const bound{m.backend(), *rows, tokens.tokens(), found, &w};
+        whole_layout const places(*rows);
+        binding<D, Backend> const bound{m.backend(), *rows, tokens.tokens(), &w, places, &found};
         auto backward = reverse_all(policy, bound);
         auto looks = bind_all(wanted, bound);
-        using wanted_hooks = decltype(looks);
-        constexpr bool from_embedding =
-            wanted_hooks::template touched<sites::embed> || wanted_hooks::template touched<sites::pos_embed>;
-        int const lowest = from_embedding ? 0 : std::min(backward.first_layer(D.layers), looks.first_layer(D.layers));
+        bool const from_embedding =
+            looks.touched(site_index<sites::embed>) || looks.touched(site_index<sites::pos_embed>);
+        int const lowest =
+            from_embedding ? 0 : std::min(backward.all.first_layer(D.layers), looks.first_layer(D.layers));
 
         stream_tables<Backend> streams(std::size_t(D.layers) + 1);
-        auto run = m.template run_layers<true>(tokens, policy, D.layers, [&](auto& hooks) {
-            return stream_keeper<D, Backend, std::remove_reference_t<decltype(hooks)>>(m.backend(), hooks, streams,
-                                                                                       lowest);
-        });
+        auto run = m.template run_layers<true, true>(tokens, policy, D.layers, &streams, lowest);
         auto const logits = run.logits_at(read_at);
         auto [values, seeds] = seed(m.backend(), logits, of, options.weights);
-        adjoint_pass<D, Backend, decltype(backward), wanted_hooks>(m.backend(), w, tokens, backward, looks)
+        adjoint_pass<D, Backend>(m.backend(), w, tokens, backward.all, looks)
             .run(streams, std::move(seeds), logits.values(), at, lowest);
         looks.fired();
         auto parameters = backward.parameters();

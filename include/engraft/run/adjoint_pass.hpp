@@ -1,295 +1,279 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <numeric>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
+#include <engraft/backend/adjoint.hpp>
 #include <engraft/intervene/adjoint.hpp>
-#include <engraft/run/adjoint_steps.hpp>
 #include <engraft/run/forward.hpp>
 
 namespace engraft::detail {
 
-/// The stream between blocks: [l] as it enters block l, before the policies there, [layers] as it leaves the last one.
-template <class B>
-using stream_tables = std::vector<matrix_tensor<typename B::value_type, typename B::memory_type>>;
-
-/// Hooks of a forward pass that also keep the stream between blocks, from the first of them that is asked for.
-template <description const& D, class B, class Hooks>
-class stream_keeper {
-public:
-    template <site S>
-    static constexpr bool is_between = std::is_same_v<S, sites::resid_pre> || std::is_same_v<S, sites::resid_post>;
-    template <site S>
-    static constexpr bool touched = Hooks::template touched<S> || is_between<S>;
-    template <site S>
-    static constexpr bool written = Hooks::template written<S>;
-
-    stream_keeper(B const& backend, Hooks& hooks, stream_tables<B>& streams, int first)
-        : backend_(backend), hooks_(hooks), streams_(streams), first_(first) {}
-
-    template <site S>
-    void apply(hook_point<D, S> const& point, auto view) {
-        if constexpr (std::is_same_v<S, sites::resid_pre>)
-            if (point.layer() == 0)
-                keep(0, view);
-        if constexpr (Hooks::template touched<S>)
-            hooks_.apply(point, view);
-        if constexpr (std::is_same_v<S, sites::resid_post>)
-            keep(point.layer() + 1, view);
-    }
-
-private:
-    void keep(int layer, auto view) {
-        if (layer < first_)
-            return;
-        auto& to = streams_[static_cast<std::size_t>(layer)];
-        to = typename stream_tables<B>::value_type(extents<dynamic, dynamic>(view.shape()[0], D.d_model));
-        backend_.copy(to.data(), view.data(), view.size());
-    }
-
-    B const& backend_;
-    Hooks& hooks_;
-    stream_tables<B>& streams_;
-    int first_;
-};
-
-/// Hooks of a block that is computed again: they keep what the block overwrites and its derivative needs.
-template <description const& D, class B, class Hooks, class Wanted>
-struct block_keeper : kept_block<B> {
-    template <site S>
-    static constexpr bool keeps = std::is_same_v<S, sites::resid_pre> || std::is_same_v<S, sites::mlp_pre> ||
-                                  std::is_same_v<S, sites::resid_mid> ||
-                                  (D.qk_norm && (std::is_same_v<S, sites::q> || std::is_same_v<S, sites::k>)) ||
-                                  (D.post_norms && std::is_same_v<S, sites::attn_out>) ||
-                                  (std::is_same_v<S, sites::pattern> && Wanted::template touched<sites::pattern>) ||
-                                  (std::is_same_v<S, sites::scores> && Wanted::template touched<sites::scores>);
-    template <site S>
-    static constexpr bool touched = Hooks::template touched<S> || keeps<S>;
-    template <site S>
-    static constexpr bool written = Hooks::template written<S>;
-    static constexpr bool ends_at_neurons =
-        !D.post_norms && !Hooks::template touched<sites::mlp_out> && !Hooks::template touched<sites::resid_post>;
-    using typename kept_block<B>::T, typename kept_block<B>::table;
-
-    B const& backend;
-    Hooks& hooks;
-    T const* normalized = nullptr; ///< of the pass: attention's output before the norm behind it
-
-    block_keeper(B const& b, Hooks& h) : backend(b), hooks(h) {}
-
-    template <site S>
-    void apply(hook_point<D, S> const& point, auto view) {
-        if constexpr (std::is_same_v<S, sites::pattern> && Hooks::template touched<S>) {
-            auto& made = this->pattern;
-            if (made.empty())
-                made = vector_tensor<T, typename B::memory_type>(extents<dynamic>(view.size()));
-            backend.copy(made.data(), view.data(), view.size());
-        }
-        if constexpr (Hooks::template touched<S>)
-            hooks.apply(point, view);
-        if constexpr (std::is_same_v<S, sites::resid_pre>)
-            keep(this->stream, view);
-        else if constexpr (std::is_same_v<S, sites::resid_mid>)
-            keep(this->middle, view);
-        else if constexpr (std::is_same_v<S, sites::mlp_pre>)
-            keep(this->up, view);
-        else if constexpr (std::is_same_v<S, sites::q> && D.qk_norm)
-            keep(this->queries, view);
-        else if constexpr (std::is_same_v<S, sites::k> && D.qk_norm)
-            keep(this->keys, view);
-        else if constexpr (std::is_same_v<S, sites::attn_out> && D.post_norms)
-            keep(this->attn, decltype(view)(const_cast<T*>(normalized), view.shape()));
-    }
-
-private:
-    void keep(table& to, auto view) {
-        if (to.empty())
-            to = table(extents<dynamic, dynamic>(view.shape()[0], view.shape().row_size()));
-        backend.copy(to.data(), view.data(), view.size());
-    }
-};
-
-template <class A, class B>
-struct touched_by_either {
-    template <class S>
-    static constexpr bool touched = A::template touched<S> || B::template touched<S>;
-};
-
 /// Takes a gradient from the last block's output down to the lowest block that is asked for: a block is computed again
-/// from the stream that entered it, under the same policies, and then gone through from its end to its beginning.
-/// Hooks: the policies reversed; Wanted: policies that look at the gradients, each that with respect to the activation
-/// as it leaves its site.
-/// Rows: as those of the forward pass that is differentiated.
-template <description const& D, class B, class Hooks, class Wanted, class Rows = whole_examples>
-class adjoint_pass : private adjoint_steps<D, B, Rows> {
-    using steps = adjoint_steps<D, B, Rows>;
-    using either = touched_by_either<Hooks, Wanted>;
-    template <class S>
-    using hook = site_if_touched<either, S>;
-
+/// from the stream that entered it, under the same policies, and then gone through from its last step to its first.
+/// Tables are those of the forward pass and hold gradients. hooks: the policies reversed; wanted: policies that look at
+/// the gradients, each that with respect to the activation as it leaves its site
+/// Rows: as those of the forward pass that is differentiated
+template <description const& D, class B, class Rows = whole_examples>
+class adjoint_pass {
 public:
-    using typename steps::memory, typename steps::T, typename steps::table;
+    using T = typename B::value_type;
+    using memory = typename B::memory_type;
+    using table = matrix_tensor<T, memory>;
 
-    adjoint_pass(B const& backend, weights<D, B> const& w, batch const& tokens, Hooks& hooks, Wanted& wanted,
-                 Rows const& seen = {})
-        : steps(backend, w, tokens.rows()), hooks_(hooks), wanted_(wanted), keeper_{backend, hooks},
-          again_(backend, w, tokens, keeper_, seen) {}
+    adjoint_pass(B const& backend, weights<D, B> const& w, batch const& tokens, reversed_hooks<B>& policies,
+                 hooks<B>& wanted, Rows const& seen = {})
+        : b_(backend), a_(backend), w_(w), rows_(tokens.rows()), policies_(policies), wanted_(wanted),
+          again_(backend, w, tokens, policies, seen) {
+        again_.kept_ = &kept_;
+        kept_.needs_patterns = touched<sites::scores>() || touched<sites::pattern>();
+    }
 
     /// streams: those that enter the blocks from `lowest` on, and the last one. seed: the gradient of the sum of what
     /// is read, with respect to the logits of rows `at` of the batch; [rows of at, vocab] values: the logits of these
     /// rows, as they are read
     void run(stream_tables<B> const& streams, table seed, table const& values, std::vector<std::int32_t> const& at,
              int lowest) {
-        steps::begin(again_, keeper_);
-        keeper_.normalized = again_.normalized_.data();
+        again_.make_buffers();
+        t_.make_all(rows_.rows());
         readings(streams.back(), std::move(seed), values, at);
         for (int layer = D.layers; layer-- > lowest;) {
-            steps::restore(streams[static_cast<std::size_t>(layer)]);
+            auto const& stream = streams[static_cast<std::size_t>(layer)];
+            b_.copy(again_.t_.template of<sites::resid_pre>().data(), stream.data(), stream.size());
             auto const& w = w_.blocks[static_cast<std::size_t>(layer)];
             again_.block(layer, w);
-            neurons(layer, w);
-            attention(layer, w);
+            each_step_backward<D>([&](auto step) { take(step, layer, w); });
+            pull<sites::resid_pre>(layer);
         }
-        if constexpr (either::template touched<sites::embed> || either::template touched<sites::pos_embed>)
-            if (lowest == 0)
-                embed();
+        if (lowest == 0 && (touched<sites::embed>() || touched<sites::pos_embed>()))
+            embed();
     }
 
 private:
-    using typename steps::block_type;
-    using keeper = block_keeper<D, B, Hooks, Wanted>;
+    using block_type = block_weights<D, B>;
 
     void readings(table const& stream, table seed, table const& values, std::vector<std::int32_t> const& at) {
         table again; // the final norm's output as the policies change it
-        if constexpr (Hooks::template touched<sites::final_normalized> || Hooks::template touched<sites::logits>) {
-            again = steps::make(D.d_model);
-            again_.norm(again, stream, w_.final_norm);
-            if constexpr (Hooks::template touched<sites::final_normalized>)
-                hooks_.apply(hook_point<D, sites::final_normalized>(0), view_of<sites::final_normalized>(again));
+        if (policies_.touched(site_index<sites::final_normalized>) || policies_.touched(site_index<sites::logits>)) {
+            again = t_.template make<sites::final_normalized>(rows_.rows());
+            normalize<D>(b_, as_matrix(again), as_matrix(stream), w_.final_norm);
+            apply<sites::final_normalized>(again);
         }
-        if constexpr (either::template touched<sites::logits>)
+        if (touched<sites::logits>())
             touched_logits(again, seed, values, at);
         else
-            steps::unembed(std::move(seed), values, at);
-        pull(hook<sites::final_normalized>(), 0, normalized_);
-        steps::final_norm(stream);
+            unembed(std::move(seed), values, at);
+        pull<sites::final_normalized>(0);
+        norm_back(in_place<sites::resid_post>(), read<sites::final_normalized>(), as_matrix(stream), w_.final_norm,
+                  false);
     }
 
+    /// From rows of logits to all rows of the final norm's output, when no policy is between them.
+    void unembed(table seed, table const& values, std::vector<std::int32_t> const& at) {
+        if constexpr (D.final_softcap > 0)
+            a_.softcap(as_matrix(seed), as_matrix(values), D.final_softcap);
+        table chosen(extents<dynamic, dynamic>(at.size(), D.d_model));
+        a_.linear(as_matrix(chosen), as_matrix(std::as_const(seed)), w_.unembedding, false);
+        scatter(t_.template of<sites::final_normalized>(), chosen, at);
+    }
     /// As `unembed`, by way of the logits of all rows.
     void touched_logits(table const& again, table const& seed, table const& values,
                         std::vector<std::int32_t> const& at) {
-        table logits, capped;
-        if constexpr (Hooks::template touched<sites::logits>) {
-            logits = steps::logits_of(again);
+        auto logits = t_.template make<sites::logits>(rows_.rows());
+        table capped;
+        if (policies_.touched(site_index<sites::logits>)) {
+            b_.linear(as_matrix(logits), as_matrix(again), w_.unembedding);
             if constexpr (D.final_softcap > 0) {
-                steps::cap(logits);
-                capped = steps::make(D.vocab);
-                steps::copy(capped, logits);
+                b_.softcap(as_matrix(logits), D.final_softcap);
+                capped = t_.template make<sites::logits>(rows_.rows());
+                b_.copy(capped.data(), std::as_const(logits).data(), logits.size());
             }
-            hooks_.apply(hook_point<D, sites::logits>(0), view_of<sites::logits>(logits));
-        } else {
-            logits = steps::make(D.vocab);
-            if constexpr (D.final_softcap > 0) { // of the other rows no gradient comes
-                capped = steps::make(D.vocab);
-                steps::scatter(capped, values, at);
-            }
+            apply<sites::logits>(logits);
+        } else if constexpr (D.final_softcap > 0) { // of the other rows no gradient comes
+            capped = t_.template make<sites::logits>(rows_.rows());
+            scatter(capped, values, at);
         }
-        steps::scatter(logits, seed, at);
-        pull(sites::logits(), 0, logits);
+        scatter(logits, seed, at);
+        pull<sites::logits>(0, logits.data(), logits.size());
         if constexpr (D.final_softcap > 0)
-            steps::uncap(logits, capped);
-        steps::linear(normalized_, logits, w_.unembedding);
+            a_.softcap(as_matrix(logits), as_matrix(std::as_const(capped)), D.final_softcap);
+        a_.linear(in_place<sites::final_normalized>(), as_matrix(std::as_const(logits)), w_.unembedding, false);
+    }
+    /// `rows` at these places, and zero between them.
+    void scatter(table& all, table const& rows, std::vector<std::int32_t> const& at) const {
+        std::vector<std::int32_t> each(at.size());
+        std::iota(each.begin(), each.end(), 0);
+        a_.zero(all.data(), all.size());
+        b_.copy_rows(as_matrix(all), upload<memory>(at), as_matrix(rows), upload<memory>(each));
     }
 
-    /// From the stream behind the block to that behind attention; what attention gets is left in `branch_`.
-    void neurons(int layer, block_type const& w) {
-        pull(hook<sites::resid_post>(), layer, stream_);
-        steps::copy(branch_, stream_);
-        pull(hook<sites::mlp_out>(), layer, branch_);
-        steps::neurons_of_output(w);
-        pull(hook<sites::mlp_post>(), layer, up_);
-        steps::activate();
+    // Each step, backwards: the gradient with respect to what it has written is there.
+
+    template <site To, site... Part>
+    void take(steps::join<To, Part...>, int layer, block_type const&) {
+        pull<To>(layer);
+        (b_.copy(t_.template of<Part>().data(), std::as_const(t_).template of<To>().data(),
+                 t_.template of<Part>().size()),
+         ...);
+    }
+    template <site S>
+    void take(steps::complete<S>, int layer, block_type const&) {
+        pull<S>(layer);
+    }
+    template <site S, block_weight W>
+    void take(steps::norm_sum<S, W>, int, block_type const& w) {
+        norm_back(in_place<S>(), read<S>(), kept<S>(), weight_of<W>(w), false);
+    }
+    template <site From, site To, block_weight W>
+    void take(steps::sum<From, To, W>, int layer, block_type const& w) {
+        if constexpr (per_head_site<From>)
+            if (touched<sites::result>())
+                return results<From, To>(layer, weight_of<W>(w));
+        a_.linear(in_place<From>(), read<To>(), weight_of<W>(w), false);
+    }
+    void take(steps::activate, int layer, block_type const&) {
+        pull<sites::mlp_post>(layer);
         if constexpr (is_gated(D.mlp))
-            pull(hook<sites::mlp_gate>(), layer, gate_);
-        pull(hook<sites::mlp_pre>(), layer, up_);
-        steps::input_of_neurons(w);
-        pull(hook<sites::normalized2>(), layer, normalized_);
-        steps::input_of_norm2(w);
-        if constexpr (D.residual == residual::sequential) {
-            pull(hook<sites::resid_mid>(), layer, stream_);
-            steps::copy(branch_, stream_);
-        }
+            a_.gated(in_place<sites::mlp_post>(), in_place<sites::mlp_gate>(), kept<sites::mlp_pre>(),
+                     was<sites::mlp_gate>(), D.mlp);
+        else
+            a_.activate(in_place<sites::mlp_post>(), kept<sites::mlp_pre>(), D.mlp);
+    }
+    template <site Queries, site Keys>
+    void take(steps::attend<Queries, Keys>, int layer, block_type const&) {
+        pull<sites::z>(layer);
+        auto const shape = shape_of_attention<D>(layer);
+        auto const q = in_place<Queries>(), k = in_place<Keys>(), v = in_place<sites::v>();
+        auto const dz = read<sites::z>(), was_q = was<Queries>(), was_k = was<Keys>(), was_v = was<sites::v>();
+        if (!touched<sites::scores>() && !touched<sites::pattern>())
+            return again_.seen_.attention_adjoint(b_, a_, layer, q, k, v, dz, was_q, was_k, was_v, shape, rows_);
+        auto const& made = std::as_const(again_.pattern_);
+        if (lines_.empty())
+            lines_ = vector_tensor<T, memory>(extents<dynamic>(made.size()));
+        a_.mix(lines_.data(), v, dz, made.data(), was_v, shape, rows_);
+        pull<sites::pattern>(layer, lines_.data(), lines_.size());
+        bool const changed = policies_.touched(site_index<sites::pattern>);
+        a_.softmax(lines_.data(), changed ? std::as_const(kept_.pattern).data() : made.data(), shape, rows_);
+        pull<sites::scores>(layer, lines_.data(), lines_.size());
+        a_.scores(q, k, lines_.data(), was_q, was_k, shape, rows_);
+    }
+    template <site From, site To>
+    void take(steps::rotate<From, To>, int layer, block_type const&) {
+        pull<To>(layer);
+        a_.rotate(in_place<From>(), site_heads<D, From>, as_matrix(std::as_const(again_.angles_)), again_.positions_);
+    }
+    template <site S, block_weight W>
+    void take(steps::norm_heads<S, W>, int, block_type const& w) {
+        auto const each = [&](auto all) { // each head of each row by itself
+            return decltype(all){all.data, rows_.rows() * static_cast<std::size_t>(site_heads<D, S>), D.d_head,
+                                 D.d_head};
+        };
+        a_.rms_norm(each(in_place<S>()), each(read<S>()), each(kept<S>()), weight_of<W>(w).gain, D.norm_eps, false);
+    }
+    template <site From, class... Map>
+    void take(steps::maps<From, Map...>, int layer, block_type const& w) {
+        bool added = false;
+        (map_back<From>(Map(), layer, w, std::exchange(added, true)), ...);
+    }
+    template <site From, block_weight W, site To>
+    void map_back(steps::map<W, To>, int layer, block_type const& w, bool added) {
+        pull<To>(layer);
+        a_.linear(in_place<From>(), read<To>(), weight_of<W>(w), added);
+    }
+    template <site From, site To, block_weight W>
+    void take(steps::norm<From, To, W>, int layer, block_type const& w) {
+        pull<To>(layer);
+        norm_back(in_place<From>(), read<To>(), kept<From>(), weight_of<W>(w), true);
     }
 
-    void attention(int layer, block_type const& w) {
-        pull(hook<sites::attn_out>(), layer, branch_);
-        steps::normalize_attention(w);
-        if constexpr (either::template touched<sites::result>) {
-            steps::repeat_for_results();
-            pull(sites::result(), layer, result_);
-        }
-        if constexpr (Hooks::template touched<sites::result>)
-            steps::z_of_results(w);
+    template <site From, site To>
+    void results(int layer, typename B::linear_map const& map) {
+        auto& result = t_.template of<sites::result>();
+        if (result.empty())
+            result = t_.template make<sites::result>(rows_.rows());
+        a_.repeat(as_matrix(result), read<To>(), D.heads);
+        pull<sites::result>(layer);
+        if (policies_.touched(site_index<sites::result>))
+            a_.head_results(in_place<From>(), read<sites::result>(), map, D.heads);
         else
-            steps::z_of_sum(w);
-        pull(hook<sites::z>(), layer, z_);
-        if constexpr (either::template touched<sites::scores> || either::template touched<sites::pattern>) {
-            steps::mix(layer);
-            pull(hook<sites::pattern>(), layer, lines_);
-            steps::softmax(layer, Hooks::template touched<sites::pattern>);
-            pull(hook<sites::scores>(), layer, lines_);
-            steps::score(layer);
-        } else {
-            steps::attend(layer);
-        }
-        if constexpr (D.position == position::rope) {
-            pull(hook<sites::rot_q>(), layer, q_);
-            pull(hook<sites::rot_k>(), layer, k_);
-            steps::rotate();
-        }
-        steps::normalize_queries_and_keys(w);
-        pull(hook<sites::q>(), layer, q_);
-        pull(hook<sites::k>(), layer, k_);
-        pull(hook<sites::v>(), layer, v_);
-        steps::input_of_attention(w);
-        pull(hook<sites::normalized1>(), layer, normalized_);
-        steps::input_of_norm1(w);
-        pull(hook<sites::resid_pre>(), layer, stream_);
+            a_.linear(in_place<From>(), read<To>(), map, false);
     }
 
     void embed() {
-        if constexpr (Hooks::template touched<sites::embed> || Hooks::template touched<sites::pos_embed>)
+        if (policies_.touched(site_index<sites::embed>) || policies_.touched(site_index<sites::pos_embed>))
             again_.embed();
+        auto& stream = t_.template of<sites::resid_pre>();
         if constexpr (D.position == position::learned) {
-            steps::copy(branch_, stream_);
-            pull(hook<sites::pos_embed>(), 0, branch_);
+            auto& positional = t_.template of<sites::attn_out>();
+            b_.copy(positional.data(), std::as_const(stream).data(), stream.size());
+            pull<sites::pos_embed>(0, positional.data(), positional.size());
         }
-        pull(hook<sites::embed>(), 0, stream_);
+        pull<sites::embed>(0, stream.data(), stream.size());
     }
 
-    using steps::pull;
+    void norm_back(matrix<T> dx, matrix<T const> dy, matrix<T const> x, typename block_type::norm const& w,
+                   bool added) const {
+        if constexpr (D.norm == engraft::norm::rms)
+            a_.rms_norm(dx, dy, x, w.gain, D.norm_eps, added);
+        else
+            a_.layer_norm(dx, dy, x, w.gain, D.norm_eps, added);
+    }
+
     /// The gradient is looked at, then goes back through the policies of its site.
-    template <site S, class Tensor>
-    void pull(S, int layer, Tensor& gradient) {
-        hook_point<D, S> const point(layer);
-        if constexpr (Wanted::template touched<S>)
-            wanted_.apply(point, view_of<S>(gradient));
-        if constexpr (Hooks::template touched<S>)
-            hooks_.pull_back(a_, point, view_of<S>(gradient));
+    void pull(int site, int layer, T* gradient, std::size_t size) {
+        wanted_.apply(site, layer, gradient, size);
+        policies_.pull_back(a_, site, layer, gradient);
+    }
+    template <site S>
+    void pull(int layer, T* gradient, std::size_t size) {
+        pull(site_index<S>, layer, gradient, size);
+    }
+    template <site S>
+    void pull(int layer) {
+        auto& gradient = t_.template of<S>();
+        pull(site_index<S>, layer, gradient.data(), gradient.size());
+    }
+    template <site S>
+    void apply(table& activation) {
+        policies_.apply(site_index<S>, 0, activation.data(), activation.size());
+    }
+    template <site S>
+    bool touched() const {
+        return policies_.touched(site_index<S>) || wanted_.touched(site_index<S>);
     }
 
-    template <site S, class Tensor>
-    auto view_of(Tensor& x) const {
-        return view<T, memory, typename hook_point<D, S>::shape>(x.data(), activation_layout<D, S>(rows_).extent());
+    template <site S>
+    matrix<T> in_place() {
+        return t_.template matrix_of<S>();
+    }
+    template <site S>
+    matrix<T const> read() const {
+        return t_.template matrix_of<S>();
+    }
+    /// What the block that was computed again has left of a site, or kept of it.
+    template <site S>
+    matrix<T const> was() const {
+        return again_.template read<S>();
+    }
+    template <site S>
+    matrix<T const> kept() {
+        return as_matrix(std::as_const(kept_.template of<S>()));
     }
 
-    using steps::a_, steps::branch_, steps::gate_, steps::k_, steps::lines_, steps::normalized_, steps::q_,
-        steps::result_, steps::rows_, steps::stream_, steps::up_, steps::v_, steps::w_, steps::z_;
-    Hooks& hooks_;
-    Wanted& wanted_;
-    keeper keeper_;
-    forward_pass<D, B, keeper, Rows> again_;
+    B const& b_;
+    adjoints<B> a_;
+    weights<D, B> const& w_;
+    ragged const& rows_;
+    reversed_hooks<B>& policies_;
+    hooks<B>& wanted_;
+    kept_block<B> kept_;
+    forward_pass<D, B, hooks<B>, Rows> again_;
+    activations<D, B> t_;
+    vector_tensor<T, memory> lines_;
 };
 
 } // namespace engraft::detail

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -22,8 +23,9 @@ public:
     using value_type = typename Backend::value_type;
     using memory_type = typename Backend::memory_type;
 
-    kept_rows(std::shared_ptr<ragged const> rows, char const* site, int layers, int heads, std::size_t width)
-        : rows_(std::move(rows)), layout_(*rows_, static_cast<std::size_t>(heads), width), site_(site),
+    kept_rows(std::shared_ptr<ragged const> rows, int number, char const* site, int layers, int heads,
+              std::size_t width)
+        : number_(number), rows_(std::move(rows)), layout_(*rows_, static_cast<std::size_t>(heads), width), site_(site),
           all_layers_(layers) {}
 
     /// Elements of one head of one row, on the host; the whole row where the site has no heads.
@@ -60,9 +62,10 @@ public:
         return place + head * slice_width(example);
     }
 
+    int site() const { return number_; } ///< in known_sites
+
     /// Called when a run begins: which layers and rows will be kept. layout: where the run has them
-    template <class Layout>
-    void prepare(selection const& chosen, Layout const& layout) {
+    void prepare(selection const& chosen, slice_layout const& layout) {
         layers_.resize(chosen.heads.size());
         for (auto const& heads : chosen.heads)
             wanted_.push_back(!heads.empty());
@@ -152,6 +155,7 @@ private:
         return width;
     }
 
+    int number_;
     std::shared_ptr<ragged const> rows_;
     slice_layout layout_;
     char const* site_;
@@ -223,12 +227,25 @@ struct captured_times {
 };
 } // namespace detail
 
+/// What a run kept, whatever its sites.
+template <class Backend>
+class kept_sites {
+public:
+    /// Of a site that is there.
+    detail::kept_rows<Backend>& of(int site) {
+        return *std::ranges::find_if(stores_, [&](auto const& one) { return one.site() == site; });
+    }
+
+protected:
+    std::vector<detail::kept_rows<Backend>> stores_; ///< in the order of the sites
+};
+
 /// What a run kept: its sites are part of the type, so that asking for another one does not compile.
 template <description const& D, class Backend, class Sites>
 class cache;
 
 template <description const& D, class Backend, site... S>
-class cache<D, Backend, site_list<S...>> {
+class cache<D, Backend, site_list<S...>> : public kept_sites<Backend> {
     template <site One>
     static constexpr int times = (0 + ... + std::is_same_v<One, S>);
     static_assert((detail::captured_times<S, times<S>>::once && ...));
@@ -238,16 +255,14 @@ public:
     static constexpr bool holds = (std::is_same_v<One, S> || ...);
 
     explicit cache([[maybe_unused]] std::shared_ptr<ragged const> const& rows) {
-        (stores_.emplace_back(rows, S::name, hook_point<D, S>::layers, site_heads<D, S>, site_width<D, S>), ...);
+        (this->stores_.emplace_back(rows, site_index<S>, S::name, hook_point<D, S>::layers, site_heads<D, S>,
+                                    site_width<D, S>),
+         ...);
     }
 
     template <site One>
     captured<D, Backend, One> operator[](One) const {
-        return captured<D, Backend, One>(stores_[place_of<One>()]);
-    }
-    template <site One>
-    detail::kept_rows<Backend>& store(One) {
-        return stores_[place_of<One>()];
+        return captured<D, Backend, One>(this->stores_[place_of<One>()]);
     }
 
 private:
@@ -260,8 +275,6 @@ private:
         ((found = found || std::is_same_v<One, S>, place += !found), ...);
         return place;
     }
-
-    std::vector<detail::kept_rows<Backend>> stores_; ///< in the order of the sites
 };
 
 } // namespace engraft

@@ -4,11 +4,8 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <type_traits>
-#include <utility>
 #include <vector>
 
-#include <engraft/model/site.hpp>
 #include <engraft/run/plan.hpp>
 
 namespace engraft::detail {
@@ -70,48 +67,21 @@ inline row_pairs places_in(row_list const& of, row_list const& part) {
     return p;
 }
 
-/// One thing for each step of a layer: the list of the rows that take part in it, or their number.
+/// One thing for each set of a layer's rows.
 template <class T>
-struct each_step {
-    T all{}, first_norm{}, keys{}, query{}, attention{}, z{}, results{}, onward{}, neurons{};
+struct each_row_set {
+    std::array<T, row_sets> sets{};
 
-    /// use(step) for every step that a row with this work takes part in.
+    T& operator[](site_rows set) { return sets[static_cast<std::size_t>(set)]; }
+    T const& operator[](site_rows set) const { return sets[static_cast<std::size_t>(set)]; }
+
+    /// use(set's) for every set that a row with this work is in.
     void of(work w, auto const& use) {
-        use(all);
-        for (auto const& [step, any] : parts())
-            if (has(w, any))
-                use(this->*step);
-    }
-
-    /// use(step, b's step)
-    template <class U>
-    void each(each_step<U> const& b, auto const& use) {
-        use(all, b.all);
-        for (std::size_t i = 0; i < parts().size(); ++i)
-            use(this->*parts()[i].first, b.*each_step<U>::parts()[i].first);
-    }
-
-    using part = std::pair<T each_step::*, work>;
-    static auto const& parts() {
-        static constexpr std::array list{part{&each_step::first_norm, work::keys | work::query},
-                                         part{&each_step::keys, work::keys},
-                                         part{&each_step::query, work::query},
-                                         part{&each_step::attention, work::attention},
-                                         part{&each_step::z, work::attention | work::clean_z},
-                                         part{&each_step::results, work::results},
-                                         part{&each_step::onward, work::onward},
-                                         part{&each_step::neurons, work::neurons}};
-        return list;
+        for (std::size_t i = 0; i < row_sets; ++i)
+            if (takes_part(w, static_cast<site_rows>(i)))
+                use(sets[i]);
     }
 };
-
-/// The steps that a row takes part in; none where it is not computed.
-inline each_step<bool> steps_with(work w) {
-    each_step<bool> steps;
-    if (w != work::none)
-        steps.of(w, [](bool& step) { step = true; });
-    return steps;
-}
 
 /// One case: an example of the clean run under the policy of one entry of a sweep's table.
 struct sweep_case {
@@ -119,10 +89,10 @@ struct sweep_case {
     std::size_t example;
 };
 
-/// The rows of a chunk of cases, layer by layer, and the lists of those that reach each step of a layer.
+/// The rows of a chunk of cases, layer by layer, and those in each set of a layer's rows.
 struct chunk_rows {
-    struct layer : each_step<row_list> {
-        std::vector<planned_row> rows; ///< of `all`
+    struct layer : each_row_set<row_list> {
+        std::vector<planned_row> rows; ///< of site_rows::stream
     };
     std::vector<sweep_case> cases; ///< by example, then entry
     std::vector<layer> layers;
@@ -137,35 +107,14 @@ struct chunk_rows {
         todo.each([&](std::size_t l, std::size_t p, work w) {
             planned_row const row{owner, static_cast<std::uint32_t>(p), w};
             layers[l].rows.push_back(row);
-            layers[l].of(w, [&](row_list& step) { step.add(row); });
+            layers[l].of(w, [&](row_list& set) { set.add(row); });
         });
         for (auto p : read_at)
             last.add({owner, static_cast<std::uint32_t>(p), work::none});
     }
-};
 
-/// The step of a layer whose rows a site's activation has.
-template <site S, class T>
-T const& rows_at(each_step<T> const& l) {
-    if constexpr (std::is_same_v<S, sites::normalized1>)
-        return l.first_norm;
-    else if constexpr (std::is_same_v<S, sites::q> || std::is_same_v<S, sites::rot_q>)
-        return l.query;
-    else if constexpr (std::is_same_v<S, sites::k> || std::is_same_v<S, sites::v> || std::is_same_v<S, sites::rot_k>)
-        return l.keys;
-    else if constexpr (S::kind == site_kind::pattern)
-        return l.attention;
-    else if constexpr (std::is_same_v<S, sites::z>)
-        return l.z;
-    else if constexpr (std::is_same_v<S, sites::result>)
-        return l.results;
-    else if constexpr (std::is_same_v<S, sites::attn_out> || std::is_same_v<S, sites::resid_mid> ||
-                       std::is_same_v<S, sites::mlp_out> || std::is_same_v<S, sites::resid_post>)
-        return l.onward;
-    else if constexpr (S::kind == site_kind::neuron || std::is_same_v<S, sites::normalized2>)
-        return l.neurons;
-    else
-        return l.all;
-}
+    /// Rows that a site's activation has in a layer.
+    row_list const& of(site_rows rows, std::size_t l) const { return rows == site_rows::last ? last : layers[l][rows]; }
+};
 
 } // namespace engraft::detail

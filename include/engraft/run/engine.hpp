@@ -1,46 +1,45 @@
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
 #include <vector>
 
-#include <engraft/run/chunk.hpp>
-#include <engraft/run/engine_tables.hpp>
+#include <engraft/intervene/hooks.hpp>
+#include <engraft/run/chunk_tables.hpp>
+#include <engraft/run/clean_tables.hpp>
 #include <engraft/run/steps.hpp>
 
 namespace engraft::detail {
 
-/// Computes the rows of a chunk beside a clean run, layer by layer, each step for the rows that need it.
-/// Clean: a run_output that holds the sites of `sweep_sites`. Hooks: has touched<S>, written<S> and apply(point, view).
-template <description const& D, backend B, class Clean, class Hooks>
+/// Computes the rows of a chunk beside a clean run: layer by layer it takes the block's steps, each for the rows that
+/// what it writes has.
+template <description const& D, backend B>
 class engine {
 public:
     using T = typename B::value_type;
     using memory = typename B::memory_type;
     using table = workspace<T, memory>;
-    using keys_site = std::conditional_t<D.position == position::rope, sites::rot_k, sites::k>;
 
-    engine(B const& backend, weights<D, B> const& w, Clean const& clean)
-        : b_(backend), w_(w), clean_(clean), rows_(clean.rows()) {
+    engine(B const& backend, weights<D, B> const& w, clean_tables<D, B> const& clean, extra_tables const& extra)
+        : b_(backend), w_(w), clean_(clean), rows_(clean.rows()), sizes_(D, extra) {
         if constexpr (D.position == position::rope)
             angles_ = rotary_angles<D, B>(rows_.longest());
     }
 
     /// The final norm's output at the rows that are read, [last rows, d_model]; valid until the next call.
-    matrix<T> run(chunk_rows const& chunk, Hooks& hooks) {
+    matrix<T> run(chunk_rows const& chunk, hooks<B>& hooks) {
         if constexpr (computes<B>) {
             chunk_ = &chunk;
             hooks_ = &hooks;
-            t_.expect(chunk, D.heads);
-            matrix<T> stream = first_stream();
-            row_list const* carried = &chunk.layers[0].all;
-            for (int l = 0; l < D.layers; ++l) {
-                stream = block(l, stream, *carried);
-                carried = &chunk.layers[static_cast<std::size_t>(l)].onward;
-            }
-            return final(stream, *carried);
+            t_.expect(chunk, sizes_);
+            set<sites::resid_pre>(first_stream(), chunk.layers[0][site_rows::stream]);
+            for (int l = 0; l < D.layers; ++l)
+                block(l);
+            return final();
         } else {
             return {};
         }
@@ -49,7 +48,284 @@ public:
     flop_count const& counted() const { return counted_; }
 
 private:
-    using layer_rows = chunk_rows::layer;
+    using block_type = block_weights<D, B>;
+
+    /// A site's activation in the layer: some rows, and which these are.
+    struct part_of_rows {
+        matrix<T> elements{};
+        row_list const* rows = nullptr;
+    };
+    template <site S>
+    part_of_rows& now() {
+        return now_[static_cast<std::size_t>(site_index<typename S::home>)];
+    }
+    template <site S>
+    void set(matrix<T> elements, row_list const& rows) {
+        now<S>() = {elements, &rows};
+    }
+    row_list const& rows(site_rows set) const { return (*layer_)[set]; }
+    template <site S>
+    row_list const& rows_of() const {
+        return rows(S::rows);
+    }
+
+    void block(int layer) {
+        layer_ = &chunk_->layers[static_cast<std::size_t>(layer)];
+        gathered_ = {};
+        incoming(layer);
+        at<sites::resid_pre>(layer);
+        auto const& w = w_.blocks[static_cast<std::size_t>(layer)];
+        each_step<D>([&](auto step) { take(step, layer, w); });
+    }
+
+    template <site From, site To, block_weight W>
+    void take(steps::norm<From, To, W>, int layer, block_type const& w) {
+        auto const in = gathered<From>(rows_of<To>());
+        make<To>(chunk_table::normalized);
+        normalize<D>(b_, now<To>().elements, in, weight_of<W>(w));
+        gathered_ = {}; // what it was of has another table now
+        at<To>(layer);
+    }
+    template <site From, class... Map>
+    void take(steps::maps<From, Map...>, int layer, block_type const& w) {
+        (map_from<From>(Map(), layer, w), ...);
+    }
+    template <site From, block_weight W, site To>
+    void map_from(steps::map<W, To>, int layer, block_type const& w) {
+        make<To>(table_of<To>());
+        linear(now<To>().elements, gathered<From>(rows_of<To>()), weight_of<W>(w));
+        at<To>(layer);
+    }
+    template <site S, block_weight W>
+    void take(steps::norm_heads<S, W>, int, block_type const& w) {
+        normalize_heads<D>(b_, now<S>().elements, site_heads<D, S>, weight_of<W>(w));
+    }
+    template <site From, site To>
+    void take(steps::rotate<From, To>, int layer, block_type const&) {
+        auto const& of = now<To>();
+        if (of.elements.rows > 0) {
+            std::vector<std::uint32_t> positions;
+            for (std::size_t i = 0; i < of.rows->size(); ++i)
+                positions.push_back(of.rows->position(i));
+            b_.rotate(of.elements, site_heads<D, To>, as_matrix(std::as_const(angles_)), upload<memory>(positions));
+        }
+        at<To>(layer);
+    }
+    template <site Queries, site Keys>
+    void take(steps::attend<Queries, Keys>, int layer, block_type const&) {
+        make<sites::z>(chunk_table::z);
+        if (rows(site_rows::z).size() > 0)
+            attend<Queries, Keys>(layer);
+        at<sites::z>(layer);
+    }
+    void take(steps::activate, int layer, block_type const&) {
+        auto const up = now<sites::mlp_post>().elements;
+        if (up.rows > 0) {
+            if constexpr (is_gated(D.mlp))
+                b_.gated(up, now<sites::mlp_gate>().elements, D.mlp);
+            else
+                b_.activate(up, D.mlp);
+        }
+        at<sites::mlp_post>(layer);
+    }
+    template <site From, site To, block_weight W>
+    void take(steps::sum<From, To, W>, int layer, block_type const& w) {
+        constexpr auto space = per_head_site<From> ? chunk_table::attn_sum : chunk_table::mlp_sum;
+        auto const out = t_[space].shaped(rows_of<From>().size(), D.d_model);
+        linear(out, now<From>().elements, weight_of<W>(w));
+        set<To>(out, rows_of<From>());
+        if constexpr (per_head_site<From>)
+            if (hooks_->touched(site_index<sites::result>))
+                results<From, To>(layer, weight_of<W>(w));
+    }
+    template <site S, block_weight W>
+    void take(steps::norm_sum<S, W>, int, block_type const& w) {
+        normalize<D>(b_, now<S>().elements, now<S>().elements, weight_of<W>(w));
+    }
+    template <site S>
+    void take(steps::complete<S>, int layer, block_type const&) {
+        auto const& all = rows_of<S>();
+        if (auto const made = now<S>(); !same_rows(all, *made.rows)) {
+            constexpr auto space = std::is_same_v<S, sites::attn_out> ? chunk_table::attn_out : chunk_table::mlp_out;
+            auto const out = t_[space].shaped(all.size(), D.d_model);
+            fill(out, all, made.elements, *made.rows, clean_.template of<S>(layer));
+            set<S>(out, all);
+        }
+        at<S>(layer);
+    }
+    template <site To, site... Part>
+    void take(steps::join<To, Part...>, int layer, block_type const&) {
+        auto const& on = rows_of<To>();
+        auto const& before = now<To>();
+        set<To>(part_of(before, on, stream_beside(before.elements)), on);
+        auto const stream = now<To>().elements;
+        if (stream.rows > 0)
+            (b_.add(stream, now<Part>().elements), ...);
+        at<To>(layer);
+    }
+
+    /// The stream as it enters a layer: carried on, or the clean run's.
+    void incoming(int layer) {
+        auto const before = now<sites::resid_pre>();
+        row_pairs on, joined;
+        row_list::finder find(*before.rows);
+        for (std::size_t i = 0; i < layer_->rows.size(); ++i) {
+            auto const& r = layer_->rows[i];
+            if (has(r.todo, work::carried) || layer == 0)
+                on.add(i, find(r.owner, r.position));
+            else
+                joined.add(i, clean_row(r.owner, r.position));
+        }
+        auto const& all = rows(site_rows::stream);
+        if (joined.to.empty() && on.to.size() == before.rows->size())
+            return set<sites::resid_pre>(before.elements, all);
+        auto const x = stream_beside(before.elements).shaped(all.size(), D.d_model);
+        copy(x, before.elements, on);
+        copy(x, clean_.template of<sites::resid_pre>(layer), joined);
+        set<sites::resid_pre>(x, all);
+    }
+
+    /// The stream before the first block, of its rows; only embeddings that a policy touches are made again.
+    matrix<T> first_stream() {
+        auto const& list = chunk_->layers[0][site_rows::stream];
+        auto const out = t_[chunk_table::stream_too].shaped(list.size(), D.d_model);
+        row_pairs p;
+        for (std::size_t i = 0; i < list.size(); ++i)
+            p.add(i, clean_row(list.owner(i), list.position(i)));
+        if (!hooks_->touched(site_index<sites::embed>) && !hooks_->touched(site_index<sites::pos_embed>)) {
+            copy(out, clean_.template of<sites::resid_pre>(0), p);
+            return out;
+        }
+        if (list.size() == 0)
+            return out;
+        std::vector<std::int32_t> tokens, positions;
+        for (std::size_t i = 0; i < list.size(); ++i) {
+            tokens.push_back(clean_.tokens()[static_cast<std::size_t>(p.from[i])]);
+            positions.push_back(static_cast<std::int32_t>(list.position(i)));
+        }
+        w_.embed(b_, out, upload<memory>(tokens));
+        if constexpr (D.scaled_embedding)
+            b_.scale(out, std::sqrt(static_cast<double>(D.d_model)));
+        at<sites::embed>(0, out);
+        if constexpr (D.position == position::learned) {
+            auto const positional = t_[chunk_table::stream].shaped(list.size(), D.d_model);
+            b_.gather_rows(positional, as_matrix(w_.position_embedding), upload<memory>(positions));
+            at<sites::pos_embed>(0, positional);
+            b_.add(out, positional);
+        }
+        return out;
+    }
+
+    /// z of the rows that attend, beside the clean run's keys and values, and of those that have the clean run's.
+    template <site Queries, site Keys>
+    void attend(int layer) {
+        auto const shape = shape_of_attention<D>(layer);
+        auto const& keys = rows(site_rows::keys);
+        std::vector<attention_row> queried;
+        std::vector<std::uint32_t> own;
+        for (std::size_t i = 0; i < keys.size(); ++i)
+            own.push_back(keys.position(i));
+        row_pairs kept;
+        std::size_t first = 0, end = 0; // the owner's rows among the keys
+        std::size_t row = 0;
+        row_list::finder find_query(rows(site_rows::query));
+        for (auto const& r : layer_->rows) {
+            if (!takes_part(r.todo, site_rows::z))
+                continue;
+            if (has(r.todo, work::attention)) {
+                while (first < own.size() && keys.owner(first) < r.owner)
+                    ++first;
+                end = std::max(end, first);
+                while (end < own.size() && keys.owner(end) == r.owner)
+                    ++end;
+                queried.push_back({.query = static_cast<std::uint32_t>(find_query(r.owner, r.position)),
+                                   .out = static_cast<std::uint32_t>(row),
+                                   .example = static_cast<std::uint32_t>(chunk_->cases[r.owner].example),
+                                   .position = r.position,
+                                   .own_first = static_cast<std::uint32_t>(first),
+                                   .own_count = static_cast<std::uint32_t>(end - first)});
+                counted_.attention +=
+                    4.0 * D.heads * D.d_head * static_cast<double>(r.position + 1 - shape.first_visible(r.position));
+            } else {
+                kept.add(row, clean_row(r.owner, r.position));
+            }
+            ++row;
+        }
+        auto const z = now<sites::z>().elements;
+        if (!kept.to.empty())
+            copy(z, clean_.template of<sites::z>(layer), kept);
+        if (queried.empty())
+            return;
+        auto const list = upload<memory>(queried);
+        auto const positions = upload<memory>(own);
+        matrix<T const> const clean_keys = clean_.template of<Keys>(layer),
+                              clean_values = clean_.template of<sites::v>(layer);
+        matrix<T const> const q = now<Queries>().elements, k = now<Keys>().elements, v = now<sites::v>().elements;
+        if (!hooks_->touched(site_index<sites::scores>) && !hooks_->touched(site_index<sites::pattern>))
+            return b_.attention_rows(z, q, list, clean_keys, clean_values, k, v, positions, shape, rows_);
+        auto const space = t_[chunk_table::lines].shaped(queried.size(), D.heads * rows_.longest());
+        matrix<T> const lines{space.data, queried.size() * D.heads, rows_.longest(), rows_.longest()};
+        b_.score_rows(lines, q, list, clean_keys, k, positions, shape, rows_);
+        at<sites::scores>(layer, lines);
+        b_.softmax_rows(lines);
+        at<sites::pattern>(layer, lines);
+        b_.mix_rows(z, lines, list, clean_values, v, positions, shape, rows_);
+    }
+
+    /// Contributions of single heads, of the rows where a policy touches them: see `forward_pass`.
+    template <site From, site To>
+    void results(int layer, typename B::linear_map const& map) {
+        auto const& touched = rows(site_rows::results);
+        if (touched.size() == 0)
+            return;
+        auto const all = now<To>();
+        auto const in = part_of(now<From>(), touched, t_[chunk_table::gathered]);
+        auto const sum = part_of(all, touched, t_[chunk_table::mlp_out]);
+        auto const each = t_[chunk_table::results].shaped(in.rows, D.heads * D.d_model);
+        b_.head_results(each, in, map, D.heads);
+        counted_.linear += 2.0 * static_cast<double>(in.rows) * D.heads * D.d_head * D.d_model;
+        auto const before = t_[chunk_table::before].shaped(in.rows, D.heads * D.d_model);
+        b_.copy(before.data, each.data, each.rows * each.columns);
+        at<sites::result>(layer, each);
+        b_.add_difference(sum, each, before, D.heads);
+        if (sum.data == all.elements.data)
+            return;
+        auto const taken = places_in(*all.rows, touched);
+        copy(all.elements, sum, {taken.from, taken.to}); // back to where they were
+    }
+
+    matrix<T> final() {
+        auto const stream = now<sites::resid_post>();
+        auto const& last = chunk_->last;
+        auto const out = t_[chunk_table::last].shaped(last.size(), D.d_model);
+        auto const normalized = t_[chunk_table::normalized].shaped(stream.elements.rows, D.d_model);
+        normalize<D>(b_, normalized, stream.elements, w_.final_norm);
+        fill(out, last, normalized, *stream.rows, clean_.final_normalized());
+        at<sites::final_normalized>(0, out);
+        return out;
+    }
+
+    template <site S>
+    static constexpr chunk_table table_of() {
+        constexpr int home = site_index<typename S::home>;
+        return home == site_index<sites::q>          ? chunk_table::q
+               : home == site_index<sites::k>        ? chunk_table::k
+               : home == site_index<sites::v>        ? chunk_table::v
+               : home == site_index<sites::mlp_gate> ? chunk_table::gate
+                                                     : chunk_table::up;
+    }
+    template <site S>
+    void make(chunk_table space) {
+        set<S>(t_[space].shaped(rows_of<S>().size(), site_columns<D, S>), rows_of<S>());
+    }
+
+    void linear(matrix<T> out, matrix<T> in, typename B::linear_map const& map) {
+        if (in.rows == 0)
+            return;
+        b_.linear(out, in, map);
+        counted_.linear +=
+            2.0 * static_cast<double>(in.rows) * static_cast<double>(in.columns) * static_cast<double>(out.columns);
+    }
 
     std::size_t clean_row(std::uint32_t owner, std::uint32_t position) const {
         return rows_.begin(chunk_->cases[owner].example) + position;
@@ -60,13 +336,23 @@ private:
             b_.copy_rows(out, upload<memory>(which.to), in, upload<memory>(which.from));
     }
 
-    /// `in`, whose rows are those of `of`, at the rows of `part`: `in` itself where these are all.
-    matrix<T> part_of(matrix<T> in, row_list const& of, row_list const& part, table& space) {
-        if (of.size() == part.size())
-            return in;
-        auto const out = space.shaped(part.size(), in.columns);
-        copy(out, in, places_in(of, part));
+    /// Some rows of an activation: itself where these are all.
+    matrix<T> part_of(part_of_rows const& all, row_list const& part, table& space) {
+        if (all.rows->size() == part.size())
+            return all.elements;
+        auto const out = space.shaped(part.size(), all.elements.columns);
+        copy(out, all.elements, places_in(*all.rows, part));
         return out;
+    }
+    /// The same for a step to read. Steps that read the same one after the other share it.
+    template <site From>
+    matrix<T> gathered(row_list const& part) {
+        auto const& all = now<From>();
+        if (gathered_.rows == &part)
+            return gathered_.elements;
+        auto const in = part_of(all, part, t_[chunk_table::gathered]);
+        gathered_ = {in, &part};
+        return in;
     }
 
     /// Fills `out`, whose rows are those of `all`, from the computed rows of `in` and, where there is none, from the
@@ -84,301 +370,40 @@ private:
         copy(out, clean_rows, kept);
     }
 
-    /// Rows of a clean activation.
-    template <site S>
-    matrix<T const> clean(S, int layer) const {
-        auto const all = clean_[S{}].whole(layer);
-        return as_matrix(all);
-    }
-
-    template <site S>
-    void at(int layer, matrix<T> activation) {
-        if constexpr (Hooks::template touched<S>) {
-            using shape = typename hook_point<D, S>::shape;
-            if (activation.rows > 0) {
-                if constexpr (S::kind == site_kind::pattern)
-                    hooks_->apply(hook_point<D, S>(layer),
-                                  view<T, memory, shape>(activation.data, shape(activation.rows * activation.columns)));
-                else
-                    hooks_->apply(hook_point<D, S>(layer),
-                                  view<T, memory, shape>(activation.data, shape(activation.rows)));
-            }
-        }
-    }
-
-    void linear(matrix<T> out, matrix<T> in, typename B::linear_map const& map) {
-        if (in.rows == 0)
-            return;
-        b_.linear(out, in, map);
-        counted_.linear +=
-            2.0 * static_cast<double>(in.rows) * static_cast<double>(in.columns) * static_cast<double>(out.columns);
-    }
-
-    void rotate(matrix<T> x, std::size_t heads, row_list const& list) const {
-        if (x.rows == 0)
-            return;
-        std::vector<std::uint32_t> positions;
-        for (std::size_t i = 0; i < list.size(); ++i)
-            positions.push_back(list.position(i));
-        b_.rotate(x, heads, as_matrix(std::as_const(angles_)), upload<memory>(positions));
-    }
-
-    /// The stream before the first block, of its rows; only embeddings that a policy touches are made again.
-    matrix<T> first_stream() {
-        auto const& list = chunk_->layers[0].all;
-        auto const out = t_.streams[1].shaped(list.size(), D.d_model);
-        row_pairs p;
-        for (std::size_t i = 0; i < list.size(); ++i)
-            p.add(i, clean_row(list.owner(i), list.position(i)));
-        if constexpr (Hooks::template touched<sites::embed> || Hooks::template touched<sites::pos_embed>) {
-            std::vector<std::int32_t> tokens, positions;
-            for (std::size_t i = 0; i < list.size(); ++i) {
-                tokens.push_back(clean_.tokens()[static_cast<std::size_t>(p.from[i])]);
-                positions.push_back(static_cast<std::int32_t>(list.position(i)));
-            }
-            if (list.size() > 0) {
-                w_.embed(b_, out, upload<memory>(tokens));
-                if constexpr (D.scaled_embedding)
-                    b_.scale(out, std::sqrt(static_cast<double>(D.d_model)));
-                at<sites::embed>(0, out);
-                if constexpr (D.position == position::learned) {
-                    auto const positional = t_.streams[0].shaped(list.size(), D.d_model);
-                    b_.gather_rows(positional, as_matrix(w_.position_embedding), upload<memory>(positions));
-                    at<sites::pos_embed>(0, positional);
-                    b_.add(out, positional);
-                }
-            }
-        } else {
-            copy(out, clean(resid_pre, 0), p);
-        }
-        return out;
-    }
-
-    /// before: the stream behind the previous layer, of the rows in `carried`.
-    matrix<T> block(int layer, matrix<T> before, row_list const& carried) {
-        auto const& rows = chunk_->layers[static_cast<std::size_t>(layer)];
-        auto const& w = w_.blocks[static_cast<std::size_t>(layer)];
-        auto const x = incoming(layer, rows, before, carried);
-        at<sites::resid_pre>(layer, x);
-        auto const attn = attention(layer, rows, w, x);
-
-        // Rows that leave the layer: their stream, with what attention and the MLP add.
-        auto const& on = rows.onward;
-        auto const stream = part_of(x, rows.all, on, stream_beside(x));
-        auto const added = t_.mlp.shaped(on.size(), D.d_model);
-        if constexpr (D.residual == residual::sequential) {
-            add(stream, attn);
-            at<sites::resid_mid>(layer, stream);
-        }
-        neurons(layer, rows, w, stream, added);
-        at<sites::mlp_out>(layer, added);
-        if constexpr (D.residual == residual::parallel)
-            add(stream, attn);
-        add(stream, added);
-        at<sites::resid_post>(layer, stream);
-        return stream;
-    }
-
-    /// The stream as it enters a layer: carried on, or the clean run's.
-    matrix<T> incoming(int layer, layer_rows const& rows, matrix<T> before, row_list const& carried) {
-        row_pairs on, joined;
-        row_list::finder find(carried);
-        for (std::size_t i = 0; i < rows.rows.size(); ++i) {
-            auto const& r = rows.rows[i];
-            if (has(r.todo, work::carried) || layer == 0)
-                on.add(i, find(r.owner, r.position));
-            else
-                joined.add(i, clean_row(r.owner, r.position));
-        }
-        if (joined.to.empty() && on.to.size() == carried.size())
-            return before;
-        auto const x = stream_beside(before).shaped(rows.all.size(), D.d_model);
-        copy(x, before, on);
-        copy(x, clean(resid_pre, layer), joined);
-        return x;
-    }
-
-    /// The one of the two stream tables that a stream is not in.
-    table& stream_beside(matrix<T> stream) { return t_.streams[t_.streams[0].holds(stream.data) ? 1 : 0]; }
-
-    void add(matrix<T> to, matrix<T> from) const {
-        if (to.rows > 0)
-            b_.add(to, from);
-    }
-
-    /// attn_out of the rows that leave the layer.
-    matrix<T> attention(int layer, layer_rows const& rows, auto const& w, matrix<T> x) {
-        auto const n = part_of(x, rows.all, rows.first_norm, t_.gathered);
-        auto const normalized = t_.normalized.shaped(n.rows, D.d_model);
-        normalize<D>(b_, normalized, n, w.norm1);
-        at<sites::normalized1>(layer, normalized);
-
-        constexpr int wide = D.heads * D.d_head, narrow = D.kv_heads * D.d_head;
-        auto const kv = rows.keys.size(), queries = rows.query.size();
-        auto const keys = t_.k.shaped(kv, narrow), values = t_.v.shaped(kv, narrow), asked = t_.q.shaped(queries, wide);
-        auto const for_keys = part_of(normalized, rows.first_norm, rows.keys, t_.gathered);
-        linear(keys, for_keys, w.k);
-        at<sites::k>(layer, keys);
-        linear(values, for_keys, w.v);
-        at<sites::v>(layer, values);
-        linear(asked, part_of(normalized, rows.first_norm, rows.query, t_.gathered), w.q);
-        at<sites::q>(layer, asked);
-        if constexpr (D.qk_norm) {
-            normalize_heads<D>(b_, asked, D.heads, w.q_norm);
-            normalize_heads<D>(b_, keys, D.kv_heads, w.k_norm);
-        }
-        if constexpr (D.position == position::rope) {
-            rotate(asked, D.heads, rows.query);
-            at<sites::rot_q>(layer, asked);
-            rotate(keys, D.kv_heads, rows.keys);
-            at<sites::rot_k>(layer, keys);
-        }
-
-        auto const mixed = t_.z.shaped(rows.z.size(), wide);
-        if (rows.z.size() > 0)
-            fill_z(layer, rows, asked, keys, values, mixed);
-        at<sites::z>(layer, mixed);
-        auto const out = t_.out.shaped(rows.z.size(), D.d_model);
-        linear(out, mixed, w.o);
-        if constexpr (Hooks::template touched<sites::result>)
-            results(layer, rows, w, mixed, out);
-        if constexpr (D.post_norms)
-            normalize<D>(b_, out, out, w.attn_out_norm);
-
-        auto const& on = rows.onward;
-        matrix<T> attn = out;
-        if (on.size() != rows.z.size() || !same_rows(on, rows.z)) {
-            attn = t_.attn.shaped(on.size(), D.d_model);
-            fill(attn, on, out, rows.z, clean(attn_out, layer));
-        }
-        at<sites::attn_out>(layer, attn);
-        return attn;
-    }
-
     static bool same_rows(row_list const& a, row_list const& b) {
+        if (a.size() != b.size())
+            return false;
         for (std::size_t i = 0; i < a.size(); ++i)
             if (a.owner(i) != b.owner(i) || a.position(i) != b.position(i))
                 return false;
         return true;
     }
 
-    void fill_z(int layer, layer_rows const& rows, matrix<T> asked, matrix<T> keys, matrix<T> values, matrix<T> mixed) {
-        auto const shape = shape_of_attention<D>(layer);
-        std::vector<attention_row> queried;
-        std::vector<std::uint32_t> own;
-        for (std::size_t i = 0; i < rows.keys.size(); ++i)
-            own.push_back(rows.keys.position(i));
-        row_pairs kept;
-        std::size_t first = 0, end = 0; // the owner's rows among the keys
-        std::size_t row = 0;
-        row_list::finder find_query(rows.query);
-        for (auto const& r : rows.rows) {
-            if (!has(r.todo, work::attention | work::clean_z))
-                continue;
-            if (has(r.todo, work::attention)) {
-                while (first < own.size() && rows.keys.owner(first) < r.owner)
-                    ++first;
-                end = std::max(end, first);
-                while (end < own.size() && rows.keys.owner(end) == r.owner)
-                    ++end;
-                queried.push_back({.query = static_cast<std::uint32_t>(find_query(r.owner, r.position)),
-                                   .out = static_cast<std::uint32_t>(row),
-                                   .example = static_cast<std::uint32_t>(chunk_->cases[r.owner].example),
-                                   .position = r.position,
-                                   .own_first = static_cast<std::uint32_t>(first),
-                                   .own_count = static_cast<std::uint32_t>(end - first)});
-                counted_.attention +=
-                    flops_of(D, work::attention, r.position + 1 - shape.first_visible(r.position)).attention;
-            } else {
-                kept.add(row, clean_row(r.owner, r.position));
-            }
-            ++row;
-        }
-        if (!kept.to.empty())
-            copy(mixed, clean(sites::z{}, layer), kept);
-        if (queried.empty())
-            return;
-        auto const list = upload<memory>(queried);
-        auto const positions = upload<memory>(own);
-        matrix<T const> const clean_keys = clean(keys_site{}, layer), clean_values = clean(sites::v{}, layer);
-        if constexpr (Hooks::template touched<sites::scores> || Hooks::template touched<sites::pattern>) {
-            auto const lines = t_.lines.shaped(queried.size() * static_cast<std::size_t>(D.heads), rows_.longest());
-            b_.score_rows(lines, asked, list, clean_keys, keys, positions, shape, rows_);
-            at<sites::scores>(layer, lines);
-            b_.softmax_rows(lines);
-            at<sites::pattern>(layer, lines);
-            b_.mix_rows(mixed, lines, list, clean_values, values, positions, shape, rows_);
-        } else {
-            b_.attention_rows(mixed, asked, list, clean_keys, clean_values, keys, values, positions, shape, rows_);
-        }
+    /// The one of the two stream tables that a stream is not in.
+    table& stream_beside(matrix<T> stream) {
+        return t_[t_[chunk_table::stream].holds(stream.data) ? chunk_table::stream_too : chunk_table::stream];
     }
 
-    /// Contributions of single heads, of the rows where a policy touches them: see `forward_pass`.
-    void results(int layer, layer_rows const& rows, auto const& w, matrix<T> all_z, matrix<T> all_out) {
-        if (rows.results.size() == 0)
-            return;
-        auto const in = part_of(all_z, rows.z, rows.results, t_.gathered);
-        auto const made = part_of(all_out, rows.z, rows.results, t_.mlp);
-        auto const each = t_.results.shaped(in.rows, D.heads * D.d_model);
-        b_.head_results(each, in, w.o, D.heads);
-        counted_.linear += 2.0 * static_cast<double>(in.rows) * D.heads * D.d_head * D.d_model;
-        auto const before = t_.before.shaped(in.rows, D.heads * D.d_model);
-        b_.copy(before.data, each.data, each.rows * each.columns);
-        at<sites::result>(layer, each);
-        b_.add_difference(made, each, before, D.heads);
-        if (made.data == all_out.data)
-            return;
-        auto const taken = places_in(rows.z, rows.results);
-        copy(all_out, made, {taken.from, taken.to}); // back to where they were
+    template <site S>
+    void at(int layer, matrix<T> activation) {
+        if (activation.rows > 0)
+            hooks_->apply(site_index<S>, layer, activation.data, activation.rows * activation.columns);
     }
-
-    /// added: the MLP's output at the rows that leave the layer; stream: what it reads there.
-    void neurons(int layer, layer_rows const& rows, auto const& w, matrix<T> stream, matrix<T> added) {
-        auto const &on = rows.onward, &computed = rows.neurons;
-        auto const in = part_of(stream, on, computed, t_.gathered);
-        auto const normalized = t_.normalized.shaped(computed.size(), D.d_model);
-        normalize<D>(b_, normalized, in, w.norm2);
-        at<sites::normalized2>(layer, normalized);
-        auto const gate = is_gated(D.mlp) ? t_.gate.shaped(computed.size(), D.d_mlp) : matrix<T>{};
-        if constexpr (is_gated(D.mlp)) {
-            linear(gate, normalized, w.gate);
-            at<sites::mlp_gate>(layer, gate);
-        }
-        auto const up = t_.up.shaped(computed.size(), D.d_mlp);
-        linear(up, normalized, w.up);
-        at<sites::mlp_pre>(layer, up);
-        if (computed.size() > 0) {
-            if constexpr (is_gated(D.mlp))
-                b_.gated(up, gate, D.mlp);
-            else
-                b_.activate(up, D.mlp);
-        }
-        at<sites::mlp_post>(layer, up);
-        bool const all = computed.size() == on.size();
-        auto const out = all ? added : t_.made.shaped(computed.size(), D.d_model);
-        linear(out, up, w.down);
-        if constexpr (D.post_norms)
-            normalize<D>(b_, out, out, w.mlp_out_norm);
-        if (!all)
-            fill(added, on, out, computed, clean(mlp_out, layer));
-    }
-
-    matrix<T> final(matrix<T> stream, row_list const& carried) {
-        auto const& last = chunk_->last;
-        auto const out = t_.last.shaped(last.size(), D.d_model);
-        auto const normalized = t_.normalized.shaped(stream.rows, D.d_model);
-        normalize<D>(b_, normalized, stream, w_.final_norm);
-        fill(out, last, normalized, carried, clean_.final_normalized());
-        at<sites::final_normalized>(0, out);
-        return out;
+    template <site S>
+    void at(int layer) {
+        at<S>(layer, now<S>().elements);
     }
 
     B const& b_;
     weights<D, B> const& w_;
-    Clean const& clean_;
+    clean_tables<D, B> const& clean_;
     ragged const& rows_;
+    table_sizes sizes_;
     chunk_rows const* chunk_ = nullptr;
-    Hooks* hooks_ = nullptr;
+    chunk_rows::layer const* layer_ = nullptr;
+    hooks<B>* hooks_ = nullptr;
+    std::array<part_of_rows, static_cast<std::size_t>(known_sites::size)> now_;
+    part_of_rows gathered_; ///< what the last step has read
     matrix_tensor<T, memory> angles_;
     flop_count counted_;
     engine_tables<T, memory> t_;

@@ -1,19 +1,28 @@
 #pragma once
 
+#include <array>
+#include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
-#include <engraft/intervene/compose.hpp>
-#include <engraft/run/forward_steps.hpp>
+#include <engraft/backend/attention_row.hpp>
+#include <engraft/intervene/asked_lines.hpp>
+#include <engraft/intervene/hooks.hpp>
+#include <engraft/run/activations.hpp>
+#include <engraft/run/batch.hpp>
+#include <engraft/run/steps.hpp>
 
 namespace engraft::detail {
 
-template <description const&, class, class, class, class>
+template <description const&, class, class>
 class adjoint_pass;
 
 /// What a pass computes: every row of its batch, each of which sees those of its example before it.
 struct whole_examples {
+    static constexpr bool has_patterns = true;
     static std::size_t first(std::size_t) { return 0; }
     static std::size_t longest(ragged const& rows) { return rows.longest(); }
     static void attention(auto const& b, int, auto z, auto q, auto k, auto v, attention_shape const& shape,
@@ -26,183 +35,345 @@ struct whole_examples {
     }
 };
 
-/// What a block's last product makes is not asked for.
-template <class Hooks>
-inline constexpr bool ends_at_neurons = requires {
-    requires Hooks::ends_at_neurons;
+/// The stream between blocks: [l] as it enters block l, before the policies there, [layers] as it leaves the last one.
+template <class B>
+using stream_tables = std::vector<matrix_tensor<typename B::value_type, typename B::memory_type>>;
+
+/// What a block that is computed again overwrites and its derivative needs: inputs of norms and of the nonlinearity, by
+/// site.
+template <class B>
+struct kept_block {
+    using table = matrix_tensor<typename B::value_type, typename B::memory_type>;
+    std::array<table, static_cast<std::size_t>(known_sites::size)> tables;
+    vector_tensor<typename B::value_type, typename B::memory_type> pattern; ///< as the softmax has made it
+    bool needs_patterns = false;                                            ///< gradients of them are looked at
+
+    template <site S>
+    table& of() {
+        return tables[static_cast<std::size_t>(site_index<S>)];
+    }
 };
 
-/// The forward pass that computes every row of every layer, calling bound hooks at the sites they touch. Sites in the
-/// order of `block_sites`.
+/// The forward pass that computes every row of every layer. It takes the block's steps in their order, and calls hooks
+/// at the sites that these reach; of `no_hooks` there is no trace.
+/// Rows: which rows of examples the batch has, and what they see: see `whole_examples`.
 template <description const& D, backend B, class Hooks, class Rows = whole_examples>
-class forward_pass : private forward_steps<D, B, Rows> {
-    using steps = forward_steps<D, B, Rows>;
-
+class forward_pass {
 public:
-    using typename steps::memory, typename steps::T, typename steps::table;
+    using T = typename B::value_type;
+    using memory = typename B::memory_type;
+    using table = matrix_tensor<T, memory>;
 
     /// lines: the lines of attention to make if hooks touch them; null: all of them
     forward_pass(B const& backend, weights<D, B> const& w, batch const& tokens, Hooks& hooks, Rows const& seen = {},
                  asked_lines const* lines = nullptr)
-        : steps(backend, w, tokens, seen), hooks_(hooks), lines_(lines) {}
+        : b_(backend), w_(w), tokens_(tokens), rows_(tokens.rows()), seen_(seen), hooks_(hooks), lines_(lines) {}
+
+    /// From block `first` on also keeps the stream between blocks.
+    void keep_streams(stream_tables<B>& to, int first) { streams_ = &to, first_kept_ = first; }
 
     /// Runs the first `layers` blocks. Returns the final norm's output, [rows, d_model]; nothing unless all are run.
     table run(int layers = D.layers) {
-        steps::make_buffers();
+        make_buffers();
         embed();
         return run_blocks(0, layers);
     }
 
     /// Runs the blocks from `first` on. stream: as it enters that block, [rows, d_model]
     table run_from(table stream, int first) {
-        steps::make_buffers();
-        stream_ = std::move(stream);
+        make_buffers();
+        t_.template of<sites::resid_pre>() = std::move(stream);
         return run_blocks(first, D.layers);
     }
 
 private:
-    template <description const&, class, class, class, class>
-    friend class adjoint_pass; // computes single blocks again, and reads what is left in the buffers
-    using typename steps::block_type;
-    template <class S>
-    using hook = site_if_touched<Hooks, S>;
+    template <description const&, class, class>
+    friend class adjoint_pass; // computes single blocks again, and reads what is left in the tables
+    using block_type = block_weights<D, B>;
+    static constexpr bool hooked = !std::is_same_v<Hooks, no_hooks>;
+
+    void make_buffers() {
+        if constexpr (D.position == position::rope) {
+            angles_ = rotary_angles<D, B>(seen_.longest(rows_));
+            positions_ = upload<memory>(positions<std::uint32_t>());
+        }
+        t_.make_all(rows_.rows());
+    }
 
     table run_blocks(int first, int end) {
         for (int layer = first; layer < end; ++layer)
             block(layer, w_.blocks[static_cast<std::size_t>(layer)]);
         if (end < D.layers)
             return {};
-        steps::norm(normalized_, stream_, w_.final_norm);
-        at(hook<sites::final_normalized>(), 0, normalized_);
-        return std::move(normalized_);
+        norm<sites::resid_post, sites::final_normalized>(w_.final_norm);
+        at<sites::final_normalized>(0);
+        return std::move(t_.template of<sites::final_normalized>());
     }
 
     void embed() {
-        steps::embed_tokens();
-        at(hook<sites::embed>(), 0, stream_);
+        w_.embed(b_, in_place<sites::resid_pre>(), upload<memory>(tokens_.tokens()));
+        if constexpr (D.scaled_embedding)
+            b_.scale(in_place<sites::resid_pre>(), std::sqrt(static_cast<double>(D.d_model)));
+        at<sites::embed, sites::resid_pre>(0);
         if constexpr (D.position == position::learned) {
-            steps::embed_positions();
-            at(hook<sites::pos_embed>(), 0, attn_out_);
-            steps::add(stream_, attn_out_);
+            b_.gather_rows(in_place<sites::attn_out>(), as_matrix(w_.position_embedding),
+                           upload<memory>(positions<std::int32_t>()));
+            at<sites::pos_embed, sites::attn_out>(0);
+            b_.add(in_place<sites::resid_pre>(), read<sites::attn_out>());
         }
     }
 
     void block(int layer, block_type const& w) {
-        at(hook<sites::resid_pre>(), layer, stream_);
-        steps::norm(normalized_, stream_, w.norm1);
-        at(hook<sites::normalized1>(), layer, normalized_);
-        attention(layer, w);
-        at(hook<sites::attn_out>(), layer, attn_out_);
-        if constexpr (D.residual == residual::sequential) {
-            steps::add(stream_, attn_out_);
-            at(hook<sites::resid_mid>(), layer, stream_);
-        }
-        steps::norm(normalized_, stream_, w.norm2);
-        at(hook<sites::normalized2>(), layer, normalized_);
-        neurons(layer, w);
-        if constexpr (ends_at_neurons<Hooks>)
+        if (layer == 0)
+            keep_stream(0);
+        at<sites::resid_pre>(layer);
+        each_step<D>([&](auto step) { take(step, layer, w); });
+        keep_stream(layer + 1);
+    }
+
+    template <site From, site To, block_weight W>
+    void take(steps::norm<From, To, W>, int layer, block_type const& w) {
+        keep<From>();
+        norm<From, To>(weight_of<W>(w));
+        at<To>(layer);
+    }
+    template <site From, class... Map>
+    void take(steps::maps<From, Map...>, int layer, block_type const& w) {
+        (map_from<From>(Map(), layer, w), ...);
+    }
+    template <site From, block_weight W, site To>
+    void map_from(steps::map<W, To>, int layer, block_type const& w) {
+        b_.linear(in_place<To>(), read<From>(), weight_of<W>(w));
+        at<To>(layer);
+    }
+    template <site S, block_weight W>
+    void take(steps::norm_heads<S, W>, int, block_type const& w) {
+        keep<S>();
+        normalize_heads<D>(b_, in_place<S>(), site_heads<D, S>, weight_of<W>(w));
+    }
+    template <site From, site To>
+    void take(steps::rotate<From, To>, int layer, block_type const&) {
+        b_.rotate(in_place<To>(), site_heads<D, To>, as_matrix(std::as_const(angles_)), positions_);
+        at<To>(layer);
+    }
+    template <site Queries, site Keys>
+    void take(steps::attend<Queries, Keys>, int layer, block_type const&) {
+        bool attended = false;
+        if constexpr (Rows::has_patterns)
+            if (touched<sites::scores>() || touched<sites::pattern>() || (kept_ && kept_->needs_patterns)) {
+                if (lines_)
+                    attend_by_lines<Queries, Keys>(layer);
+                else
+                    attend_by_patterns<Queries, Keys>(layer);
+                attended = true;
+            }
+        if (!attended)
+            attend<Queries, Keys>(layer);
+        at<sites::z>(layer);
+    }
+    void take(steps::activate, int layer, block_type const&) {
+        keep<sites::mlp_pre>();
+        if constexpr (is_gated(D.mlp))
+            b_.gated(in_place<sites::mlp_post>(), read<sites::mlp_gate>(), D.mlp);
+        else
+            b_.activate(in_place<sites::mlp_post>(), D.mlp);
+        at<sites::mlp_post>(layer);
+    }
+    template <site From, site To, block_weight W>
+    void take(steps::sum<From, To, W>, int layer, block_type const& w) {
+        if (is_skipped<To>())
             return;
-        at(hook<sites::mlp_out>(), layer, mlp_out_);
-        if constexpr (D.residual == residual::parallel)
-            steps::add(stream_, attn_out_);
-        steps::add(stream_, mlp_out_);
-        at(hook<sites::resid_post>(), layer, stream_);
+        b_.linear(in_place<To>(), read<From>(), weight_of<W>(w));
+        if constexpr (site_heads < D, From >> 1 || per_head_site<From>)
+            if (touched<sites::result>())
+                results<From, To>(layer, weight_of<W>(w));
+    }
+    template <site S, block_weight W>
+    void take(steps::norm_sum<S, W>, int, block_type const& w) {
+        keep<S>();
+        norm<S, S>(weight_of<W>(w));
+    }
+    template <site S>
+    void take(steps::complete<S>, int layer, block_type const&) {
+        if (!is_skipped<S>())
+            at<S>(layer);
+    }
+    template <site To, site... Part>
+    void take(steps::join<To, Part...>, int layer, block_type const&) {
+        if (is_skipped<To>())
+            return;
+        (b_.add(in_place<To>(), read<Part>()), ...);
+        at<To>(layer);
     }
 
-    void attention(int layer, block_type const& w) {
-        steps::linear(q_, normalized_, w.q);
-        at(hook<sites::q>(), layer, q_);
-        steps::linear(k_, normalized_, w.k);
-        at(hook<sites::k>(), layer, k_);
-        steps::linear(v_, normalized_, w.v);
-        at(hook<sites::v>(), layer, v_);
-        steps::normalize_queries_and_keys(w);
-        if constexpr (D.position == position::rope) {
-            steps::rotate(q_, D.heads);
-            at(hook<sites::rot_q>(), layer, q_);
-            steps::rotate(k_, D.kv_heads);
-            at(hook<sites::rot_k>(), layer, k_);
-        }
-        if constexpr (Hooks::template touched<sites::scores> || Hooks::template touched<sites::pattern>) {
-            static_assert(std::is_same_v<Rows, whole_examples>);
-            if (lines_)
-                attend_by_lines(layer);
-            else
-                attend_by_patterns(layer);
-        } else {
-            steps::attend(layer);
-        }
-        at(hook<sites::z>(), layer, z_);
-        auto& out = steps::sum_heads(w);
-        if constexpr (Hooks::template touched<sites::result>)
-            results(out, layer, w);
-        steps::normalize_attention(w);
+    template <site Queries, site Keys>
+    void attend(int layer) {
+        seen_.attention(b_, layer, in_place<sites::z>(), read<Queries>(), read<Keys>(), read<sites::v>(),
+                        shape_of_attention<D>(layer), rows_);
     }
-
+    template <site Queries, site Keys>
     void attend_by_patterns(int layer) {
-        steps::score(layer);
-        at(hook<sites::scores>(), layer, pattern_);
-        steps::softmax(layer);
-        at(hook<sites::pattern>(), layer, pattern_);
-        steps::mix(layer);
+        auto const shape = shape_of_attention<D>(layer);
+        if (pattern_.empty())
+            pattern_ = vector_tensor<T, memory>(activation_layout<D, sites::pattern>(rows_).extent());
+        b_.scores(pattern_.data(), read<Queries>(), read<Keys>(), shape, rows_);
+        at_lines<sites::scores>(layer);
+        b_.softmax(pattern_.data(), shape, rows_);
+        keep_pattern();
+        at_lines<sites::pattern>(layer);
+        b_.mix(in_place<sites::z>(), std::as_const(pattern_).data(), read<sites::v>(), shape, rows_);
     }
-
     /// The same to the bit, keeping the lines that are asked for.
+    template <site Queries, site Keys>
     void attend_by_lines(int layer) {
-        steps::attend(layer);
+        attend<Queries, Keys>(layer);
         if (!lines_->layers[static_cast<std::size_t>(layer)])
             return;
-        steps::score(layer, *lines_);
-        at(hook<sites::scores>(), layer, pattern_);
-        steps::softmax_lines();
-        at(hook<sites::pattern>(), layer, pattern_);
-        if constexpr (Hooks::template written<sites::scores> || Hooks::template written<sites::pattern>)
-            steps::mix_lines(layer);
+        auto const shape = shape_of_attention<D>(layer);
+        if (pattern_.empty()) {
+            pattern_ = vector_tensor<T, memory>(extents<dynamic>(lines_->rows * D.heads * rows_.longest()));
+            queried_ = upload<memory>(queried_rows(*lines_));
+        }
+        matrix<T> const lines{pattern_.data(), queried_.size() * D.heads, rows_.longest(), rows_.longest()};
+        b_.score_rows(lines, read<Queries>(), queried_, read<Keys>(), {}, {}, shape, rows_);
+        at_lines<sites::scores>(layer);
+        b_.softmax_rows(lines);
+        at_lines<sites::pattern>(layer);
+        if (written<sites::scores>() || written<sites::pattern>())
+            b_.mix_rows(in_place<sites::z>(), lines, queried_, read<sites::v>(), {}, {}, shape, rows_);
+    }
+    std::vector<attention_row> queried_rows(asked_lines const& asked) const {
+        std::vector<attention_row> list;
+        for (std::size_t e = 0; e < rows_.examples(); ++e)
+            for (std::size_t p = 0; p < rows_.length(e); ++p)
+                if (auto const row = static_cast<std::uint32_t>(rows_.begin(e) + p);
+                    asked.number_of[row] != asked_lines::absent)
+                    list.push_back({.query = row,
+                                    .out = row,
+                                    .example = static_cast<std::uint32_t>(e),
+                                    .position = static_cast<std::uint32_t>(p)});
+        return list;
     }
 
     /// Contributions of single heads are computed beside their sum, which changes by what is changed in them: the sum
     /// itself stays the product that it is without hooks.
-    void results(table& sum, int layer, block_type const& w) {
-        steps::head_results(w);
-        if constexpr (Hooks::template written<sites::result>) {
-            auto const before = steps::copied_results();
-            at(sites::result(), layer, result_);
-            steps::add_changed_results(sum, before);
-        } else {
-            at(sites::result(), layer, result_);
+    template <site From, site To>
+    void results(int layer, typename B::linear_map const& map) {
+        auto& result = t_.template of<sites::result>();
+        if (result.empty())
+            result = t_.template make<sites::result>(rows_.rows());
+        b_.head_results(as_matrix(result), read<From>(), map, D.heads);
+        if (!written<sites::result>())
+            return at<sites::result>(layer);
+        auto before = t_.template make<sites::result>(rows_.rows());
+        b_.copy(before.data(), std::as_const(result).data(), result.size());
+        at<sites::result>(layer);
+        b_.add_difference(in_place<To>(), as_matrix(result), as_matrix(before), D.heads);
+    }
+
+    template <site From, site To>
+    void norm(typename block_type::norm const& w) {
+        normalize<D>(b_, in_place<To>(), read<From>(), w);
+    }
+    template <site S>
+    matrix<T> in_place() {
+        return t_.template matrix_of<S>();
+    }
+    template <site S>
+    matrix<T const> read() const {
+        return t_.template matrix_of<S>();
+    }
+
+    template <site S>
+    bool touched() const {
+        if constexpr (hooked)
+            return hooks_.touched(site_index<S>);
+        else
+            return false;
+    }
+    template <site S>
+    bool written() const {
+        if constexpr (hooked)
+            return hooks_.written(site_index<S>);
+        else
+            return false;
+    }
+    /// Calls what acts at a site, which stands in the table of `In`.
+    template <site S, site In = S>
+    void at(int layer) {
+        if constexpr (hooked) {
+            auto& elements = t_.template of<In>();
+            hooks_.apply(site_index<S>, layer, elements.data(), elements.size());
         }
     }
-
-    void neurons(int layer, block_type const& w) {
-        if constexpr (is_gated(D.mlp)) {
-            steps::linear(gate_, normalized_, w.gate);
-            at(hook<sites::mlp_gate>(), layer, gate_);
-        }
-        steps::linear(up_, normalized_, w.up);
-        at(hook<sites::mlp_pre>(), layer, up_);
-        steps::activate();
-        at(hook<sites::mlp_post>(), layer, up_);
-        if constexpr (!ends_at_neurons<Hooks>)
-            steps::sum_neurons(w);
+    template <site S>
+    void at_lines(int layer) {
+        if constexpr (hooked)
+            hooks_.apply(site_index<S>, layer, pattern_.data(), pattern_.size());
     }
 
-    using steps::at;
-    template <site S, class Tensor>
-    void at(S, int layer, Tensor& activation) {
-        using shape = typename hook_point<D, S>::shape;
-        auto const extent = [&] {
-            if constexpr (S::kind == site_kind::pattern)
-                return shape(activation.size());
-            else
-                return activation_layout<D, S>(rows_).extent();
-        }();
-        hooks_.apply(hook_point<D, S>(layer), view<T, memory, shape>(activation.data(), extent));
+    void keep_stream(int layer) {
+        if constexpr (hooked)
+            if (streams_ && layer >= first_kept_) {
+                auto& to = (*streams_)[static_cast<std::size_t>(layer)];
+                to = t_.template make<sites::resid_pre>(rows_.rows());
+                b_.copy(to.data(), std::as_const(t_).template of<sites::resid_pre>().data(), to.size());
+            }
+    }
+    /// Of a block that is computed again.
+    template <site S>
+    void keep() {
+        if constexpr (hooked)
+            if (kept_) {
+                auto& to = kept_->template of<S>();
+                if (to.empty())
+                    to = t_.template make<S>(rows_.rows());
+                b_.copy(to.data(), std::as_const(t_).template of<S>().data(), to.size());
+            }
+    }
+    void keep_pattern() {
+        if constexpr (hooked)
+            if (kept_ && hooks_.touched(site_index<sites::pattern>)) {
+                if (kept_->pattern.empty())
+                    kept_->pattern = vector_tensor<T, memory>(extents<dynamic>(pattern_.size()));
+                b_.copy(kept_->pattern.data(), std::as_const(pattern_).data(), pattern_.size());
+            }
+    }
+    /// A block that is computed again ends at its neurons where nothing asks for what comes behind them.
+    template <site S>
+    bool is_skipped() const {
+        if constexpr (hooked && !D.post_norms &&
+                      (std::is_same_v<S, sites::mlp_out> || std::is_same_v<S, sites::resid_post>))
+            return kept_ && !touched<sites::mlp_out>() && !touched<sites::resid_post>();
+        else
+            return false;
     }
 
-    using steps::attn_out_, steps::gate_, steps::k_, steps::mlp_out_, steps::normalized_, steps::pattern_, steps::q_,
-        steps::result_, steps::rows_, steps::stream_, steps::up_, steps::v_, steps::w_, steps::z_;
+    /// Of each row of the batch.
+    template <class Number>
+    std::vector<Number> positions() const {
+        std::vector<Number> all;
+        for (std::size_t e = 0; e < rows_.examples(); ++e)
+            for (std::size_t p = 0; p < rows_.length(e); ++p)
+                all.push_back(static_cast<Number>(seen_.first(e) + p));
+        return all;
+    }
+
+    B const& b_;
+    weights<D, B> const& w_;
+    batch const& tokens_;
+    ragged const& rows_;
+    [[no_unique_address]] std::conditional_t<std::is_empty_v<Rows>, Rows, Rows const&> seen_;
     Hooks& hooks_;
     asked_lines const* lines_;
+    stream_tables<B>* streams_ = nullptr;
+    int first_kept_ = 0;
+    kept_block<B>* kept_ = nullptr;
+    activations<D, B> t_;
+    table angles_;
+    vector_tensor<std::uint32_t, memory> positions_; ///< of all rows
+    vector_tensor<T, memory> pattern_;
+    vector_tensor<attention_row, memory> queried_; ///< whose lines `pattern_` has, where it does not have all
 };
 
 } // namespace engraft::detail

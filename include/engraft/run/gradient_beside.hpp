@@ -65,13 +65,12 @@ auto gradient_beside(model<D, B> const& m, Clean const& clean, std::vector<last_
     detail::gradient_of_run<D, B>::require_readable(of, {}, cases.size());
     detail::rows_beside<D, B> const seen(clean, cases);
 
-    using nothing = cache<D, B, site_list<>>;
-    nothing kept(std::make_shared<ragged const>(tokens.rows()));
-    binding<D, B, nothing> const bound{b, tokens.rows(), tokens.tokens(), kept, &w};
+    whole_layout const places(tokens.rows());
+    binding<D, B> const bound{b, tokens.rows(), tokens.tokens(), &w, places};
     auto backward = detail::reverse_all(policy, bound);
     auto looks = detail::bind_all(identity, bound);
     auto hooks = detail::bind_all(policy, bound);
-    int const lowest = std::min(backward.first_layer(D.layers), D.layers - 1);
+    int const lowest = std::min(backward.all.first_layer(D.layers), D.layers - 1);
 
     auto const gathered = [&](auto from, std::vector<std::int32_t> const& rows) {
         table to(extents<dynamic, dynamic>(rows.size(), D.d_model));
@@ -81,8 +80,8 @@ auto gradient_beside(model<D, B> const& m, Clean const& clean, std::vector<last_
     auto const entering = clean[sites::resid_pre{}].whole(lowest);
     detail::stream_tables<B> streams(std::size_t(D.layers) + 1);
     streams[static_cast<std::size_t>(lowest)] = gathered(as_matrix(entering), clean_rows);
-    detail::stream_keeper<D, B, decltype(hooks)> keeper(b, hooks, streams, lowest + 1);
-    detail::forward_pass<D, B, decltype(keeper), detail::rows_beside<D, B>> pass(b, w, tokens, keeper, seen);
+    detail::forward_pass<D, B, detail::hooks<B>, detail::rows_beside<D, B>> pass(b, w, tokens, hooks, seen);
+    pass.keep_streams(streams, lowest + 1);
     auto const out = pass.run_from(gathered(as_matrix(entering), clean_rows), lowest);
     hooks.fired(); // refuses what acted on nothing
 
@@ -91,8 +90,7 @@ auto gradient_beside(model<D, B> const& m, Clean const& clean, std::vector<last_
     detail::unembed(b, w, as_matrix(made), as_matrix(read));
     logit_rows<B> const logit_table(b, std::move(made));
     auto [values, seeds] = detail::gradient_of_run<D, B>::seed(b, logit_table, of, {});
-    detail::adjoint_pass<D, B, decltype(backward), decltype(looks), detail::rows_beside<D, B>>(b, w, tokens, backward,
-                                                                                               looks, seen)
+    detail::adjoint_pass<D, B, detail::rows_beside<D, B>>(b, w, tokens, backward.all, looks, seen)
         .run(streams, std::move(seeds), logit_table.values(), ends, lowest);
     auto parameters = backward.parameters();
     return gradient_of_cases<decltype(parameters)>{std::move(values), std::move(parameters)};

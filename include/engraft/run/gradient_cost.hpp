@@ -37,15 +37,16 @@ namespace detail {
 template <class Model>
 void add_row(gradient_plan& p, int layer, std::size_t position, bool back) {
     constexpr auto const& D = Model::described;
-    auto const shape = shape_of_attention<D>(layer);
-    auto f = flops_of(D, work::keys | work::query | work::attention | work::neurons,
+    static block_facts const block = facts_of_block<D>();
+    auto const shape = block.shape(layer);
+    auto f = flops_of(block, work::keys | work::query | work::attention | work::neurons,
                       position + 1 - shape.first_visible(position));
     p.forward += f;
     if (!back)
         return;
     p.back += {f.linear, 2.5 * f.attention, 0}; // scores again; and of patterns, q, k and v
     if constexpr (!D.post_norms)
-        f.linear -= 2.0 * D.d_model * D.d_mlp;
+        f.linear -= 2 * block.last_products;
     p.again += f;
 }
 
@@ -55,10 +56,10 @@ double bytes_of_gradient(double rows, double read, int lowest) {
     constexpr auto const& D = Model::described;
     constexpr int gates = is_gated(D.mlp) ? 2 : 1, streams = D.residual == residual::parallel ? 1 : 2;
     constexpr int heads = 2 * (D.heads + D.kv_heads) * D.d_head;
-    constexpr int again = 4 * D.d_model + heads + gates * D.d_mlp;        // the forward pass's own
-    constexpr int kept = (streams + D.post_norms) * D.d_model + D.d_mlp + // what it overwrites
+    constexpr int again = 4 * D.d_model + heads + gates * D.d_mlp;            // the forward pass's own
+    constexpr int kept = (streams + 2 * D.post_norms) * D.d_model + D.d_mlp + // what it overwrites
                          (D.qk_norm ? (D.heads + D.kv_heads) * D.d_head : 0);
-    constexpr int back = 3 * D.d_model + heads + gates * D.d_mlp;
+    constexpr int back = 4 * D.d_model + heads + gates * D.d_mlp;
     double const columns = double(D.d_model) * (D.layers - lowest + 2) + again + kept + back; // 1 the final norm's
     return sizeof(typename Model::backend_type::value_type) * (columns * rows + 2.0 * D.vocab * read);
 }

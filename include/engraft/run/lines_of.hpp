@@ -38,11 +38,6 @@ template <class P>
 inline constexpr bool touches_lines = touches<P, sites::scores> || touches<P, sites::pattern>;
 
 template <description const& D, class P>
-concept says_its_lines = requires(P const& p, line_collector& all, ragged const& rows) {
-    p.template leave_footprint<D>(all, rows, false);
-};
-
-template <description const& D, class P>
 void add_lines(P const& policy, line_collector& all, ragged const& rows) {
     if constexpr (touches_lines<P>)
         policy.template leave_footprint<D>(all, rows, P::may_not_fire);
@@ -52,7 +47,7 @@ void add_lines(P const& policy, line_collector& all, ragged const& rows) {
 /// throws, as the policies' `bind` does, for places that do not fit the batch
 template <description const& D, class... P>
 std::optional<asked_lines> lines_of(composed<P...> const& policy, ragged const& rows) {
-    if constexpr ((touches_lines<P> || ...) && ((!touches_lines<P> || says_its_lines<D, P>)&&...)) {
+    if constexpr ((touches_lines<P> || ...) && ((!touches_lines<P> || has_footprint<P>)&&...)) {
         line_collector all(rows, static_cast<std::size_t>(D.layers));
         policy.policies.apply([&](auto const&... one) { (add_lines<D>(one, all, rows), ...); });
         return std::move(all).take();

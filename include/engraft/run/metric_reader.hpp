@@ -9,7 +9,7 @@
 #include <engraft/backend/backend.hpp>
 #include <engraft/backend/largest.hpp>
 #include <engraft/core/error.hpp>
-#include <engraft/model/hook_point.hpp>
+#include <engraft/intervene/hooks.hpp>
 #include <engraft/run/divergence.hpp>
 #include <engraft/run/metric.hpp>
 #include <engraft/run/unembed.hpp>
@@ -83,23 +83,21 @@ public:
         return 2.0 * D.d_model * entries;
     }
 
-    /// use(metric, row, value) for every row; example_of[row] is its example. A value is NaN where the logits hold NaN
-    /// or +infinity, or are all -infinity; see require_reading.
-    template <class Hooks, class Use>
-    void read(matrix<T> rows, std::vector<std::size_t> const& example_of, matrix<T const> clean_rows, Hooks& hooks,
+    /// hooks: policies that may touch the logits, or null. use(metric, row, value) for every row; example_of[row] is
+    /// its example. A value is NaN where the logits hold NaN or +infinity, or are all -infinity; see require_reading.
+    template <class Use>
+    void read(matrix<T> rows, std::vector<std::size_t> const& example_of, matrix<T const> clean_rows, hooks<B>* hooks,
               Use const& use) {
-        constexpr bool touched = Hooks::template touched<sites::logits>;
-        if constexpr (computes_entries<B> && !touched)
-            if (few())
+        bool const touched = hooks && hooks->touched(site_index<sites::logits>);
+        if constexpr (computes_entries<B>)
+            if (few() && !touched)
                 return read_few(rows, example_of, use);
         for (std::size_t first = 0; first < rows.rows; first += touched ? rows.rows : tile) {
             auto const count = touched ? rows.rows : std::min(tile, rows.rows - first);
             auto const logits = logits_.shaped(count, D.vocab);
             to_logits(logits, rows.row_range(first, count));
-            if constexpr (touched) {
-                using shape = typename hook_point<D, sites::logits>::shape;
-                hooks.apply(hook_point<D, sites::logits>(0), view<T, memory, shape>(logits.data, shape(count)));
-            }
+            if (touched)
+                hooks->apply(site_index<sites::logits>, 0, logits.data, logits.rows * logits.columns);
             std::vector<std::size_t> const examples(example_of.begin() + static_cast<std::ptrdiff_t>(first),
                                                     example_of.begin() + static_cast<std::ptrdiff_t>(first + count));
             for (std::size_t m = 0; m < metrics_.size(); ++m) {

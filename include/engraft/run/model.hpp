@@ -17,14 +17,6 @@ class tokenizer;
 namespace detail {
 template <description const&, class>
 struct gradient_of_run;
-
-/// Nothing but the policy looks at a forward pass.
-struct unwatched {
-    template <class Hooks>
-    Hooks& operator()(Hooks& hooks) const {
-        return hooks;
-    }
-};
 } // namespace detail
 
 /// An argument of `model.run`: how many layers to run, from the first one on.
@@ -90,9 +82,11 @@ public:
 private:
     friend struct detail::gradient_of_run<D, Backend>;
 
-    /// watch(hooks): what the forward pass calls in place of the policy's hooks
-    template <bool Complete, class Policy, class Watch = detail::unwatched>
-    auto run_layers(batch const& tokens, Policy const& policy, int layers, Watch const& watch = {}) const {
+    /// streams: where the stream between blocks is kept, from block `first_kept` on; null where it is not
+    template <bool Complete, bool KeepsStreams = false, class Policy>
+    auto run_layers(batch const& tokens, Policy const& policy, int layers,
+                    [[maybe_unused]] detail::stream_tables<Backend>* streams = nullptr,
+                    [[maybe_unused]] int first_kept = 0) const {
         static_assert(engraft::policy<Policy>, "engraft [policy.concept]: the second argument of run is not a policy; "
                                                "intervene/policy.hpp says what one must have");
         if constexpr (!Complete)
@@ -113,27 +107,32 @@ private:
         auto const rows = std::make_shared<ragged const>(tokens.rows());
         auto c = std::make_shared<content>(
             content{backend_, weights_, rows, tokens.tokens(), kept(rows), {}, {}, {}, false});
-        auto const lines = detail::lines_of<D>(policy, *rows);
-        auto const* asked = lines ? &*lines : nullptr;
-        binding<D, Backend, kept> const run{backend_, *rows, c->tokens, c->kept, weights_.get(), false, asked};
-        auto hooks = detail::bind_all(policy, run);
-        if constexpr (!Complete)
-            hooks.require_reached(layers);
-        auto&& watched = watch(hooks);
-        detail::forward_pass<D, Backend, std::remove_reference_t<decltype(watched)>> pass(backend_, *weights_, tokens,
-                                                                                          watched, {}, asked);
-        c->final_normalized = pass.run(layers);
-        if constexpr (decltype(hooks)::template touched<sites::logits>) {
-            using shape = typename hook_point<D, sites::logits>::shape;
-            c->edited_logits = typename output::table(extents<dynamic, dynamic>(rows->rows(), D.vocab));
-            detail::unembed(backend_, *weights_, as_matrix(c->edited_logits),
-                            as_matrix(std::as_const(c->final_normalized)));
-            hooks.apply(hook_point<D, sites::logits>(0),
-                        view<typename Backend::value_type, typename Backend::memory_type, shape>(
-                            c->edited_logits.data(), shape(rows->rows())));
+        if constexpr (std::is_same_v<Policy, composed<>> && !KeepsStreams) {
+            detail::no_hooks none;
+            detail::forward_pass<D, Backend, detail::no_hooks> pass(backend_, *weights_, tokens, none);
+            c->final_normalized = pass.run(layers);
+        } else {
+            auto const lines = detail::lines_of<D>(policy, *rows);
+            auto const* asked = lines ? &*lines : nullptr;
+            whole_layout const places(*rows, asked);
+            binding<D, Backend> const run{backend_, *rows, c->tokens, weights_.get(), places, &c->kept};
+            auto hooks = detail::bind_all(policy, run);
+            if constexpr (!Complete)
+                hooks.require_reached(layers);
+            detail::forward_pass<D, Backend, detail::hooks<Backend>> pass(backend_, *weights_, tokens, hooks, {},
+                                                                          asked);
+            if constexpr (KeepsStreams)
+                pass.keep_streams(*streams, first_kept);
+            c->final_normalized = pass.run(layers);
+            if (hooks.touched(site_index<sites::logits>)) {
+                c->edited_logits = typename output::table(extents<dynamic, dynamic>(rows->rows(), D.vocab));
+                detail::unembed(backend_, *weights_, as_matrix(c->edited_logits),
+                                as_matrix(std::as_const(c->final_normalized)));
+                hooks.apply(site_index<sites::logits>, 0, c->edited_logits.data(), c->edited_logits.size());
+            }
+            c->fired = hooks.fired();
+            c->edited = hooks.edits();
         }
-        c->fired = hooks.fired();
-        c->edited = decltype(hooks)::edits;
         return output(std::move(c));
     }
 

@@ -4,11 +4,10 @@
 #include <cstdint>
 #include <vector>
 
-#include <engraft/backend/attention_shape.hpp>
 #include <engraft/core/linkage.hpp>
 #include <engraft/core/ragged.hpp>
 #include <engraft/intervene/footprint.hpp>
-#include <engraft/model/description.hpp>
+#include <engraft/run/block_facts.hpp>
 
 namespace engraft {
 
@@ -28,6 +27,30 @@ enum class work : std::uint16_t {
 constexpr work operator|(work a, work b) { return work(std::uint16_t(a) | std::uint16_t(b)); }
 constexpr work& operator|=(work& a, work b) { return a = a | b; }
 constexpr bool has(work set, work any) { return (std::uint16_t(set) & std::uint16_t(any)) != 0; }
+
+/// Whether a row with this work is in a set of its layer's rows.
+constexpr bool takes_part(work todo, site_rows set) {
+    switch (set) {
+    case site_rows::first_norm:
+        return has(todo, work::keys | work::query);
+    case site_rows::keys:
+        return has(todo, work::keys);
+    case site_rows::query:
+        return has(todo, work::query);
+    case site_rows::attention:
+        return has(todo, work::attention);
+    case site_rows::z:
+        return has(todo, work::attention | work::clean_z);
+    case site_rows::results:
+        return has(todo, work::results);
+    case site_rows::onward:
+        return has(todo, work::onward);
+    case site_rows::neurons:
+        return has(todo, work::neurons);
+    default:
+        return todo != work::none;
+    }
+}
 
 /// One row of one case in one layer.
 struct planned_row {
@@ -87,10 +110,10 @@ struct flop_count {
 namespace detail {
 
 /// FLOPs of one row's share of a layer. `seen`: positions that its query sees.
-flop_count flops_of(description const& d, work todo, std::size_t seen);
+flop_count flops_of(block_facts const& block, work todo, std::size_t seen);
 
 /// FLOPs of a whole forward pass over one example, without logits.
-flop_count flops_of_example(description const& d, attention_shape (*shape_of_layer)(int), std::size_t length);
+flop_count flops_of_example(block_facts const& block, std::size_t length);
 
 /// Where the rows of one example stand that something is read from when the layers are done, and at which sites of
 /// which layers something is read on the way.
@@ -114,9 +137,7 @@ struct idle_layers {
 /// and backward from what is read.
 class case_planner {
 public:
-    using shape_of_layer = attention_shape (*)(int);
-
-    case_planner(description const& d, shape_of_layer shape) : d_(d), shape_(shape) {}
+    explicit case_planner(block_facts const& block) : block_(block) {}
 
     /// The work of an example of `length` positions; empty when nothing read can differ.
     case_work const& plan(footprint const& touched, std::size_t example, std::size_t length, wanted_rows const& wanted,
@@ -143,8 +164,7 @@ private:
     /// Whether anything is left to do.
     bool backward(wanted_rows const& wanted);
 
-    description const& d_;
-    shape_of_layer shape_;
+    block_facts block_;
     std::size_t n_ = 0, first_ = 0; ///< positions, and the first that is touched
     footprint::of_example effects_;
     case_work todo_;

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include <engraft/intervene/donor.hpp>
+#include <engraft/intervene/hooks.hpp>
 #include <engraft/run/chunk.hpp>
-#include <engraft/run/model.hpp>
 #include <engraft/run/workspace.hpp>
 
 namespace engraft {
@@ -63,58 +63,56 @@ idle_layers not_reached(description const& d, case_work const& todo, wanted_rows
     idle_layers idle{site_index<S>, std::vector<bool>(static_cast<std::size_t>(d.layers))};
     for (auto const& r : wanted.sites) {
         auto const layer = static_cast<std::size_t>(r.layer);
-        idle.layers[layer] = !rows_at<S>(steps_with(todo.at(layer, r.position)));
+        idle.layers[layer] = !takes_part(todo.at(layer, r.position), S::rows);
     }
     return idle;
 }
 
 /// Tables for what receivers get, filled with the clean run's values, and the rows that the first pass replaces.
-template <description const& D, site S, class B, class Clean, class T, class Memory>
-std::vector<row_pairs> received_places(B const& backend, Clean const& clean, chunk_rows const& chunk,
-                                       std::vector<int> const& layers, std::vector<wanted_rows> const& wanted,
+/// clean: the site's activations in the clean run, of each layer
+template <description const& D, site S, class B, class T, class Memory>
+std::vector<row_pairs> received_places(B const& backend, ragged const& rows, std::vector<matrix<T const>> const& clean,
+                                       chunk_rows const& chunk, std::vector<int> const& layers,
+                                       std::vector<wanted_rows> const& wanted,
                                        std::vector<workspace<T, Memory>>& spaces, std::vector<matrix<T>>& tables) {
     std::vector<row_pairs> places(static_cast<std::size_t>(D.layers));
     for (int layer : layers) {
         auto const l = static_cast<std::size_t>(layer);
-        tables[l] = spaces[l].shaped(chunk.cases.size(), site_heads<D, S> * site_width<D, S>);
+        tables[l] = spaces[l].shaped(chunk.cases.size(), site_columns<D, S>);
         row_pairs all;
-        auto const& list = rows_at<S>(chunk.layers[l]);
+        auto const& list = chunk.of(S::rows, l);
         for (std::size_t i = 0; i < chunk.cases.size(); ++i) {
             auto const e = chunk.cases[i].example;
             auto const p = wanted[e].sites.front().position;
-            all.add(i, clean.rows().begin(e) + p);
+            all.add(i, rows.begin(e) + p);
             if (auto const row = list.find(i, p); row != row_list::missing)
                 places[l].add(i, row);
         }
-        backend.copy_rows(tables[l], upload<Memory>(all.to), as_matrix(clean[S{}].whole(layer)),
-                          upload<Memory>(all.from));
+        backend.copy_rows(tables[l], upload<Memory>(all.to), clean[l], upload<Memory>(all.from));
     }
     return places;
 }
 
-/// Also keeps what receivers read: whole rows of one site at the layers of the receivers.
-template <class Hooks, description const& D, class B, site Read>
-class collecting_hooks : public Hooks {
+/// Keeps what receivers read: whole rows of one site at the layers of the receivers.
+template <class B>
+class bound_receivers final : public bound_policy<B> {
 public:
-    using T = typename B::value_type;
+    using typename bound_policy<B>::T;
     using memory = typename B::memory_type;
-    template <site S>
-    static constexpr bool touched = Hooks::template touched<S> || std::is_same_v<S, Read>;
 
-    collecting_hooks(Hooks hooks, B const& backend, std::vector<matrix<T>> tables, std::vector<row_pairs> places)
-        : Hooks(std::move(hooks)), b_(backend), tables_(std::move(tables)), places_(std::move(places)) {}
+    bound_receivers(B const& backend, std::vector<matrix<T>> tables, std::vector<row_pairs> places)
+        : b_(backend), tables_(std::move(tables)), places_(std::move(places)) {}
 
-    template <site S>
-    void apply(hook_point<D, S> const& point, auto all) {
-        if constexpr (Hooks::template touched<S>)
-            Hooks::apply(point, all);
-        if constexpr (std::is_same_v<S, Read>) {
-            auto const l = static_cast<std::size_t>(point.layer());
-            if (places_[l].to.empty())
-                return;
-            b_.copy_rows(tables_[l], upload<memory>(places_[l].to), as_matrix(all), upload<memory>(places_[l].from));
-        }
+    void apply(int, int layer, T* elements, std::size_t size) override {
+        auto const l = static_cast<std::size_t>(layer);
+        if (places_[l].to.empty())
+            return;
+        auto const columns = tables_[l].columns;
+        b_.copy_rows(tables_[l], upload<memory>(places_[l].to), {elements, size / columns, columns, columns},
+                     upload<memory>(places_[l].from));
     }
+    std::size_t fired() const override { return 0; }
+    std::vector<selection const*> chosen() const override { return {}; }
 
 private:
     B const& b_;

@@ -26,6 +26,7 @@ class rows_beside {
 public:
     using T = typename B::value_type;
     using memory = typename B::memory_type;
+    static constexpr bool has_patterns = false;
     using keys_site = std::conditional_t<D.position == position::rope, sites::rot_k, sites::k>;
 
     template <class Clean>

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -13,13 +14,11 @@ namespace engraft {
 
 namespace detail {
 
-/// Whether a policy says where it acts: what a sweep goes by.
-template <description const& D, class P>
-inline constexpr bool has_footprint = requires(P const& p, footprint& all, ragged const& rows) {
-    p.template leave_footprint<D>(all, rows, false);
-};
-template <description const& D, class... P>
-inline constexpr bool has_footprint<D, composed<P...>> = (has_footprint<D, P> && ...);
+/// Every policy of a composition says where it acts: what a sweep goes by.
+template <class P>
+inline constexpr bool all_have_footprints = has_footprint<P>;
+template <class... P>
+inline constexpr bool all_have_footprints<composed<P...>> = (has_footprint<P> && ...);
 
 template <description const& D, class B, class Clean, class Entry, class PolicyOf>
 auto make_sweeper(model<D, B> const& m, Clean const& clean, table<Entry> const& t, PolicyOf const& policy_of,
@@ -33,7 +32,7 @@ auto make_sweeper(model<D, B> const& m, Clean const& clean, table<Entry> const& 
     static_assert(policy_type::reads::size == 0,
                   "engraft [sweep.reads]: a sweep computes only the rows that can differ, "
                   "so a policy that only looks would see some; look in model.run");
-    static_assert(has_footprint<D, policy_type>,
+    static_assert(all_have_footprints<policy_type>,
                   "engraft [sweep.footprint]: a policy does not say where it acts, so nothing can be planned by it; "
                   "give it leave_footprint, see intervene/policy.hpp");
     static_assert(Clean::model == D && std::is_same_v<typename Clean::backend_type, B> &&
@@ -50,8 +49,23 @@ auto make_sweeper(model<D, B> const& m, Clean const& clean, table<Entry> const& 
     std::vector<policy_type> policies;
     for (auto const& entry : t.entries)
         policies.push_back(policy_of(entry));
-    return sweeper<D, B, Clean, policy_type>(m, clean, t.axes, std::move(policies), std::move(metrics),
-                                             std::move(options), computes);
+    if (clean.weights_identity() != m.shared_weights().get() || clean.edited())
+        throw bad_input("engraft [sweep.clean]: the clean run must be an unedited run of the model that is swept");
+    return sweeper<D, B>(m, clean_tables<D, B>(clean), t.axes,
+                         std::make_unique<typed_entries<D, B, policy_type>>(std::move(policies)), std::move(metrics),
+                         std::move(options), computes);
+}
+
+/// What receivers read in the clean run, at their layers.
+template <description const& D, class B, class Clean, site S, class Where>
+auto clean_receivers(Clean const& clean, receivers_of<S, Where> const& to) {
+    static_assert(Clean::template holds<S>,
+                  "engraft [cache.site]: the clean run did not keep the receivers' site; add capture(site) to it");
+    std::vector<matrix<typename B::value_type const>> of_layers(std::size_t(D.layers));
+    for (auto const& n : to.nodes)
+        if (n.layer >= 0 && n.layer < D.layers) // others are refused by name when the receivers' `where` is resolved
+            of_layers[static_cast<std::size_t>(n.layer)] = as_matrix(clean[S{}].whole(n.layer));
+    return of_layers;
 }
 
 } // namespace detail
@@ -82,7 +96,8 @@ template <description const& D, class B, class Clean, class Entry, class PolicyO
 sweep_result sweep(model<D, B> const& m, Clean const& clean, table<Entry> const& t, PolicyOf const& policy_of,
                    receivers_of<S, Where> const& to, std::vector<metric> metrics, sweep_options options = {}) {
     check_where<D, S, Where>();
-    return detail::make_sweeper(m, clean, t, policy_of, std::move(metrics), std::move(options), true).run(to);
+    return detail::make_sweeper(m, clean, t, policy_of, std::move(metrics), std::move(options), true)
+        .run(to, detail::clean_receivers<D, B>(clean, to));
 }
 
 /// What `sweep` of the same arguments would compute, without computing it. throws as `sweep`, also when the memory that
@@ -98,7 +113,9 @@ template <description const& D, class B, class Clean, class Entry, class PolicyO
 sweep_plan plan_sweep(model<D, B> const& m, Clean const& clean, table<Entry> const& t, PolicyOf const& policy_of,
                       receivers_of<S, Where> const& to, std::vector<metric> metrics, sweep_options options = {}) {
     check_where<D, S, Where>();
-    return detail::make_sweeper(m, clean, t, policy_of, std::move(metrics), std::move(options), false).run(to).planned;
+    return detail::make_sweeper(m, clean, t, policy_of, std::move(metrics), std::move(options), false)
+        .run(to, detail::clean_receivers<D, B>(clean, to))
+        .planned;
 }
 
 } // namespace engraft

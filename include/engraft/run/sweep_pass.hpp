@@ -1,56 +1,29 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <map>
 #include <utility>
 #include <vector>
 
-#include <engraft/intervene/compose.hpp>
 #include <engraft/run/chunk_layout.hpp>
-#include <engraft/run/chunk_size.hpp>
-#include <engraft/run/model.hpp>
-#include <engraft/run/plan.hpp>
+#include <engraft/run/chunk_tables.hpp>
+#include <engraft/run/clean_tables.hpp>
+#include <engraft/run/entry_policies.hpp>
 
 namespace engraft::detail {
 
-struct no_hooks {
-    template <site S>
-    static constexpr bool touched = false;
-    template <site S>
-    static constexpr bool written = false;
-    void apply(auto const&, auto) {}
-};
-
-/// The policies of all entries of a chunk, each bound to its own cases.
-template <class Bound>
-class entry_hooks {
-public:
-    template <site S>
-    static constexpr bool touched = Bound::template touched<S>;
-    template <site S>
-    static constexpr bool written = Bound::template written<S>;
-
-    std::vector<Bound> bound;
-
-    void apply(auto const& point, auto all) {
-        for (auto& one : bound)
-            one.apply(point, all);
-    }
-};
-
-/// One pass over cases: plans them, cuts them into chunks and runs these.
-template <description const& D, class B, class Clean, class Policy>
+/// The cases of one pass: what each takes, and their policies made ready for a chunk of them.
+template <description const& D, class B>
 class sweep_pass {
 public:
-    using T = typename B::value_type;
-
-    sweep_pass(model<D, B> const& m, Clean const& clean, std::vector<Policy> const& policies, wanted_rows const* wanted)
-        : model_(m), clean_(clean), policies_(policies), wanted_(wanted), planner_(described_, shape_of_attention<D>) {
-        for (auto const& p : policies)
-            footprints_.push_back(footprint_of<D>(p, clean.rows()));
+    sweep_pass(B const& backend, clean_tables<D, B> const& clean, entry_policies<D, B> const& policies,
+               wanted_rows const* wanted)
+        : backend_(backend), clean_(clean), policies_(policies), wanted_(wanted), block_(facts_of_block<D>()),
+          planner_(block_) {
+        for (std::size_t i = 0; i < policies.size(); ++i)
+            footprints_.push_back(policies.footprint_of(i, clean.rows()));
         plans_.resize(policies.size());
         kinds_ = kinds_of_examples();
     }
@@ -96,11 +69,10 @@ public:
             f.add_to(h);
     }
 
-    static constexpr bool edits_logits = touches<Policy, sites::logits>;
-    static constexpr bool makes_lines = touches<Policy, sites::scores> || touches<Policy, sites::pattern>;
-
-    chunk_size empty_size() const {
-        return chunk_size(D, clean_.rows().longest(), makes_lines, touches<Policy, sites::result>);
+    bool edits_logits() const { return policies_.touch(site_index<sites::logits>); }
+    extra_tables extra() const {
+        return {policies_.touch(site_index<sites::scores>) || policies_.touch(site_index<sites::pattern>),
+                policies_.touch(site_index<sites::result>), clean_.rows().longest()};
     }
 
     /// Memory of the places of an entry's policy, which is kept for the plan and again for each chunk with such cases.
@@ -124,27 +96,26 @@ public:
         return chunk;
     }
 
-    /// Policies of the chunk's entries, bound to its rows.
-    auto bind(chunk_rows const& chunk) {
-        owners_.clear();
+    /// Policies of the chunk's entries, ready for its rows.
+    hooks<B> bind(chunk_rows const& chunk) const {
         std::vector<std::size_t> entries;
         for (auto const& c : chunk.cases)
             entries.push_back(c.entry);
         sort_unique(entries);
-        owners_.resize(entries.size());
-        constexpr auto absent = static_cast<std::size_t>(-1);
-        for (auto& o : owners_)
-            o.assign(clean_.rows().examples(), absent);
+        std::vector<std::vector<std::size_t>> owners(
+            entries.size(), std::vector<std::size_t>(clean_.rows().examples(), compact_layout::absent));
         for (std::size_t i = 0; i < chunk.cases.size(); ++i) {
             auto const& c = chunk.cases[i];
             auto const e = std::lower_bound(entries.begin(), entries.end(), c.entry) - entries.begin();
-            owners_[static_cast<std::size_t>(e)][c.example] = i;
+            owners[static_cast<std::size_t>(e)][c.example] = i;
         }
-        using bound = decltype(bind_one(chunk, 0, 0));
-        entry_hooks<bound> hooks;
-        for (std::size_t i = 0; i < entries.size(); ++i)
-            hooks.bound.push_back(bind_one(chunk, entries[i], i));
-        return hooks;
+        hooks<B> all;
+        for (std::size_t i = 0; i < entries.size(); ++i) {
+            chunk_layout const places(clean_.rows(), chunk, owners[i]);
+            all.add(policies_.bind(entries[i], {backend_, clean_.rows(), clean_.tokens(), clean_.weights_identity(),
+                                                places, nullptr, true}));
+        }
+        return all;
     }
 
 private:
@@ -169,34 +140,22 @@ private:
         auto const& touched = footprints_[c.entry];
         planned_case made{planner_.plan(touched, c.example, clean_.rows().length(c.example), wanted_[c.example], idle)};
         made.todo.each([&](std::size_t layer, std::size_t p, work w) {
-            auto const shape = shape_of_attention<D>(static_cast<int>(layer));
-            made.flops += flops_of(D, w, p + 1 - shape.first_visible(p));
+            auto const shape = block_.shape(static_cast<int>(layer));
+            made.flops += flops_of(block_, w, p + 1 - shape.first_visible(p));
             made.rows += 1;
         });
         auto const there = [&](int site, std::size_t layer, std::size_t position) {
-            return steps_of_sites_[static_cast<std::size_t>(site)](steps_with(made.todo.at(layer, position)));
+            return takes_part(made.todo.at(layer, position), rows_of_site(site));
         };
         made.slice_bytes = sizeof(row_slice) * static_cast<double>(touched.slices(c.example, there));
         return made;
     }
 
-    auto bind_one(chunk_rows const& chunk, std::size_t entry, std::size_t number) const {
-        sweep_binding<D, B> const run{
-            model_.backend(), clean_.rows(), clean_.tokens(), clean_.weights_identity(), chunk, owners_[number], true};
-        return bind_all(policies_[entry], run);
-    }
-
-    template <site... S>
-    static constexpr auto steps_of(site_list<S...>) {
-        return std::array{+[](each_step<bool> const& steps) { return rows_at<S>(steps); }...};
-    }
-
-    static constexpr auto steps_of_sites_ = steps_of(known_sites{});
-    static constexpr description const& described_ = D;
-    model<D, B> const& model_;
-    Clean const& clean_;
-    std::vector<Policy> const& policies_;
+    B const& backend_;
+    clean_tables<D, B> const& clean_;
+    entry_policies<D, B> const& policies_;
     wanted_rows const* wanted_;
+    block_facts block_;
     case_planner planner_;
     std::vector<footprint> footprints_;
     std::map<std::pair<std::size_t, std::size_t>, idle_layers> idle_;       ///< by entry and example
@@ -204,7 +163,6 @@ private:
     std::vector<std::map<std::vector<std::uint32_t>, planned_case>> plans_; ///< of each entry
     std::vector<std::uint32_t> key_;
     std::size_t kept_bytes_ = 0;
-    std::vector<std::vector<std::size_t>> owners_;
 };
 
 } // namespace engraft::detail

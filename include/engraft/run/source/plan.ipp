@@ -5,42 +5,30 @@
 #include <utility>
 #include <vector>
 
-#include <engraft/backend/attention_shape.hpp>
 #include <engraft/core/linkage.hpp>
 #include <engraft/core/ragged.hpp>
 #include <engraft/intervene/footprint.hpp>
-#include <engraft/model/description.hpp>
 #include <engraft/run/plan.hpp>
 
 namespace engraft::detail {
 
-ENGRAFT_BODY flop_count flops_of(description const& d, work todo, std::size_t seen) {
-    auto const n = [](int a, int b) { return 2.0 * a * b; };
-    int const wide = d.heads * d.d_head;
+ENGRAFT_BODY flop_count flops_of(block_facts const& block, work todo, std::size_t seen) {
     flop_count f;
-    if (has(todo, work::keys))
-        f.linear += 2 * n(d.d_model, d.kv_heads * d.d_head);
-    if (has(todo, work::query))
-        f.linear += n(d.d_model, wide);
-    if (has(todo, work::attention))
-        f.attention += 2 * n(wide, static_cast<int>(seen));
-    if (has(todo, work::attention | work::clean_z))
-        f.linear += n(wide, d.d_model);
-    if (has(todo, work::results))
-        f.linear += n(wide, d.d_model);
-    if (has(todo, work::neurons))
-        f.linear += (is_gated(d.mlp) ? 3 : 2) * n(d.d_model, d.d_mlp);
+    for (std::size_t set = 0; set < row_sets; ++set)
+        if (takes_part(todo, static_cast<site_rows>(set)))
+            f.linear += 2 * block.products[set];
+    if (takes_part(todo, site_rows::attention))
+        f.attention += 4.0 * block.of->heads * block.of->d_head * static_cast<double>(seen);
     return f;
 }
 
-ENGRAFT_BODY flop_count flops_of_example(description const& d, attention_shape (*shape_of_layer)(int),
-                                         std::size_t length) {
+ENGRAFT_BODY flop_count flops_of_example(block_facts const& block, std::size_t length) {
     flop_count f;
-    for (int l = 0; l < d.layers; ++l) {
-        auto const shape = shape_of_layer(l);
+    for (int l = 0; l < block.of->layers; ++l) {
+        auto const shape = block.shape(l);
         for (std::size_t p = 0; p < length; ++p)
-            f +=
-                flops_of(d, work::keys | work::query | work::attention | work::neurons, p + 1 - shape.first_visible(p));
+            f += flops_of(block, work::keys | work::query | work::attention | work::neurons,
+                          p + 1 - shape.first_visible(p));
     }
     return f;
 }
@@ -48,7 +36,7 @@ ENGRAFT_BODY flop_count flops_of_example(description const& d, attention_shape (
 ENGRAFT_BODY case_work const& case_planner::plan(footprint const& touched, std::size_t example, std::size_t length,
                                                  wanted_rows const& wanted, idle_layers const& idle) {
     n_ = length;
-    auto const layers = static_cast<std::size_t>(d_.layers);
+    auto const layers = static_cast<std::size_t>(block_.of->layers);
     effects_.set(touched, layers, example, n_);
     first_ = effects_.first();
     todo_.start(layers, first_, n_);
@@ -73,22 +61,25 @@ ENGRAFT_BODY void case_planner::forward(footprint::of_example const& touched, id
     for (std::size_t p = first_; p < n_; ++p)
         stream[p] = touched.at(site_index<sites::embed>, 0, p).written ||
                     touched.at(site_index<sites::pos_embed>, 0, p).written;
-    bool const parallel = d_.residual == residual::parallel;
-    for (int l = 0; l < d_.layers; ++l) {
+    bool const parallel = block_.of->residual == residual::parallel;
+    for (int l = 0; l < block_.of->layers; ++l) {
         auto const touch = [&](int site, std::size_t p) {
             bool const nothing = site == idle.site && idle.layers[static_cast<std::size_t>(l)];
             return nothing ? site_effect{} : touched.at(site, l, p);
         };
-        auto const writes = [&](int site, std::size_t p) { return touch(site, p).written; };
-        auto const shape = shape_(l);
+        auto const writes_any = [&](site_rows set, std::size_t p) {
+            bool any = false;
+            block_.sites[static_cast<std::size_t>(set)].each([&](int site) { any = any || touch(site, p).written; });
+            return any;
+        };
+        auto const shape = block_.shape(l);
         for (std::size_t p = first_; p < n_; ++p) {
             auto& f = at(l, p);
             f.carried = stream[p];
             f.differs = after(f.carried, touch(site_index<sites::resid_pre>, p));
             bool const normalized = after(f.differs, touch(site_index<sites::normalized1>, p));
-            f.query = normalized || writes(site_index<sites::q>, p) || writes(site_index<sites::rot_q>, p);
-            f.keys = normalized || writes(site_index<sites::k>, p) || writes(site_index<sites::rot_k>, p) ||
-                     writes(site_index<sites::v>, p);
+            f.query = normalized || writes_any(site_rows::query, p);
+            f.keys = normalized || writes_any(site_rows::keys, p);
         }
         bool any_own = false; // keys of some position differ
         for (std::size_t p = first_; p < n_; ++p)
@@ -102,8 +93,7 @@ ENGRAFT_BODY void case_planner::forward(footprint::of_example const& touched, id
             bool const sees = f.sees_all ? any_own : last_own != n_ && last_own >= shape.first_visible(p);
             auto const z = touch(site_index<sites::z>, p);
             auto const out = touch(site_index<sites::attn_out>, p);
-            bool const asks =
-                f.query || sees || writes(site_index<sites::scores>, p) || writes(site_index<sites::pattern>, p);
+            bool const asks = f.query || sees || writes_any(site_rows::attention, p);
             // What attention makes is replaced where z or attn_out is covered.
             f.of_z = asks && !z.covered ? work::attention | work::query : z.written ? work::clean_z : work::none;
             f.attention = has(f.of_z, work::attention) && !out.covered;
@@ -118,8 +108,7 @@ ENGRAFT_BODY void case_planner::forward(footprint::of_example const& touched, id
             f.mid = parallel ? differs : after(differs, mid);
             auto const mlp = touch(site_index<sites::mlp_out>, p);
             bool const reads = after(parallel ? f.differs : f.mid, touch(site_index<sites::normalized2>, p)) ||
-                               writes(site_index<sites::mlp_gate>, p) || writes(site_index<sites::mlp_pre>, p) ||
-                               writes(site_index<sites::mlp_post>, p);
+                               writes_any(site_rows::neurons, p);
             f.neurons = reads && !mlp.covered;
             bool const mlp_differs = after(f.neurons, mlp);
             f.out = after(f.mid || mlp_differs, touch(site_index<sites::resid_post>, p));
@@ -140,9 +129,9 @@ ENGRAFT_BODY bool case_planner::backward(wanted_rows const& wanted) {
         needed[p] = true;
         any = any || last_stream_[p] || final_touched_[p];
     }
-    for (int l = d_.layers - 1; l >= 0; --l) {
+    for (int l = block_.of->layers - 1; l >= 0; --l) {
         next.assign(n_, false);
-        auto const shape = shape_(l);
+        auto const shape = block_.shape(l);
         auto const read_on_the_way = [&](std::size_t p, auto const& use) {
             for (auto const& r : wanted.sites)
                 if (r.layer == l && r.position == p)
@@ -155,12 +144,14 @@ ENGRAFT_BODY bool case_planner::backward(wanted_rows const& wanted) {
             if (needed[p] && f.out)
                 w |= work::onward;
             read_on_the_way(p, [&](int site) {
-                if (site == site_index<sites::q> || site == site_index<sites::rot_q>)
+                auto const has_rows = [&](site_rows set) {
+                    return block_.sites[static_cast<std::size_t>(set)].has(site);
+                };
+                if (has_rows(site_rows::query))
                     w |= f.query ? work::query : work::none;
-                else if (site == site_index<sites::k> || site == site_index<sites::rot_k> ||
-                         site == site_index<sites::v>)
+                else if (has_rows(site_rows::keys))
                     w |= f.keys ? work::keys : work::none;
-                else if (site == site_index<sites::z>)
+                else if (has_rows(site_rows::z))
                     w |= f.of_z;
                 else if (f.out || f.mid || f.attn_out)
                     w |= work::onward;
