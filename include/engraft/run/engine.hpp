@@ -11,21 +11,24 @@
 #include <engraft/intervene/hooks.hpp>
 #include <engraft/run/chunk_tables.hpp>
 #include <engraft/run/clean_tables.hpp>
-#include <engraft/run/steps.hpp>
+#include <engraft/run/row_steps.hpp>
 
 namespace engraft::detail {
 
 /// Computes the rows of a chunk beside a clean run: layer by layer it takes the block's steps, each for the rows that
 /// what it writes has.
 template <description const& D, backend B>
-class engine {
+class engine : private row_steps<D, B, engine<D, B>> {
+    using row_steps_type = row_steps<D, B, engine<D, B>>;
+    friend row_steps_type;
+
 public:
     using T = typename B::value_type;
     using memory = typename B::memory_type;
     using table = workspace<T, memory>;
 
     engine(B const& backend, weights<D, B> const& w, clean_tables<D, B> const& clean, extra_tables const& extra)
-        : b_(backend), w_(w), clean_(clean), rows_(clean.rows()), sizes_(D, extra) {
+        : row_steps_type(backend), w_(w), clean_(clean), rows_(clean.rows()), sizes_(D, extra) {
         if constexpr (D.position == position::rope)
             angles_ = rotary_angles<D, B>(rows_.longest());
     }
@@ -48,7 +51,7 @@ public:
     flop_count const& counted() const { return counted_; }
 
 private:
-    using block_type = block_weights<D, B>;
+    using typename row_steps_type::block_type;
 
     /// A site's activation in the layer: some rows, and which these are.
     struct part_of_rows {
@@ -56,12 +59,16 @@ private:
         row_list const* rows = nullptr;
     };
     template <site S>
-    part_of_rows& now() {
+    part_of_rows& current() {
         return now_[static_cast<std::size_t>(site_index<typename S::home>)];
     }
     template <site S>
+    matrix<T> now() {
+        return current<S>().elements;
+    }
+    template <site S>
     void set(matrix<T> elements, row_list const& rows) {
-        now<S>() = {elements, &rows};
+        current<S>() = {elements, &rows};
     }
     row_list const& rows(site_rows set) const { return (*layer_)[set]; }
     template <site S>
@@ -74,78 +81,22 @@ private:
         gathered_ = {};
         incoming(layer);
         at<sites::resid_pre>(layer);
-        auto const& w = w_.blocks[static_cast<std::size_t>(layer)];
-        each_step<D>([&](auto step) { take(step, layer, w); });
+        row_steps_type::take_each(layer, w_.blocks[static_cast<std::size_t>(layer)]);
     }
 
-    template <site From, site To, block_weight W>
-    void take(steps::norm<From, To, W>, int layer, block_type const& w) {
-        auto const in = gathered<From>(rows_of<To>());
-        make<To>(chunk_table::normalized);
-        normalize<D>(b_, now<To>().elements, in, weight_of<W>(w));
-        gathered_ = {}; // what it was of has another table now
-        at<To>(layer);
-    }
-    template <site From, class... Map>
-    void take(steps::maps<From, Map...>, int layer, block_type const& w) {
-        (map_from<From>(Map(), layer, w), ...);
-    }
-    template <site From, block_weight W, site To>
-    void map_from(steps::map<W, To>, int layer, block_type const& w) {
-        make<To>(table_of<To>());
-        linear(now<To>().elements, gathered<From>(rows_of<To>()), weight_of<W>(w));
-        at<To>(layer);
-    }
-    template <site S, block_weight W>
-    void take(steps::norm_heads<S, W>, int, block_type const& w) {
-        normalize_heads<D>(b_, now<S>().elements, site_heads<D, S>, weight_of<W>(w));
-    }
-    template <site From, site To>
-    void take(steps::rotate<From, To>, int layer, block_type const&) {
-        auto const& of = now<To>();
-        if (of.elements.rows > 0) {
-            std::vector<std::uint32_t> positions;
-            for (std::size_t i = 0; i < of.rows->size(); ++i)
-                positions.push_back(of.rows->position(i));
-            b_.rotate(of.elements, site_heads<D, To>, as_matrix(std::as_const(angles_)), upload<memory>(positions));
-        }
-        at<To>(layer);
-    }
+    using row_steps_type::take;
+
     template <site Queries, site Keys>
     void take(steps::attend<Queries, Keys>, int layer, block_type const&) {
-        make<sites::z>(chunk_table::z);
+        make<sites::z>(site_rows::z);
         if (rows(site_rows::z).size() > 0)
             attend<Queries, Keys>(layer);
         at<sites::z>(layer);
     }
-    void take(steps::activate, int layer, block_type const&) {
-        auto const up = now<sites::mlp_post>().elements;
-        if (up.rows > 0) {
-            if constexpr (is_gated(D.mlp))
-                b_.gated(up, now<sites::mlp_gate>().elements, D.mlp);
-            else
-                b_.activate(up, D.mlp);
-        }
-        at<sites::mlp_post>(layer);
-    }
-    template <site From, site To, block_weight W>
-    void take(steps::sum<From, To, W>, int layer, block_type const& w) {
-        constexpr auto space = per_head_site<From> ? chunk_table::attn_sum : chunk_table::mlp_sum;
-        auto const out = t_[space].shaped(rows_of<From>().size(), D.d_model);
-        linear(out, now<From>().elements, weight_of<W>(w));
-        set<To>(out, rows_of<From>());
-        if constexpr (per_head_site<From>)
-            if (hooks_->touched(site_index<sites::result>))
-                results<From, To>(layer, weight_of<W>(w));
-    }
-    template <site S, block_weight W>
-    void take(steps::norm_sum<S, W>, int, block_type const& w) {
-        normalize<D>(b_, now<S>().elements, now<S>().elements, weight_of<W>(w));
-    }
     template <site S>
     void take(steps::complete<S>, int layer, block_type const&) {
         auto const& all = rows_of<S>();
-        if (auto const made = now<S>(); !same_rows(all, *made.rows)) {
+        if (auto const made = current<S>(); !same_rows(all, *made.rows)) {
             constexpr auto space = std::is_same_v<S, sites::attn_out> ? chunk_table::attn_out : chunk_table::mlp_out;
             auto const out = t_[space].shaped(all.size(), D.d_model);
             fill(out, all, made.elements, *made.rows, clean_.template of<S>(layer));
@@ -153,20 +104,9 @@ private:
         }
         at<S>(layer);
     }
-    template <site To, site... Part>
-    void take(steps::join<To, Part...>, int layer, block_type const&) {
-        auto const& on = rows_of<To>();
-        auto const& before = now<To>();
-        set<To>(part_of(before, on, stream_beside(before.elements)), on);
-        auto const stream = now<To>().elements;
-        if (stream.rows > 0)
-            (b_.add(stream, now<Part>().elements), ...);
-        at<To>(layer);
-    }
-
     /// The stream as it enters a layer: carried on, or the clean run's.
     void incoming(int layer) {
-        auto const before = now<sites::resid_pre>();
+        auto const before = current<sites::resid_pre>();
         row_pairs on, joined;
         row_list::finder find(*before.rows);
         for (std::size_t i = 0; i < layer_->rows.size(); ++i) {
@@ -251,7 +191,7 @@ private:
             }
             ++row;
         }
-        auto const z = now<sites::z>().elements;
+        auto const z = now<sites::z>();
         if (!kept.to.empty())
             copy(z, clean_.template of<sites::z>(layer), kept);
         if (queried.empty())
@@ -260,7 +200,7 @@ private:
         auto const positions = upload<memory>(own);
         matrix<T const> const clean_keys = clean_.template of<Keys>(layer),
                               clean_values = clean_.template of<sites::v>(layer);
-        matrix<T const> const q = now<Queries>().elements, k = now<Keys>().elements, v = now<sites::v>().elements;
+        matrix<T const> const q = now<Queries>(), k = now<Keys>(), v = now<sites::v>();
         if (!hooks_->touched(site_index<sites::scores>) && !hooks_->touched(site_index<sites::pattern>))
             return b_.attention_rows(z, q, list, clean_keys, clean_values, k, v, positions, shape, rows_);
         auto const space = t_[chunk_table::lines].shaped(queried.size(), D.heads * rows_.longest());
@@ -276,10 +216,10 @@ private:
     template <site From, site To>
     void results(int layer, typename B::linear_map const& map) {
         auto const& touched = rows(site_rows::results);
-        if (touched.size() == 0)
+        if (touched.size() == 0 || !hooks_->touched(site_index<sites::result>))
             return;
-        auto const all = now<To>();
-        auto const in = part_of(now<From>(), touched, t_[chunk_table::gathered]);
+        auto const all = current<To>();
+        auto const in = part_of(current<From>(), touched, t_[chunk_table::gathered]);
         auto const sum = part_of(all, touched, t_[chunk_table::mlp_out]);
         auto const each = t_[chunk_table::results].shaped(in.rows, D.heads * D.d_model);
         b_.head_results(each, in, map, D.heads);
@@ -295,7 +235,7 @@ private:
     }
 
     matrix<T> final() {
-        auto const stream = now<sites::resid_post>();
+        auto const stream = current<sites::resid_post>();
         auto const& last = chunk_->last;
         auto const out = t_[chunk_table::last].shaped(last.size(), D.d_model);
         auto const normalized = t_[chunk_table::normalized].shaped(stream.elements.rows, D.d_model);
@@ -305,18 +245,60 @@ private:
         return out;
     }
 
+    /// The table of a site: of what is summed up there, before it is complete, another one.
     template <site S>
     static constexpr chunk_table table_of() {
-        constexpr int home = site_index<typename S::home>;
-        return home == site_index<sites::q>          ? chunk_table::q
-               : home == site_index<sites::k>        ? chunk_table::k
-               : home == site_index<sites::v>        ? chunk_table::v
-               : home == site_index<sites::mlp_gate> ? chunk_table::gate
-                                                     : chunk_table::up;
+        using enum chunk_table;
+        constexpr std::pair<int, chunk_table> tables[] = {{site_index<sites::normalized1>, normalized},
+                                                          {site_index<sites::q>, q},
+                                                          {site_index<sites::k>, k},
+                                                          {site_index<sites::v>, v},
+                                                          {site_index<sites::z>, z},
+                                                          {site_index<sites::mlp_gate>, gate},
+                                                          {site_index<sites::mlp_pre>, up},
+                                                          {site_index<sites::attn_out>, attn_sum},
+                                                          {site_index<sites::mlp_out>, mlp_sum}};
+        for (auto const& [site, table] : tables)
+            if (site == site_index<typename S::home>)
+                return table;
+        return stream;
     }
     template <site S>
-    void make(chunk_table space) {
-        set<S>(t_[space].shaped(rows_of<S>().size(), site_columns<D, S>), rows_of<S>());
+    matrix<T> make(site_rows set_of) {
+        auto const& list = rows(set_of);
+        if constexpr (S::kind == site_kind::stream) {
+            auto const before = current<S>();
+            set<S>(part_of(before, list, stream_beside(before.elements)), list);
+        } else {
+            set<S>(t_[table_of<S>()].shaped(list.size(), site_columns<D, S>), list);
+        }
+        if constexpr (S::kind == site_kind::normalized)
+            gathered_ = {}; // what was gathered is in the rows that it is made of
+        return now<S>();
+    }
+    /// Of an activation to read. Steps that read the same rows one after the other share them.
+    template <site From>
+    matrix<T> part(site_rows set_of) {
+        auto const& list = rows(set_of);
+        if (gathered_.rows != &list)
+            gathered_ = {part_of(current<From>(), list, t_[chunk_table::gathered]), &list};
+        return gathered_.elements;
+    }
+    template <site S>
+    void rotate() {
+        auto const& of = current<S>();
+        if (of.elements.rows == 0)
+            return;
+        std::vector<std::uint32_t> positions;
+        for (std::size_t i = 0; i < of.rows->size(); ++i)
+            positions.push_back(of.rows->position(i));
+        b_.rotate(of.elements, site_heads<D, S>, as_matrix(std::as_const(angles_)), upload<memory>(positions));
+    }
+    template <site S>
+    static void keep() {}
+    template <site S>
+    static bool skips() {
+        return false;
     }
 
     void linear(matrix<T> out, matrix<T> in, typename B::linear_map const& map) {
@@ -344,17 +326,6 @@ private:
         copy(out, all.elements, places_in(*all.rows, part));
         return out;
     }
-    /// The same for a step to read. Steps that read the same one after the other share it.
-    template <site From>
-    matrix<T> gathered(row_list const& part) {
-        auto const& all = now<From>();
-        if (gathered_.rows == &part)
-            return gathered_.elements;
-        auto const in = part_of(all, part, t_[chunk_table::gathered]);
-        gathered_ = {in, &part};
-        return in;
-    }
-
     /// Fills `out`, whose rows are those of `all`, from the computed rows of `in` and, where there is none, from the
     /// clean run's.
     void fill(matrix<T> out, row_list const& all, matrix<T const> in, row_list const& computed,
@@ -391,10 +362,10 @@ private:
     }
     template <site S>
     void at(int layer) {
-        at<S>(layer, now<S>().elements);
+        at<S>(layer, now<S>());
     }
 
-    B const& b_;
+    using row_steps_type::b_;
     weights<D, B> const& w_;
     clean_tables<D, B> const& clean_;
     ragged const& rows_;

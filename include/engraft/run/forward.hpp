@@ -11,9 +11,8 @@
 #include <engraft/backend/attention_row.hpp>
 #include <engraft/intervene/asked_lines.hpp>
 #include <engraft/intervene/hooks.hpp>
-#include <engraft/run/activations.hpp>
 #include <engraft/run/batch.hpp>
-#include <engraft/run/steps.hpp>
+#include <engraft/run/row_steps.hpp>
 
 namespace engraft::detail {
 
@@ -58,7 +57,10 @@ struct kept_block {
 /// at the sites that these reach; of `no_hooks` there is no trace.
 /// Rows: which rows of examples the batch has, and what they see: see `whole_examples`.
 template <description const& D, backend B, class Hooks, class Rows = whole_examples>
-class forward_pass {
+class forward_pass : private row_steps<D, B, forward_pass<D, B, Hooks, Rows>> {
+    using row_steps_type = row_steps<D, B, forward_pass<D, B, Hooks, Rows>>;
+    friend row_steps_type;
+
 public:
     using T = typename B::value_type;
     using memory = typename B::memory_type;
@@ -67,7 +69,8 @@ public:
     /// lines: the lines of attention to make if hooks touch them; null: all of them
     forward_pass(B const& backend, weights<D, B> const& w, batch const& tokens, Hooks& hooks, Rows const& seen = {},
                  asked_lines const* lines = nullptr)
-        : b_(backend), w_(w), tokens_(tokens), rows_(tokens.rows()), seen_(seen), hooks_(hooks), lines_(lines) {}
+        : row_steps_type(backend), w_(w), tokens_(tokens), rows_(tokens.rows()), seen_(seen), hooks_(hooks),
+          lines_(lines) {}
 
     /// From block `first` on also keeps the stream between blocks.
     void keep_streams(stream_tables<B>& to, int first) { streams_ = &to, first_kept_ = first; }
@@ -89,7 +92,7 @@ public:
 private:
     template <description const&, class, class>
     friend class adjoint_pass; // computes single blocks again, and reads what is left in the tables
-    using block_type = block_weights<D, B>;
+    using typename row_steps_type::block_type;
     static constexpr bool hooked = !std::is_same_v<Hooks, no_hooks>;
 
     void make_buffers() {
@@ -105,21 +108,21 @@ private:
             block(layer, w_.blocks[static_cast<std::size_t>(layer)]);
         if (end < D.layers)
             return {};
-        norm<sites::resid_post, sites::final_normalized>(w_.final_norm);
+        normalize<D>(b_, now<sites::final_normalized>(), read<sites::resid_post>(), w_.final_norm);
         at<sites::final_normalized>(0);
         return std::move(t_.template of<sites::final_normalized>());
     }
 
     void embed() {
-        w_.embed(b_, in_place<sites::resid_pre>(), upload<memory>(tokens_.tokens()));
+        w_.embed(b_, now<sites::resid_pre>(), upload<memory>(tokens_.tokens()));
         if constexpr (D.scaled_embedding)
-            b_.scale(in_place<sites::resid_pre>(), std::sqrt(static_cast<double>(D.d_model)));
+            b_.scale(now<sites::resid_pre>(), std::sqrt(static_cast<double>(D.d_model)));
         at<sites::embed, sites::resid_pre>(0);
         if constexpr (D.position == position::learned) {
-            b_.gather_rows(in_place<sites::attn_out>(), as_matrix(w_.position_embedding),
+            b_.gather_rows(now<sites::attn_out>(), as_matrix(w_.position_embedding),
                            upload<memory>(positions<std::int32_t>()));
             at<sites::pos_embed, sites::attn_out>(0);
-            b_.add(in_place<sites::resid_pre>(), read<sites::attn_out>());
+            b_.add(now<sites::resid_pre>(), read<sites::attn_out>());
         }
     }
 
@@ -127,35 +130,11 @@ private:
         if (layer == 0)
             keep_stream(0);
         at<sites::resid_pre>(layer);
-        each_step<D>([&](auto step) { take(step, layer, w); });
+        row_steps_type::take_each(layer, w);
         keep_stream(layer + 1);
     }
 
-    template <site From, site To, block_weight W>
-    void take(steps::norm<From, To, W>, int layer, block_type const& w) {
-        keep<From>();
-        norm<From, To>(weight_of<W>(w));
-        at<To>(layer);
-    }
-    template <site From, class... Map>
-    void take(steps::maps<From, Map...>, int layer, block_type const& w) {
-        (map_from<From>(Map(), layer, w), ...);
-    }
-    template <site From, block_weight W, site To>
-    void map_from(steps::map<W, To>, int layer, block_type const& w) {
-        b_.linear(in_place<To>(), read<From>(), weight_of<W>(w));
-        at<To>(layer);
-    }
-    template <site S, block_weight W>
-    void take(steps::norm_heads<S, W>, int, block_type const& w) {
-        keep<S>();
-        normalize_heads<D>(b_, in_place<S>(), site_heads<D, S>, weight_of<W>(w));
-    }
-    template <site From, site To>
-    void take(steps::rotate<From, To>, int layer, block_type const&) {
-        b_.rotate(in_place<To>(), site_heads<D, To>, as_matrix(std::as_const(angles_)), positions_);
-        at<To>(layer);
-    }
+    using row_steps_type::take;
     template <site Queries, site Keys>
     void take(steps::attend<Queries, Keys>, int layer, block_type const&) {
         bool attended = false;
@@ -171,44 +150,15 @@ private:
             attend<Queries, Keys>(layer);
         at<sites::z>(layer);
     }
-    void take(steps::activate, int layer, block_type const&) {
-        keep<sites::mlp_pre>();
-        if constexpr (is_gated(D.mlp))
-            b_.gated(in_place<sites::mlp_post>(), read<sites::mlp_gate>(), D.mlp);
-        else
-            b_.activate(in_place<sites::mlp_post>(), D.mlp);
-        at<sites::mlp_post>(layer);
-    }
-    template <site From, site To, block_weight W>
-    void take(steps::sum<From, To, W>, int layer, block_type const& w) {
-        if (is_skipped<To>())
-            return;
-        b_.linear(in_place<To>(), read<From>(), weight_of<W>(w));
-        if constexpr (site_heads < D, From >> 1 || per_head_site<From>)
-            if (touched<sites::result>())
-                results<From, To>(layer, weight_of<W>(w));
-    }
-    template <site S, block_weight W>
-    void take(steps::norm_sum<S, W>, int, block_type const& w) {
-        keep<S>();
-        norm<S, S>(weight_of<W>(w));
-    }
     template <site S>
     void take(steps::complete<S>, int layer, block_type const&) {
-        if (!is_skipped<S>())
+        if (!skips<S>())
             at<S>(layer);
-    }
-    template <site To, site... Part>
-    void take(steps::join<To, Part...>, int layer, block_type const&) {
-        if (is_skipped<To>())
-            return;
-        (b_.add(in_place<To>(), read<Part>()), ...);
-        at<To>(layer);
     }
 
     template <site Queries, site Keys>
     void attend(int layer) {
-        seen_.attention(b_, layer, in_place<sites::z>(), read<Queries>(), read<Keys>(), read<sites::v>(),
+        seen_.attention(b_, layer, now<sites::z>(), read<Queries>(), read<Keys>(), read<sites::v>(),
                         shape_of_attention<D>(layer), rows_);
     }
     template <site Queries, site Keys>
@@ -221,7 +171,7 @@ private:
         b_.softmax(pattern_.data(), shape, rows_);
         keep_pattern();
         at_lines<sites::pattern>(layer);
-        b_.mix(in_place<sites::z>(), std::as_const(pattern_).data(), read<sites::v>(), shape, rows_);
+        b_.mix(now<sites::z>(), std::as_const(pattern_).data(), read<sites::v>(), shape, rows_);
     }
     /// The same to the bit, keeping the lines that are asked for.
     template <site Queries, site Keys>
@@ -240,7 +190,7 @@ private:
         b_.softmax_rows(lines);
         at_lines<sites::pattern>(layer);
         if (written<sites::scores>() || written<sites::pattern>())
-            b_.mix_rows(in_place<sites::z>(), lines, queried_, read<sites::v>(), {}, {}, shape, rows_);
+            b_.mix_rows(now<sites::z>(), lines, queried_, read<sites::v>(), {}, {}, shape, rows_);
     }
     std::vector<attention_row> queried_rows(asked_lines const& asked) const {
         std::vector<attention_row> list;
@@ -259,6 +209,8 @@ private:
     /// itself stays the product that it is without hooks.
     template <site From, site To>
     void results(int layer, typename B::linear_map const& map) {
+        if (!touched<sites::result>())
+            return;
         auto& result = t_.template of<sites::result>();
         if (result.empty())
             result = t_.template make<sites::result>(rows_.rows());
@@ -268,20 +220,29 @@ private:
         auto before = t_.template make<sites::result>(rows_.rows());
         b_.copy(before.data(), std::as_const(result).data(), result.size());
         at<sites::result>(layer);
-        b_.add_difference(in_place<To>(), as_matrix(result), as_matrix(before), D.heads);
+        b_.add_difference(now<To>(), as_matrix(result), as_matrix(before), D.heads);
     }
 
-    template <site From, site To>
-    void norm(typename block_type::norm const& w) {
-        normalize<D>(b_, in_place<To>(), read<From>(), w);
-    }
     template <site S>
-    matrix<T> in_place() {
+    matrix<T> now() {
         return t_.template matrix_of<S>();
     }
     template <site S>
     matrix<T const> read() const {
         return t_.template matrix_of<S>();
+    }
+    template <site S>
+    matrix<T const> part(site_rows) const {
+        return read<S>();
+    }
+    template <site S>
+    matrix<T> make(site_rows) {
+        return now<S>();
+    }
+    void linear(matrix<T> out, matrix<T const> in, typename B::linear_map const& map) const { b_.linear(out, in, map); }
+    template <site S>
+    void rotate() {
+        b_.rotate(now<S>(), site_heads<D, S>, as_matrix(std::as_const(angles_)), positions_);
     }
 
     template <site S>
@@ -341,7 +302,7 @@ private:
     }
     /// A block that is computed again ends at its neurons where nothing asks for what comes behind them.
     template <site S>
-    bool is_skipped() const {
+    bool skips() const {
         if constexpr (hooked && !D.post_norms &&
                       (std::is_same_v<S, sites::mlp_out> || std::is_same_v<S, sites::resid_post>))
             return kept_ && !touched<sites::mlp_out>() && !touched<sites::resid_post>();
@@ -359,7 +320,7 @@ private:
         return all;
     }
 
-    B const& b_;
+    using row_steps_type::b_;
     weights<D, B> const& w_;
     batch const& tokens_;
     ragged const& rows_;
