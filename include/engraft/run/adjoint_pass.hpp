@@ -37,21 +37,7 @@ public:
     /// is read, with respect to the logits of rows `at` of the batch; [rows of at, vocab] values: the logits of these
     /// rows, as they are read
     void run(stream_tables<B> const& streams, table seed, table const& values, std::vector<std::int32_t> const& at,
-             int lowest) {
-        again_.make_buffers();
-        t_.make_all(rows_.rows());
-        readings(streams.back(), std::move(seed), values, at);
-        for (int layer = D.layers; layer-- > lowest;) {
-            auto const& stream = streams[static_cast<std::size_t>(layer)];
-            b_.copy(again_.t_.template of<sites::resid_pre>().data(), stream.data(), stream.size());
-            auto const& w = w_.blocks[static_cast<std::size_t>(layer)];
-            again_.block(layer, w);
-            each_step_backward<D>([&](auto step) { take(step, layer, w); });
-            pull<sites::resid_pre>(layer);
-        }
-        if (lowest == 0 && (touched<sites::embed>() || touched<sites::pos_embed>()))
-            embed();
-    }
+             int lowest);
 
 private:
     using block_type = block_weights<D, B>;
@@ -275,5 +261,25 @@ private:
     activations<D, B> t_;
     vector_tensor<T, memory> lines_;
 };
+
+// Not inline, so that a library can have them.
+
+template <description const& D, class B, class Rows>
+void adjoint_pass<D, B, Rows>::run(stream_tables<B> const& streams, table seed, table const& values,
+                                   std::vector<std::int32_t> const& at, int lowest) {
+    again_.make_buffers();
+    t_.make_all(rows_.rows());
+    readings(streams.back(), std::move(seed), values, at);
+    for (int layer = D.layers; layer-- > lowest;) {
+        auto const& stream = streams[static_cast<std::size_t>(layer)];
+        b_.copy(again_.t_.template of<sites::resid_pre>().data(), stream.data(), stream.size());
+        auto const& w = w_.blocks[static_cast<std::size_t>(layer)];
+        again_.block(layer, w);
+        each_step_backward<D>([&](auto step) { take(step, layer, w); });
+        pull<sites::resid_pre>(layer);
+    }
+    if (lowest == 0 && (touched<sites::embed>() || touched<sites::pos_embed>()))
+        embed();
+}
 
 } // namespace engraft::detail

@@ -34,19 +34,7 @@ public:
     }
 
     /// The final norm's output at the rows that are read, [last rows, d_model]; valid until the next call.
-    matrix<T> run(chunk_rows const& chunk, hooks<B>& hooks) {
-        if constexpr (computes<B>) {
-            chunk_ = &chunk;
-            hooks_ = &hooks;
-            t_.expect(chunk, sizes_);
-            set<sites::resid_pre>(first_stream(), chunk.layers[0][site_rows::stream]);
-            for (int l = 0; l < D.layers; ++l)
-                block(l);
-            return final();
-        } else {
-            return {};
-        }
-    }
+    matrix<T> run(chunk_rows const& chunk, hooks<B>& hooks);
 
     flop_count const& counted() const { return counted_; }
 
@@ -379,5 +367,22 @@ private:
     flop_count counted_;
     engine_tables<T, memory> t_;
 };
+
+// Not inline, so that a library can have them.
+
+template <description const& D, backend B>
+auto engine<D, B>::run(chunk_rows const& chunk, hooks<B>& hooks) -> matrix<T> {
+    if constexpr (computes<B>) {
+        chunk_ = &chunk;
+        hooks_ = &hooks;
+        t_.expect(chunk, sizes_);
+        set<sites::resid_pre>(first_stream(), chunk.layers[0][site_rows::stream]);
+        for (int l = 0; l < D.layers; ++l)
+            block(l);
+        return final();
+    } else {
+        return {};
+    }
+}
 
 } // namespace engraft::detail

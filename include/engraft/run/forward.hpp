@@ -76,18 +76,10 @@ public:
     void keep_streams(stream_tables<B>& to, int first) { streams_ = &to, first_kept_ = first; }
 
     /// Runs the first `layers` blocks. Returns the final norm's output, [rows, d_model]; nothing unless all are run.
-    table run(int layers = D.layers) {
-        make_buffers();
-        embed();
-        return run_blocks(0, layers);
-    }
+    table run(int layers = D.layers);
 
     /// Runs the blocks from `first` on. stream: as it enters that block, [rows, d_model]
-    table run_from(table stream, int first) {
-        make_buffers();
-        t_.template of<sites::resid_pre>() = std::move(stream);
-        return run_blocks(first, D.layers);
-    }
+    table run_from(table stream, int first);
 
 private:
     template <description const&, class, class>
@@ -336,5 +328,21 @@ private:
     vector_tensor<T, memory> pattern_;
     vector_tensor<attention_row, memory> queried_; ///< whose lines `pattern_` has, where it does not have all
 };
+
+// Not inline, so that a library can have them.
+
+template <description const& D, backend B, class Hooks, class Rows>
+auto forward_pass<D, B, Hooks, Rows>::run(int layers) -> table {
+    make_buffers();
+    embed();
+    return run_blocks(0, layers);
+}
+
+template <description const& D, backend B, class Hooks, class Rows>
+auto forward_pass<D, B, Hooks, Rows>::run_from(table stream, int first) -> table {
+    make_buffers();
+    t_.template of<sites::resid_pre>() = std::move(stream);
+    return run_blocks(first, D.layers);
+}
 
 } // namespace engraft::detail

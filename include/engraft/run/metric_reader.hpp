@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <functional>
 #include <limits>
 #include <vector>
 
@@ -40,6 +41,7 @@ public:
     using T = typename B::value_type;
     using memory = typename B::memory_type;
     static constexpr std::size_t tile = 512;
+    using use_value = std::function<void(std::size_t metric, std::size_t row, double value)>;
 
     metric_reader(B const& backend, weights<D, B> const& w, std::vector<metric> const& metrics, std::size_t examples)
         : b_(backend), w_(w), metrics_(metrics) {
@@ -85,28 +87,8 @@ public:
 
     /// hooks: policies that may touch the logits, or null. use(metric, row, value) for every row; example_of[row] is
     /// its example. A value is NaN where the logits hold NaN or +infinity, or are all -infinity; see require_reading.
-    template <class Use>
     void read(matrix<T> rows, std::vector<std::size_t> const& example_of, matrix<T const> clean_rows, hooks<B>* hooks,
-              Use const& use) {
-        bool const touched = hooks && hooks->touched(site_index<sites::logits>);
-        if constexpr (computes_entries<B>)
-            if (few() && !touched)
-                return read_few(rows, example_of, use);
-        for (std::size_t first = 0; first < rows.rows; first += touched ? rows.rows : tile) {
-            auto const count = touched ? rows.rows : std::min(tile, rows.rows - first);
-            auto const logits = logits_.shaped(count, D.vocab);
-            to_logits(logits, rows.row_range(first, count));
-            if (touched)
-                hooks->apply(site_index<sites::logits>, 0, logits.data, logits.rows * logits.columns);
-            std::vector<std::size_t> const examples(example_of.begin() + static_cast<std::ptrdiff_t>(first),
-                                                    example_of.begin() + static_cast<std::ptrdiff_t>(first + count));
-            for (std::size_t m = 0; m < metrics_.size(); ++m) {
-                auto const values = evaluate(metrics_[m], logits, examples, clean_rows);
-                for (std::size_t r = 0; r < count; ++r)
-                    use(m, first + r, values[r]);
-            }
-        }
-    }
+              use_value const& use);
 
     double flops() const { return flops_; }
 
@@ -131,8 +113,7 @@ private:
         return tokens;
     }
 
-    template <class Use>
-    void read_few(matrix<T> rows, std::vector<std::size_t> const& example_of, Use const& use) {
+    void read_few(matrix<T> rows, std::vector<std::size_t> const& example_of, use_value const& use) {
         for (std::size_t m = 0; m < metrics_.size(); ++m) {
             auto const values = entries(metrics_[m], example_of, [&](std::vector<token> const& tokens) {
                 flops_ += 2.0 * static_cast<double>(rows.rows) * D.d_model;
@@ -227,5 +208,30 @@ private:
     std::vector<std::vector<double>> clean_;
     double flops_ = 0;
 };
+
+// Not inline, so that a library can have them.
+
+template <description const& D, class B>
+void metric_reader<D, B>::read(matrix<T> rows, std::vector<std::size_t> const& example_of, matrix<T const> clean_rows,
+                               hooks<B>* hooks, use_value const& use) {
+    bool const touched = hooks && hooks->touched(site_index<sites::logits>);
+    if constexpr (computes_entries<B>)
+        if (few() && !touched)
+            return read_few(rows, example_of, use);
+    for (std::size_t first = 0; first < rows.rows; first += touched ? rows.rows : tile) {
+        auto const count = touched ? rows.rows : std::min(tile, rows.rows - first);
+        auto const logits = logits_.shaped(count, D.vocab);
+        to_logits(logits, rows.row_range(first, count));
+        if (touched)
+            hooks->apply(site_index<sites::logits>, 0, logits.data, logits.rows * logits.columns);
+        std::vector<std::size_t> const examples(example_of.begin() + static_cast<std::ptrdiff_t>(first),
+                                                example_of.begin() + static_cast<std::ptrdiff_t>(first + count));
+        for (std::size_t m = 0; m < metrics_.size(); ++m) {
+            auto const values = evaluate(metrics_[m], logits, examples, clean_rows);
+            for (std::size_t r = 0; r < count; ++r)
+                use(m, first + r, values[r]);
+        }
+    }
+}
 
 } // namespace engraft::detail

@@ -38,25 +38,7 @@ public:
 
     /// Of a case; valid until the next call. Cases of an entry whose examples are touched and read at the same
     /// positions are planned once.
-    planned_case const& planned(sweep_case const& c) {
-        static idle_layers const none;
-        auto const found = idle_.find({c.entry, c.example});
-        auto const& idle = found == idle_.end() ? none : found->second;
-        key_.assign({kinds_[c.example]});
-        key_.insert(key_.end(), idle.layers.begin(), idle.layers.end());
-        footprints_[c.entry].add_positions(c.example, key_);
-        auto const at = plans_[c.entry].find(key_);
-        if (at != plans_[c.entry].end())
-            return at->second;
-        if (kept_bytes_ > most_kept) {
-            for (auto& of_entry : plans_)
-                of_entry.clear();
-            kept_bytes_ = 0;
-        }
-        auto const made = plans_[c.entry].emplace(key_, plan(c, idle)).first;
-        kept_bytes_ += made->second.todo.bytes() + made->first.size() * sizeof(std::uint32_t);
-        return made->second;
-    }
+    planned_case const& planned(sweep_case const& c);
 
     /// Plans a case from now on as one whose policy changes nothing in these layers.
     void set_idle(sweep_case const& c, idle_layers idle) {
@@ -85,38 +67,10 @@ public:
     }
 
     /// The rows of some cases, by example, then entry.
-    chunk_rows rows_of(std::vector<sweep_case> cases, bool reads_logits) {
-        std::sort(cases.begin(), cases.end(), [](sweep_case const& a, sweep_case const& b) {
-            return a.example != b.example ? a.example < b.example : a.entry < b.entry;
-        });
-        chunk_rows chunk;
-        chunk.layers.resize(static_cast<std::size_t>(D.layers));
-        for (auto const& c : cases)
-            chunk.add(c, planned(c).todo, reads_logits ? wanted_[c.example].logits : std::vector<std::size_t>{});
-        return chunk;
-    }
+    chunk_rows rows_of(std::vector<sweep_case> cases, bool reads_logits);
 
     /// Policies of the chunk's entries, ready for its rows.
-    hooks<B> bind(chunk_rows const& chunk) const {
-        std::vector<std::size_t> entries;
-        for (auto const& c : chunk.cases)
-            entries.push_back(c.entry);
-        sort_unique(entries);
-        std::vector<std::vector<std::size_t>> owners(
-            entries.size(), std::vector<std::size_t>(clean_.rows().examples(), compact_layout::absent));
-        for (std::size_t i = 0; i < chunk.cases.size(); ++i) {
-            auto const& c = chunk.cases[i];
-            auto const e = std::lower_bound(entries.begin(), entries.end(), c.entry) - entries.begin();
-            owners[static_cast<std::size_t>(e)][c.example] = i;
-        }
-        hooks<B> all;
-        for (std::size_t i = 0; i < entries.size(); ++i) {
-            chunk_layout const places(clean_.rows(), chunk, owners[i]);
-            all.add(policies_.bind(entries[i], {backend_, clean_.rows(), clean_.tokens(), clean_.weights_identity(),
-                                                places, nullptr, true}));
-        }
-        return all;
-    }
+    hooks<B> bind(chunk_rows const& chunk) const;
 
 private:
     static constexpr std::size_t most_kept = std::size_t(16) << 20; ///< bytes of plans
@@ -164,5 +118,62 @@ private:
     std::vector<std::uint32_t> key_;
     std::size_t kept_bytes_ = 0;
 };
+
+// Not inline, so that a library can have them.
+
+template <description const& D, class B>
+hooks<B> sweep_pass<D, B>::bind(chunk_rows const& chunk) const {
+    std::vector<std::size_t> entries;
+    for (auto const& c : chunk.cases)
+        entries.push_back(c.entry);
+    sort_unique(entries);
+    std::vector<std::vector<std::size_t>> owners(
+        entries.size(), std::vector<std::size_t>(clean_.rows().examples(), compact_layout::absent));
+    for (std::size_t i = 0; i < chunk.cases.size(); ++i) {
+        auto const& c = chunk.cases[i];
+        auto const e = std::lower_bound(entries.begin(), entries.end(), c.entry) - entries.begin();
+        owners[static_cast<std::size_t>(e)][c.example] = i;
+    }
+    hooks<B> all;
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+        chunk_layout const places(clean_.rows(), chunk, owners[i]);
+        all.add(policies_.bind(
+            entries[i], {backend_, clean_.rows(), clean_.tokens(), clean_.weights_identity(), places, nullptr, true}));
+    }
+    return all;
+}
+
+template <description const& D, class B>
+auto sweep_pass<D, B>::planned(sweep_case const& c) -> planned_case const& {
+    static idle_layers const none;
+    auto const found = idle_.find({c.entry, c.example});
+    auto const& idle = found == idle_.end() ? none : found->second;
+    key_.assign({kinds_[c.example]});
+    key_.insert(key_.end(), idle.layers.begin(), idle.layers.end());
+    footprints_[c.entry].add_positions(c.example, key_);
+    auto const at = plans_[c.entry].find(key_);
+    if (at != plans_[c.entry].end())
+        return at->second;
+    if (kept_bytes_ > most_kept) {
+        for (auto& of_entry : plans_)
+            of_entry.clear();
+        kept_bytes_ = 0;
+    }
+    auto const made = plans_[c.entry].emplace(key_, plan(c, idle)).first;
+    kept_bytes_ += made->second.todo.bytes() + made->first.size() * sizeof(std::uint32_t);
+    return made->second;
+}
+
+template <description const& D, class B>
+chunk_rows sweep_pass<D, B>::rows_of(std::vector<sweep_case> cases, bool reads_logits) {
+    std::sort(cases.begin(), cases.end(), [](sweep_case const& a, sweep_case const& b) {
+        return a.example != b.example ? a.example < b.example : a.entry < b.entry;
+    });
+    chunk_rows chunk;
+    chunk.layers.resize(static_cast<std::size_t>(D.layers));
+    for (auto const& c : cases)
+        chunk.add(c, planned(c).todo, reads_logits ? wanted_[c.example].logits : std::vector<std::size_t>{});
+    return chunk;
+}
 
 } // namespace engraft::detail

@@ -33,36 +33,11 @@ public:
           options_(std::move(options)), computes_(computes && engraft::computes<B>),
           result_(std::move(axes), clean_.rows().examples(), metrics_),
           reader_(m.backend(), *m.shared_weights(), metrics_, clean_.rows().examples()) {
-        if (!(options_.memory > 0))
-            throw bad_input("engraft [sweep.memory]: sweep_options::memory is not above 0; give a number of bytes");
-        require_bound();
-        auto const& rows = clean_.rows();
-        if (!options_.read_at.empty() && options_.read_at.size() != rows.examples())
-            throw bad_input({"engraft [sweep.read_at]: ", options_.read_at.size(), " positions are given for ",
-                             rows.examples(), " examples; each example needs one"});
-        for (std::size_t e = 0; e < rows.examples(); ++e) {
-            read_at_.push_back(rows.position(e, options_.read_at.empty() ? -1 : options_.read_at[e]));
-            logits_wanted_.push_back({{read_at_.back()}, {}});
-        }
-        if (computes_)
-            read_clean();
+        begin();
     }
 
     /// One pass.
-    sweep_result run() {
-        sweep_pass<D, B> pass(model_.backend(), clean_, *policies_, logits_wanted_.data());
-        auto const chunks = plan(pass, true, 0);
-        if (!computes_)
-            return finish({});
-        auto engine = engine_of(pass);
-        return finish(each_chunk(
-            chunks,
-            {.compute = [&](case_chunk const& cases, sweep_plan&) { compute(engine, pass, pass.rows_of(cases, true)); },
-             .plan = [](case_chunk const&, sweep_plan&) {},
-             .counted = [&] { return with_readings(engine.counted()); },
-             .planned = [](sweep_plan const&) {}},
-            computes_, options_, finished(identity(pass, 0)), result_));
-    }
+    sweep_result run();
 
     /// Two passes: what the receivers get in the first is patched into the second.
     /// clean_of_site: what they read in the clean run, at their layers
@@ -137,6 +112,9 @@ public:
     }
 
 private:
+    /// Checks what is asked for, and reads the clean run.
+    void begin();
+
     template <site S, class Where>
     static std::vector<int> layers_of(receivers_of<S, Where> const& to) {
         std::vector<int> layers;
@@ -276,5 +254,40 @@ private:
     matrix<T> clean_rows_;
     double passes_ = 1;
 };
+
+// Not inline, so that a library can have them.
+
+template <description const& D, class B>
+void sweeper<D, B>::begin() {
+    if (!(options_.memory > 0))
+        throw bad_input("engraft [sweep.memory]: sweep_options::memory is not above 0; give a number of bytes");
+    require_bound();
+    auto const& rows = clean_.rows();
+    if (!options_.read_at.empty() && options_.read_at.size() != rows.examples())
+        throw bad_input({"engraft [sweep.read_at]: ", options_.read_at.size(), " positions are given for ",
+                         rows.examples(), " examples; each example needs one"});
+    for (std::size_t e = 0; e < rows.examples(); ++e) {
+        read_at_.push_back(rows.position(e, options_.read_at.empty() ? -1 : options_.read_at[e]));
+        logits_wanted_.push_back({{read_at_.back()}, {}});
+    }
+    if (computes_)
+        read_clean();
+}
+
+template <description const& D, class B>
+sweep_result sweeper<D, B>::run() {
+    sweep_pass<D, B> pass(model_.backend(), clean_, *policies_, logits_wanted_.data());
+    auto const chunks = plan(pass, true, 0);
+    if (!computes_)
+        return finish({});
+    auto engine = engine_of(pass);
+    return finish(each_chunk(
+        chunks,
+        {.compute = [&](case_chunk const& cases, sweep_plan&) { compute(engine, pass, pass.rows_of(cases, true)); },
+         .plan = [](case_chunk const&, sweep_plan&) {},
+         .counted = [&] { return with_readings(engine.counted()); },
+         .planned = [](sweep_plan const&) {}},
+        computes_, options_, finished(identity(pass, 0)), result_));
+}
 
 } // namespace engraft::detail
