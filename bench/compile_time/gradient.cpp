@@ -20,7 +20,7 @@ int main(int count, char** arguments) try {
         double squares = 0;
         for (double const slope : found[eg::resid_pre].slice(0, 0, p))
             squares += slope * slope;
-        std::cout << std::sqrt(squares) << ' ' << model.tokenizer().text(prompt.at(0, p)) << '\n';
+        std::cout << std::sqrt(squares) << ' ' << model.tokenizer().decode({&prompt.tokens()[p], 1}) << '\n';
     }
 } catch (eg::error const& e) {
     std::cerr << e.what() << '\n';

@@ -19,9 +19,10 @@ int main(int count, char** arguments) try {
     auto const clean = model.run(pairs.clean(), eg::capture_for_sweeps<smollm>());
     auto const corrupted = model.run(pairs.corrupted(), eg::capture(eg::z));
     auto const heads = eg::each_head<smollm>();
-    auto const found = eg::sweep(
-        model, clean, heads, [&](eg::node head) { return eg::patch(eg::z, eg::nodes({head}) & eg::at(end), corrupted); },
-        {eg::logit_difference(pairs.first_answers(), pairs.first_wrong())});
+    auto const found =
+        eg::sweep(model, clean, heads,
+                  [&](eg::node head) { return eg::patch(eg::z, eg::nodes({head}) & eg::at(end), corrupted); },
+                  {eg::logit_difference(pairs.first_answers(), pairs.first_wrong())});
 
     auto const changes = found.relative_change();
     std::vector<std::pair<double, eg::node>> ranked;

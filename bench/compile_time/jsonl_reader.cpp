@@ -19,7 +19,8 @@ int main(int count, char** arguments) try {
     auto const before = clean.logits_at(-1).probability(pairs.first_answers());
     auto const after = patched.logits_at(-1).probability(pairs.first_answers());
     for (std::size_t i = 0; i < pairs.pairs.size(); ++i)
-        std::cout << model.tokenizer().text(pairs.pairs[i].answers[0]) << ' ' << before[i] << ' ' << after[i] << '\n';
+        std::cout << model.tokenizer().decode({&pairs.pairs[i].answers[0], 1}) << ' ' << before[i] << ' ' << after[i]
+                  << '\n';
 } catch (eg::error const& e) {
     std::cerr << e.what() << '\n';
     return 2;

@@ -1,6 +1,5 @@
-// Continues a prompt by twenty tokens under a steering direction, which is the difference of two other prompts' streams,
-// for several strengths.
-// usage: steering_loop MODEL PROMPT TOWARDS AWAY_FROM
+// Continues a prompt by twenty tokens under a steering direction, which is the difference of two other prompts'
+// streams, for several strengths. usage: steering_loop MODEL PROMPT TOWARDS AWAY_FROM
 #include <iostream>
 
 #include <engraft/engraft.hpp>

@@ -17,12 +17,12 @@ int main(int count, char** arguments) try {
     auto const clean = model.run(pairs.clean(), eg::capture_for_sweeps<smollm>());
     auto const corrupted = model.run(pairs.corrupted(), eg::capture(eg::z));
     auto const heads = eg::each_head<smollm>();
-    auto const ablated = eg::sweep(
-        model, clean, heads, [&](eg::node head) { return eg::ablate(eg::z, eg::nodes({head}) & eg::at(end)); },
-        {difference});
+    auto const ablated =
+        eg::sweep(model, clean, heads,
+                  [&](eg::node head) { return eg::ablate(eg::z, eg::nodes({head}) & eg::at(end)); }, {difference});
     auto const patched = eg::sweep(
-        model, clean, heads, [&](eg::node head) { return eg::patch(eg::z, eg::nodes({head}) & eg::at(end), corrupted); },
-        {difference});
+        model, clean, heads,
+        [&](eg::node head) { return eg::patch(eg::z, eg::nodes({head}) & eg::at(end), corrupted); }, {difference});
     auto const estimated = eg::attribute(model, pairs.clean(), pairs.corrupted(), difference, eg::z).at_role(end);
 
     auto const change = [&](eg::sweep_result const& found, std::size_t head) {

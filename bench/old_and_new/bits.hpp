@@ -17,25 +17,63 @@ namespace eg = engraft;
 
 namespace bits {
 
-inline constexpr eg::description pair{.name = "pair", .layers = 6, .d_model = 128, .heads = 8, .kv_heads = 8,
-                                      .d_head = 16, .d_mlp = 192, .vocab = 755, .norm_eps = 1e-5};
-inline constexpr eg::description smollm2{.name = "smollm2", .layers = 30, .d_model = 576, .heads = 9, .kv_heads = 3,
-                                         .d_head = 64, .d_mlp = 1536, .vocab = 49152, .norm_eps = 1e-5,
-                                         .rope_theta = 100000, .tied_unembedding = true};
-inline constexpr eg::description gpt2{.name = "gpt2", .family = eg::family::gpt2, .layers = 3, .d_model = 40,
-                                      .heads = 5, .kv_heads = 5, .d_head = 8, .d_mlp = 50, .vocab = 70,
-                                      .norm = eg::norm::layer, .position = eg::position::learned, .positions = 96,
-                                      .mlp = eg::mlp::gelu_tanh, .qkv_bias = true, .out_bias = true,
-                                      .mlp_bias = true, .tied_unembedding = true};
-inline constexpr eg::description gpt_neox{.name = "gpt_neox", .family = eg::family::gpt_neox, .layers = 3,
-                                          .d_model = 40, .heads = 5, .kv_heads = 5, .d_head = 8, .d_mlp = 50,
-                                          .vocab = 70, .norm = eg::norm::layer, .d_rotary = 4,
-                                          .mlp = eg::mlp::gelu_tanh, .residual = eg::residual::parallel,
-                                          .qkv_bias = true, .out_bias = true, .mlp_bias = true};
+inline constexpr eg::description pair{.name = "pair",
+                                      .layers = 6,
+                                      .d_model = 128,
+                                      .heads = 8,
+                                      .kv_heads = 8,
+                                      .d_head = 16,
+                                      .d_mlp = 192,
+                                      .vocab = 755,
+                                      .norm_eps = 1e-5};
+inline constexpr eg::description smollm2{.name = "smollm2",
+                                         .layers = 30,
+                                         .d_model = 576,
+                                         .heads = 9,
+                                         .kv_heads = 3,
+                                         .d_head = 64,
+                                         .d_mlp = 1536,
+                                         .vocab = 49152,
+                                         .norm_eps = 1e-5,
+                                         .rope_theta = 100000,
+                                         .tied_unembedding = true};
+inline constexpr eg::description gpt2{.name = "gpt2",
+                                      .family = eg::family::gpt2,
+                                      .layers = 3,
+                                      .d_model = 40,
+                                      .heads = 5,
+                                      .kv_heads = 5,
+                                      .d_head = 8,
+                                      .d_mlp = 50,
+                                      .vocab = 70,
+                                      .norm = eg::norm::layer,
+                                      .position = eg::position::learned,
+                                      .positions = 96,
+                                      .mlp = eg::mlp::gelu_tanh,
+                                      .qkv_bias = true,
+                                      .out_bias = true,
+                                      .mlp_bias = true,
+                                      .tied_unembedding = true};
+inline constexpr eg::description gpt_neox{.name = "gpt_neox",
+                                          .family = eg::family::gpt_neox,
+                                          .layers = 3,
+                                          .d_model = 40,
+                                          .heads = 5,
+                                          .kv_heads = 5,
+                                          .d_head = 8,
+                                          .d_mlp = 50,
+                                          .vocab = 70,
+                                          .norm = eg::norm::layer,
+                                          .d_rotary = 4,
+                                          .mlp = eg::mlp::gelu_tanh,
+                                          .residual = eg::residual::parallel,
+                                          .qkv_bias = true,
+                                          .out_bias = true,
+                                          .mlp_bias = true};
 inline constexpr auto const& D = BITS_MODEL; // one of these
 
-/// The model and one to swap with. folder: of the pair, or of a real model with its adapter; unused by the others, whose
-/// weights come from a seed.
+/// The model and one to swap with. folder: of the pair, or of a real model with its adapter; unused by the others,
+/// whose weights come from a seed.
 struct models {
     eg::model<D> base, tuned;
 };

@@ -58,13 +58,12 @@ int main(int, char** arguments) try {
 
     auto const clean = base.run(prompts, eg::capture_for_gradients<D>());
     auto const frozen = base.run(prompts, eg::capture(eg::mlp_out));
-    auto const policy = eg::mask(eg::z, eg::nodes(heads) & last, std::vector{0.3, 0.8, 0.5}, source) |
-                        eg::steer(eg::resid_mid, eg::layer(0) & eg::at(-2), numbers(6, D.d_model), 0.7) |
-                        eg::scale(eg::mlp_out, eg::layer(1), 0.8) | eg::ablate(eg::v, eg::layer(2) & eg::at(1), 0.1) |
-                        eg::edit(eg::attn_out, eg::layer(1) & last, squared{}) |
-                        eg::freeze(eg::mlp_out, eg::layer(2), frozen) |
-                        eg::patch(eg::resid_mid, eg::layer(1) & eg::at(0), source) |
-                        eg::knockout(eg::layer(1), last, eg::at(2));
+    auto const policy =
+        eg::mask(eg::z, eg::nodes(heads) & last, std::vector{0.3, 0.8, 0.5}, source) |
+        eg::steer(eg::resid_mid, eg::layer(0) & eg::at(-2), numbers(6, D.d_model), 0.7) |
+        eg::scale(eg::mlp_out, eg::layer(1), 0.8) | eg::ablate(eg::v, eg::layer(2) & eg::at(1), 0.1) |
+        eg::edit(eg::attn_out, eg::layer(1) & last, squared{}) | eg::freeze(eg::mlp_out, eg::layer(2), frozen) |
+        eg::patch(eg::resid_mid, eg::layer(1) & eg::at(0), source) | eg::knockout(eg::layer(1), last, eg::at(2));
     auto const under = eg::gradient(base, prompts, policy, eg::capture(eg::resid_pre), eg::log_probability(answers));
     tell("gradient value under policies", under.values());
     tell_gradient("under policies", under, eg::resid_pre);
@@ -79,10 +78,11 @@ int main(int, char** arguments) try {
     auto const weights = std::vector{0.3, 0.8, 0.5};
     eg::batch const alternates = sequences(8, {4, 3, 9, 17});
     auto const there = base.run(alternates, eg::capture(eg::z));
-    auto const beside = eg::gradient_beside(base, clean, cases,
-                                            eg::mask(eg::z, eg::nodes(heads) & last, weights, there) |
-                                                eg::steer(eg::resid_mid, eg::layer(1) & last, numbers(6, D.d_model), 0.1),
-                                            eg::logit(targets));
+    auto const beside =
+        eg::gradient_beside(base, clean, cases,
+                            eg::mask(eg::z, eg::nodes(heads) & last, weights, there) |
+                                eg::steer(eg::resid_mid, eg::layer(1) & last, numbers(6, D.d_model), 0.1),
+                            eg::logit(targets));
     tell("gradient beside, value", beside.values);
     tell("gradient beside, mask", std::get<0>(beside.parameters));
     tell("gradient beside, steer", std::get<1>(beside.parameters));
@@ -113,8 +113,9 @@ int main(int, char** arguments) try {
     for (auto const granularity : {eg::granularity::head, eg::granularity::neuron}) {
         options.of = granularity;
         for (auto const& found : eg::dcm(base, groups, eg::dcm_data::split(desiderata, 4, 3, 3), options)) {
-            auto const name = std::string(granularity == eg::granularity::head ? "dcm of heads, " : "dcm of elements, ") +
-                              found.group + ", " + found.desideratum;
+            auto const name =
+                std::string(granularity == eg::granularity::head ? "dcm of heads, " : "dcm of elements, ") +
+                found.group + ", " + found.desideratum;
             tell(name, found.mask);
             tell(name + ", accuracies", std::vector{found.accuracy, found.test_accuracy, found.group_accuracy});
         }

@@ -20,8 +20,8 @@ int main(int, char** arguments) try {
     auto const heads = eg::nodes({{0, 1}, {1, 0}, {2, 3}});
 
     tell_run("plain", base.run(prompts));
-    auto const seen = base.run(prompts, eg::capture(eg::block_sites<D>) |
-                                            eg::capture(eg::embed, eg::final_normalized, eg::logits));
+    auto const seen =
+        base.run(prompts, eg::capture(eg::block_sites<D>) | eg::capture(eg::embed, eg::final_normalized, eg::logits));
     boost::hana::for_each(eg::block_sites<D>, [&](auto site) {
         std::vector<float> all;
         for (int l = 0; l < D.layers; ++l) {
@@ -33,7 +33,8 @@ int main(int, char** arguments) try {
     tell("site embed", eg::to_host(seen[eg::embed].whole(0)));
     tell("site final_normalized", eg::to_host(seen[eg::final_normalized].whole(0)));
     tell("site logits", eg::to_host(seen[eg::logits].whole(0)));
-    auto const some = base.run(prompts, eg::capture(eg::pattern, eg::layer(1) & last) | eg::capture(eg::z, eg::layer(2)));
+    auto const some =
+        base.run(prompts, eg::capture(eg::pattern, eg::layer(1) & last) | eg::capture(eg::z, eg::layer(2)));
     for (std::size_t e = 0; e < examples; ++e)
         tell("site pattern of last row", some[eg::pattern].slice(1, e, -1, 2));
     tell("site z of one layer", some[eg::z].array().values);
@@ -60,7 +61,8 @@ int main(int, char** arguments) try {
     run("patch values", eg::patch(eg::v, eg::layer(2) & eg::at(0), noise));
     run("patch mlp_post", eg::patch(eg::mlp_post, eg::layer(0), noise));
     run("swap", eg::swap(eg::z, heads & last, foreign));
-    run("freeze and patch", eg::freeze(eg::z, eg::everywhere - (heads & last), clean) | eg::patch(eg::z, heads & last, noise));
+    run("freeze and patch",
+        eg::freeze(eg::z, eg::everywhere - (heads & last), clean) | eg::patch(eg::z, heads & last, noise));
     run("freeze sums", eg::freeze(eg::attn_out, eg::layer(2), clean) | eg::freeze(eg::mlp_out, eg::layer(2), clean) |
                            eg::ablate(eg::z, eg::layer(0)));
     run("subspace", eg::subspace(eg::z, heads & last, basis, noise));
@@ -78,8 +80,8 @@ int main(int, char** arguments) try {
     run("edit embed", eg::edit(eg::embed, eg::everywhere, halved{}));
     run("edit final_normalized", eg::edit(eg::final_normalized, last, halved{}));
     run("edit result", eg::edit(eg::result, eg::layer(1) & eg::head(1), halved{}));
-    run("when", eg::may_not_fire(eg::scale(
-                    eg::resid_mid, eg::layers(0, 2) & eg::when([](auto row) { return row[0] > 0; }), 0.9)));
+    run("when", eg::may_not_fire(
+                    eg::scale(eg::resid_mid, eg::layers(0, 2) & eg::when([](auto row) { return row[0] > 0; }), 0.9)));
     run("knockout", eg::knockout(eg::layers(1, 3), last, eg::at({0, 3})));
     run("knockout of a head", eg::knockout(eg::layer(1) & eg::head(2), eg::at({-1, -2}), eg::at(1)));
     double sum = 0;
@@ -88,7 +90,8 @@ int main(int, char** arguments) try {
                      sum += x;
              }));
     tell("tap", std::vector{sum});
-    run("several", eg::ablate(eg::z, heads & last) | eg::steer(eg::resid_mid, eg::layer(1), numbers(6, D.d_model), 0.7) |
+    run("several", eg::ablate(eg::z, heads & last) |
+                       eg::steer(eg::resid_mid, eg::layer(1), numbers(6, D.d_model), 0.7) |
                        eg::knockout(eg::layer(2), last, eg::at(0)) | eg::scale(eg::z, eg::layer(2), 0.5));
 } catch (eg::error const& e) {
     std::fprintf(stderr, "%s\n", e.what());

@@ -29,36 +29,59 @@ int main(int, char** arguments) try {
         tell_sweep(what, eg::sweep(base, clean, table, policy_of, metrics, options));
     };
 
-    sweep("ablate", heads, [&](eg::node n) { return eg::ablate(eg::z, eg::nodes({n}) & last); }, all);
-    sweep("ablate by means", heads,
-          [&](eg::node n) { return eg::ablate(eg::z, eg::nodes({n}) & last, eg::mean(noise, eg::z)); }, few);
+    sweep(
+        "ablate", heads, [&](eg::node n) { return eg::ablate(eg::z, eg::nodes({n}) & last); }, all);
+    sweep(
+        "ablate by means", heads,
+        [&](eg::node n) { return eg::ablate(eg::z, eg::nodes({n}) & last, eg::mean(noise, eg::z)); }, few);
     auto const patched = [&](eg::node n) { return eg::patch(eg::z, eg::nodes({n}) & last, noise); };
     sweep("patch", heads, patched, all);
     sweep("patch in small chunks", heads, patched, few, {.memory = D.vocab > 1000 ? 4e6 : 4e5});
-    sweep("patch read elsewhere", heads, [&](eg::node n) { return eg::patch(eg::z, eg::nodes({n}) & eg::at(3), noise); },
-          few, {.read_at = {5, -2, -1, 7}});
-    sweep("swap", heads, [&](eg::node n) { return eg::swap(eg::z, eg::nodes({n}) & last, foreign); }, few);
-    sweep("patch streams", eg::each_layer_position<D>(9),
-          [&](eg::layer_position c) {
-              return eg::patch(eg::resid_pre, eg::layer(c.layer) & eg::at(long(c.position)), noise);
-          },
-          few);
+    sweep("patch read elsewhere", heads,
+          [&](eg::node n) { return eg::patch(eg::z, eg::nodes({n}) & eg::at(3), noise); }, few,
+          {.read_at = {5, -2, -1, 7}});
+    sweep(
+        "swap", heads, [&](eg::node n) { return eg::swap(eg::z, eg::nodes({n}) & last, foreign); }, few);
+    sweep(
+        "patch streams", eg::each_layer_position<D>(9),
+        [&](eg::layer_position c) {
+            return eg::patch(eg::resid_pre, eg::layer(c.layer) & eg::at(long(c.position)), noise);
+        },
+        few);
     auto const layers = eg::each_layer<D>();
-    sweep("patch mlp_out", layers, [&](int l) { return eg::patch(eg::mlp_out, eg::layer(l), noise); }, few);
-    sweep("knockout", layers, [&](int l) { return eg::knockout(eg::layer(l), last, eg::at({0, 2})); }, all);
-    sweep("steer", layers,
-          [&](int l) { return eg::steer(eg::resid_mid, eg::layer(l) & eg::at(-2), numbers(6, D.d_model), 0.7); }, few);
-    sweep("mask", heads, [&](eg::node n) { return eg::mask(eg::z, eg::nodes({n}) & last, std::vector{0.3}, noise); }, few);
-    sweep("scale", layers, [&](int l) { return eg::scale(eg::mlp_out, eg::layer(l), 0.5); }, few);
-    sweep("edit", layers, [&](int l) { return eg::edit(eg::attn_out, eg::layer(l) & eg::at({1, -1}), halved{}); }, few);
-    sweep("edit pattern", layers, [&](int l) { return eg::edit(eg::pattern, eg::layer(l) & last, halved{}); }, few);
-    sweep("ablate values", layers, [&](int l) { return eg::ablate(eg::v, eg::layer(l) & eg::at(2)); }, few);
-    sweep("two at once", heads,
-          [&](eg::node n) {
-              return eg::patch(eg::z, eg::nodes({n}) & last, noise) |
-                     eg::steer(eg::resid_post, eg::layer(1) & last, numbers(6, D.d_model), 0.1);
-          },
-          few);
+    sweep(
+        "patch mlp_out", layers, [&](int l) { return eg::patch(eg::mlp_out, eg::layer(l), noise); }, few);
+    sweep(
+        "knockout", layers,
+        [&](int l) {
+            return eg::knockout(eg::layer(l), last, eg::at({0, 2}));
+        },
+        all);
+    sweep(
+        "steer", layers,
+        [&](int l) { return eg::steer(eg::resid_mid, eg::layer(l) & eg::at(-2), numbers(6, D.d_model), 0.7); }, few);
+    sweep(
+        "mask", heads, [&](eg::node n) { return eg::mask(eg::z, eg::nodes({n}) & last, std::vector{0.3}, noise); },
+        few);
+    sweep(
+        "scale", layers, [&](int l) { return eg::scale(eg::mlp_out, eg::layer(l), 0.5); }, few);
+    sweep(
+        "edit", layers,
+        [&](int l) {
+            return eg::edit(eg::attn_out, eg::layer(l) & eg::at({1, -1}), halved{});
+        },
+        few);
+    sweep(
+        "edit pattern", layers, [&](int l) { return eg::edit(eg::pattern, eg::layer(l) & last, halved{}); }, few);
+    sweep(
+        "ablate values", layers, [&](int l) { return eg::ablate(eg::v, eg::layer(l) & eg::at(2)); }, few);
+    sweep(
+        "two at once", heads,
+        [&](eg::node n) {
+            return eg::patch(eg::z, eg::nodes({n}) & last, noise) |
+                   eg::steer(eg::resid_post, eg::layer(1) & last, numbers(6, D.d_model), 0.1);
+        },
+        few);
 
     // Paths: to the logits, and to receivers in a second pass.
     auto const sender = [&](long p) {
