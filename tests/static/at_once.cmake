@@ -1,5 +1,6 @@
 # The diagnostic of this ID stands within the first five lines that the compiler prints, and each line of the source that
-# ends in `// refused` has an error with it. Other arguments: those of compile.cmake, without DEFINE.
+# ends in `// refused` has an error with it. Of LONGEST, if it is given, no line of these five has more characters. Other
+# arguments: those of compile.cmake, without DEFINE.
 include("${CMAKE_CURRENT_LIST_DIR}/../../cmake/compile.cmake")
 
 string(FIND "${output}" "engraft [${ID}]" at)
@@ -9,6 +10,22 @@ string(LENGTH "${before}" lines)
 if(at EQUAL -1 OR lines GREATER_EQUAL 5)
     message(NOTICE "${output}")
     message(FATAL_ERROR "the first five lines of ${COMPILER} must contain \"engraft [${ID}]\"")
+endif()
+
+if(DEFINED LONGEST)
+    set(rest "${output}")
+    foreach(line RANGE 1 5)
+        string(FIND "${rest}" "\n" length)
+        if(length EQUAL -1)
+            string(LENGTH "${rest}" length)
+        endif()
+        if(length GREATER LONGEST)
+            message(NOTICE "${output}")
+            message(FATAL_ERROR "line ${line} of ${COMPILER} has ${length} characters; a reader takes ${LONGEST}")
+        endif()
+        string(SUBSTRING "${rest}" ${length} -1 rest)
+        string(REGEX REPLACE "^\n" "" rest "${rest}")
+    endforeach()
 endif()
 
 cmake_path(GET COMPILER FILENAME name)
