@@ -24,14 +24,10 @@
 #include <engraft/circuit/source/part_of_batch.ipp>
 #include <engraft/circuit/source/path_patching.ipp>
 #include <engraft/circuit/source/trained_mask.ipp>
-#include <engraft/core/source/summary.ipp>
 #include <engraft/intervene/source/bound_checks.ipp>
 #include <engraft/intervene/source/footprint.ipp>
 #include <engraft/intervene/source/selection.ipp>
 #include <engraft/model/source/description_text.ipp>
-#include <engraft/report/source/figure.ipp>
-#include <engraft/report/source/gnuplot.ipp>
-#include <engraft/report/source/page.ipp>
 #include <engraft/run/source/chunk_loop.ipp>
 #include <engraft/run/source/finished_cases.ipp>
 #include <engraft/run/source/lines_of.ipp>

@@ -30,7 +30,6 @@
 #include <engraft/circuit/overlap.hpp>
 #include <engraft/circuit/path_patching.hpp>
 #include <engraft/core/hash.hpp>
-#include <engraft/core/summary.hpp>
 #include <engraft/intervene/ablate.hpp>
 #include <engraft/intervene/capture.hpp>
 #include <engraft/intervene/compose.hpp>
@@ -52,7 +51,6 @@
 #include <engraft/io/journal_file.hpp>
 #include <engraft/io/load.hpp>
 #include <engraft/io/npy.hpp>
-#include <engraft/io/results.hpp>
 #include <engraft/model/block.hpp>
 #include <engraft/model/empty_weights.hpp>
 #include <engraft/model/random_weights.hpp>

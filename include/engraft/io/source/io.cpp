@@ -33,7 +33,6 @@
 #include <engraft/io/source/pair_row.ipp>
 #include <engraft/io/source/printable.ipp>
 #include <engraft/io/source/require_same.ipp>
-#include <engraft/io/source/results.ipp>
 #include <engraft/io/source/safetensors.ipp>
 #include <engraft/io/source/stored_tensor.ipp>
 #include <engraft/io/source/text_pattern.ipp>
