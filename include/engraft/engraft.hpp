@@ -60,6 +60,6 @@
 #include <engraft/run/sweep.hpp>
 #include <engraft/task/boxes.hpp>
 #include <engraft/task/desiderata.hpp>
-#include <engraft/task/desideratum.hpp>
+#include <engraft/circuit/desideratum.hpp>
 #include <engraft/task/known_tasks.hpp>
 #include <engraft/task/pairs.hpp>

@@ -11,7 +11,7 @@
 #include <engraft/circuit/circuit.hpp>
 #include <engraft/circuit/mask_kinds.hpp>
 #include <engraft/run/sweep.hpp>
-#include <engraft/task/desideratum.hpp>
+#include <engraft/circuit/desideratum.hpp>
 
 namespace engraft {
 

@@ -10,7 +10,7 @@
 
 #include <engraft/core/linkage.hpp>
 #include <engraft/task/boxes.hpp>
-#include <engraft/task/desideratum.hpp>
+#include <engraft/circuit/desideratum.hpp>
 
 namespace engraft::boxes {
 

@@ -25,9 +25,9 @@
 #include <engraft/io/source/gguf_tokenizer.ipp>
 #include <engraft/io/source/journal_file.ipp>
 #include <engraft/io/source/json.ipp>
-#include <engraft/io/source/load.ipp>
 #include <engraft/io/source/lora.ipp>
 #include <engraft/io/source/mapped_file.ipp>
+#include <engraft/io/source/model_files.ipp>
 #include <engraft/io/source/normalization.ipp>
 #include <engraft/io/source/npy.ipp>
 #include <engraft/io/source/pair_row.ipp>

@@ -9,7 +9,7 @@
 #include <engraft/core/linkage.hpp>
 #include <engraft/task/boxes.hpp>
 #include <engraft/task/desiderata.hpp>
-#include <engraft/task/desideratum.hpp>
+#include <engraft/circuit/desideratum.hpp>
 
 namespace engraft::boxes {
 
