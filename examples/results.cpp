@@ -40,7 +40,7 @@ node head_named(std::string_view key, std::string const& where) {
 }
 
 std::vector<double> accuracies(nlohmann::json const& value, std::string_view name, std::string const& where,
-                                      double most = 1) {
+                               double most = 1) {
     std::vector<double> list;
     for (auto const& item : as_array(value, name, where))
         list.push_back(as_accuracy(item, name, where, most));
@@ -52,7 +52,7 @@ std::vector<double> accuracies(nlohmann::json const& value, std::string_view nam
 std::string head_text(node head) { return std::to_string(head.layer) + "." + std::to_string(head.head); }
 
 minimality_record read_minimality_group(std::string const& group, nlohmann::json const& entry,
-                                               std::string const& where) {
+                                        std::string const& where) {
     minimality_record record{require_name(group, "a group's name", where), {}, 0, {}};
     constexpr auto judged = "accuracy_without_K_and_without_K_and_v";
     require_only(entry, {"removed_with", "size_of_K", judged}, where);
@@ -104,11 +104,10 @@ std::vector<patching_record> read_patching(std::filesystem::path const& path) {
     for (auto const& [model, groups] : as_object(document, "the file of accuracies", path.string()))
         for (auto const& [group, desiderata] : as_object(groups, model, path.string()))
             for (auto const& [desideratum, list] : as_object(desiderata, group, path.string()))
-                records.push_back(
-                    {require_name(model, "a model's name", path.string()),
-                     require_name(group, "a group's name", path.string()),
-                     require_name(desideratum, "a desideratum's name", path.string()),
-                     accuracies(list, model + "." + group + "." + desideratum, path.string(), 100)});
+                records.push_back({require_name(model, "a model's name", path.string()),
+                                   require_name(group, "a group's name", path.string()),
+                                   require_name(desideratum, "a desideratum's name", path.string()),
+                                   accuracies(list, model + "." + group + "." + desideratum, path.string(), 100)});
     return records;
 }
 
@@ -116,8 +115,7 @@ std::vector<knockout_record> read_knockouts(std::filesystem::path const& path) {
     std::vector<knockout_record> records;
     auto const document = read_json(path, nullptr, results_size_limit);
     for (auto const& [edge, list] : as_object(document, "the file of accuracies", path.string()))
-        records.push_back({require_name(edge, "an edge's name", path.string()),
-                           accuracies(list, edge, path.string())});
+        records.push_back({require_name(edge, "an edge's name", path.string()), accuracies(list, edge, path.string())});
     return records;
 }
 

@@ -21,7 +21,8 @@ struct minimality_record {
 };
 
 /// {group: {"removed_with": {v: {w: accuracy}}, "size_of_K": n,
-///          "accuracy_without_K_and_without_K_and_v": {v: [accuracy, accuracy]}}}, each v with each w, accuracies from 0 to 1.
+///          "accuracy_without_K_and_without_K_and_v": {v: [accuracy, accuracy]}}}, each v with each w, accuracies from
+///          0 to 1.
 std::vector<minimality_record> read_minimality(std::filesystem::path const& path);
 
 /// Repeated measurements of activation patching.

@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include <engraft/core/error.hpp>
 #include "figure.hpp"
+#include <engraft/core/error.hpp>
 
 namespace report::detail {
 
@@ -60,10 +60,10 @@ void check(figure const& f) {
             (!s.pale.empty() && s.pale.size() != s.y.size()) ||
             (f.how == figure::kind::bars && s.y.size() != f.categories.size()))
             throw engraft::bad_input({"figure `", f.name, "`: the series `", s.name, "` has ", s.y.size(),
-                             " points, and not as many of something else"});
+                                      " points, and not as many of something else"});
     if (f.how == figure::kind::map && f.values.size() != f.rows.size() * f.categories.size())
-        throw engraft::bad_input({"figure `", f.name, "`: ", f.values.size(), " numbers for ", f.rows.size(), " rows and ",
-                         f.categories.size(), " columns"});
+        throw engraft::bad_input({"figure `", f.name, "`: ", f.values.size(), " numbers for ", f.rows.size(),
+                                  " rows and ", f.categories.size(), " columns"});
 }
 
 std::size_t longest(figure const& f) {

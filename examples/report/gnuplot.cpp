@@ -13,10 +13,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <engraft/core/error.hpp>
-#include <engraft/core/hash.hpp>
 #include "figure.hpp"
 #include "gnuplot.hpp"
+#include <engraft/core/error.hpp>
+#include <engraft/core/hash.hpp>
 
 extern char** environ;
 
@@ -50,7 +50,8 @@ inline std::string mark_of(std::filesystem::path const& svg_file, std::filesyste
     auto const svg = bytes_of(svg_file), png = bytes_of(png_file);
     if (!is_whole_svg(svg) || !is_whole_png(png))
         return {};
-    return engraft::message({"# drawn: svg ", engraft::hasher().add(svg).value(), ", png ", engraft::hasher().add(png).value(), "\n"});
+    return engraft::message(
+        {"# drawn: svg ", engraft::hasher().add(svg).value(), ", png ", engraft::hasher().add(png).value(), "\n"});
 }
 
 /// A new folder for one drawing, where nobody else's files are; removed with what is left in it.
@@ -105,9 +106,9 @@ void gnuplot::draw(figure const& f, std::filesystem::path const& folder) const {
         std::ranges::replace_if(
             said, [](unsigned char c) { return c < ' ' || c == 0x7F; }, ' ');
         throw engraft::bad_input({"gnuplot could not draw ", (folder / svg).string(), ": ",
-                         !said.empty() ? said
-                         : code == 0   ? "the drawing is cut short; is there space?"
-                                       : "it said nothing"});
+                                  !said.empty() ? said
+                                  : code == 0   ? "the drawing is cut short; is there space?"
+                                                : "it said nothing"});
     }
     detail::write_script(here.path / gp, script + mark);
     for (auto const& name : {svg, png, gp})

@@ -1,6 +1,6 @@
 // The bodies of the engine's functions that are no templates, compiled once: `engraft::engine` of the CMake package. A
-// program that defines ENGRAFT_COMPILED links this, and engraft.cpp if it reads files, instead of compiling them in each
-// of its sources.
+// program that defines ENGRAFT_COMPILED links this, and engraft.cpp if it reads files, instead of compiling them in
+// each of its sources.
 
 #ifndef ENGRAFT_COMPILED
 #define ENGRAFT_COMPILED
@@ -12,17 +12,11 @@
 #include <engraft/backend/cpu/source/parallel.ipp>
 #include <engraft/backend/cpu/source/product.ipp>
 #include <engraft/backend/cpu/source/product_back.ipp>
-#include <engraft/circuit/source/chosen_heads.ipp>
 #include <engraft/circuit/source/circuit.ipp>
-#include <engraft/circuit/source/completeness.ipp>
 #include <engraft/circuit/source/discovery.ipp>
 #include <engraft/circuit/source/edges.ipp>
-#include <engraft/circuit/source/faithfulness.ipp>
-#include <engraft/circuit/source/mean_ablation.ipp>
 #include <engraft/circuit/source/minimality.ipp>
-#include <engraft/circuit/source/overlap.ipp>
-#include <engraft/circuit/source/part_of_batch.ipp>
-#include <engraft/circuit/source/path_patching.ipp>
+#include <engraft/circuit/source/role_rows.ipp>
 #include <engraft/circuit/source/trained_mask.ipp>
 #include <engraft/intervene/source/bound_checks.ipp>
 #include <engraft/intervene/source/footprint.ipp>

@@ -1,7 +1,7 @@
 #pragma once
 
-// Models, policies, runs, sweeps and circuits, with the backend cpu, or, where nvcc compiles it, with cuda in its place.
-// Needs no other library than Boost's headers; engraft.hpp adds what reads files.
+// Models, policies, runs, sweeps and circuits, with the backend cpu, or, where nvcc compiles it, with cuda in its
+// place. Needs no other library than Boost's headers; engraft.hpp adds what reads files.
 
 #include <engraft/version.hpp>
 

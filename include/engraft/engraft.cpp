@@ -31,7 +31,6 @@
 #include <engraft/io/source/normalization.ipp>
 #include <engraft/io/source/npy.ipp>
 #include <engraft/io/source/pair_row.ipp>
-#include <engraft/io/source/printable.ipp>
 #include <engraft/io/source/require_same.ipp>
 #include <engraft/io/source/safetensors.ipp>
 #include <engraft/io/source/stored_tensor.ipp>
