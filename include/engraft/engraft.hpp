@@ -5,6 +5,7 @@
 #include <engraft/engine.hpp>
 #include <engraft/io/adapt.hpp>
 #include <engraft/io/circuit_file.hpp>
+#include <engraft/io/config.hpp>
 #include <engraft/io/dcm_file.hpp>
 #include <engraft/io/journal_file.hpp>
 #include <engraft/io/load.hpp>
