@@ -63,16 +63,16 @@ tests/cuda/laws.cu -O1
 tests/cuda/models.cu -O1
 tests/cuda/operations.cu -O1
 tests/cuda/exact/gradients.cpp -O1
-include/engraft/engraft.cpp -O2
+include/engraft/engine.cpp -O2
 tests/main.cpp -O1
 sources
-    tests="$work/operations.cu.o $work/models.cu.o $work/gradients.cpp.o $work/main.cpp.o $work/engraft.cpp.o"
+    tests="$work/operations.cu.o $work/models.cu.o $work/gradients.cpp.o $work/main.cpp.o $work/engine.cpp.o"
     # shellcheck disable=SC2086
     nvcc $tests "$work/laws.cu.o" -lcublasLt -o "$work/test_cuda"
     # shellcheck disable=SC2086
     nvcc $tests -lcublasLt -o "$work/test_cuda_short"
-    nvcc "$work/llama.cu.o" "$work/engraft.cpp.o" -lcublasLt -o "$work/bench_llama"
-    nvcc "$work/smollm2.cu.o" "$work/engraft.cpp.o" -lcublasLt -o "$work/bench_smollm2"
+    nvcc "$work/llama.cu.o" "$work/engine.cpp.o" -lcublasLt -o "$work/bench_llama"
+    nvcc "$work/smollm2.cu.o" "$work/engine.cpp.o" -lcublasLt -o "$work/bench_smollm2"
 }
 
 failed=

@@ -1,4 +1,5 @@
-# engraft::cuda: engraft::engraft and what programs for GPUs (.cu files) link besides. Whoever uses it enables the language
+# engraft::cuda: engraft::engraft, or engraft::engine where that is all there is, and what programs for GPUs (.cu files)
+# link besides. Whoever uses it enables the language
 # CUDA; programs without it never need nvcc. The build and the installed package both include this file.
 #   ENGRAFT_CUDA   AUTO: where nvcc is on the PATH, and otherwise this says so and goes on without; ON: a must; OFF: not
 set(ENGRAFT_CUDA AUTO CACHE STRING "The backend for NVIDIA GPUs: AUTO (where nvcc is found), ON or OFF")
@@ -35,7 +36,8 @@ if(NOT ENGRAFT_CUDA STREQUAL "OFF" AND NOT TARGET engraft::cuda)
             add_library(engraft_cuda INTERFACE)
             add_library(engraft::cuda ALIAS engraft_cuda)
         endif()
-        target_link_libraries(${engraft_cuda} INTERFACE engraft::engraft CUDA::cudart CUDA::cublasLt)
+        target_link_libraries(${engraft_cuda} INTERFACE engraft::$<IF:$<TARGET_EXISTS:engraft::engraft>,engraft,engine>
+                                                        CUDA::cudart CUDA::cublasLt)
         # Not every CMake knows that nvcc can do C++20, and some leave the option out without a word.
         target_compile_options(${engraft_cuda} INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20>)
         set(engraft_news "engraft: CUDA ${CUDAToolkit_VERSION}")

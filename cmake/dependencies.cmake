@@ -1,4 +1,5 @@
-# Finds the libraries that the headers include and lists their targets in ENGRAFT_DEPENDENCIES.
+# Finds the libraries that the headers include and lists their targets: ENGRAFT_ENGINE_DEPENDENCIES for the engine and,
+# if ENGRAFT_FILES is set, ENGRAFT_FILES_DEPENDENCIES for what reads files.
 # The build and the installed package (engraftConfig.cmake) both include this file, so the two can not drift apart.
 # What only the project's own programs need (CLI11, Catch2, Google Benchmark) is found where it is used.
 
@@ -10,11 +11,16 @@ macro(engraft_find)
     endif()
 endmacro()
 
-engraft_find(xtensor 0.24)
 engraft_find(Boost 1.74) # headers only: Hana
-engraft_find(nlohmann_json 3.10)
 set(THREADS_PREFER_PTHREAD_FLAG ON)
 engraft_find(Threads)
+set(ENGRAFT_ENGINE_DEPENDENCIES Boost::headers Threads::Threads)
+
+if(NOT ENGRAFT_FILES)
+    return()
+endif()
+engraft_find(xtensor 0.24)
+engraft_find(nlohmann_json 3.10)
 
 # These two bring no CMake package in the distributions that matter here, only a pkg-config file.
 engraft_find(PkgConfig)
@@ -34,5 +40,4 @@ foreach(module PCRE2:libpcre2-8 UTF8PROC:libutf8proc)
     endif()
 endforeach()
 
-set(ENGRAFT_DEPENDENCIES xtensor Boost::headers nlohmann_json::nlohmann_json PkgConfig::ENGRAFT_PCRE2
-                         PkgConfig::ENGRAFT_UTF8PROC Threads::Threads)
+set(ENGRAFT_FILES_DEPENDENCIES xtensor nlohmann_json::nlohmann_json PkgConfig::ENGRAFT_PCRE2 PkgConfig::ENGRAFT_UTF8PROC)

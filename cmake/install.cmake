@@ -12,8 +12,8 @@ install(
     PATTERN "*.ipp"
     PATTERN "*.cpp") # for who compiles them without CMake
 
-target_include_directories(engraft_header_only INTERFACE $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
-install(TARGETS engraft engraft_compiled engraft_header_only EXPORT engraft ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+target_include_directories(engraft_engine_header_only INTERFACE $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+install(TARGETS ${engraft_libraries} EXPORT engraft ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(EXPORT engraft NAMESPACE engraft:: FILE engraftTargets.cmake DESTINATION ${engraft_package_folder})
 
 configure_package_config_file(cmake/engraftConfig.cmake.in engraftConfig.cmake INSTALL_DESTINATION ${engraft_package_folder}

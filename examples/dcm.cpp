@@ -32,7 +32,7 @@ struct settings {
     eg::dcm_options dcm;
 };
 
-eg::model<pair_model, example::backend> load(settings const& s, std::string const& name) {
+eg::loaded_model<pair_model, example::backend> load(settings const& s, std::string const& name) {
     auto const backend = example::backend_with(s.threads);
     return name == "adapter" ? eg::load<pair_model>(s.folder + "/base", eg::lora(s.folder + "/adapter"), backend)
                              : eg::load<pair_model>(s.folder + "/" + name, backend);

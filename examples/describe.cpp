@@ -11,7 +11,8 @@
 #include <engraft/core/numeric.hpp>
 #include <engraft/io/checkpoint.hpp>
 #include <engraft/io/config.hpp>
-#include <engraft/io/load.hpp>
+#include <engraft/io/model_files.hpp>
+#include <engraft/io/weight_reader.hpp>
 #include <engraft/io/whole_file.hpp>
 #include <engraft/model/description_text.hpp>
 #include <engraft/model/families.hpp>

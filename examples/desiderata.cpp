@@ -16,6 +16,7 @@
 #include "backend.hpp"
 #include "pair/pair.hpp"
 #include "program.hpp"
+#include "summary.hpp"
 
 namespace eg = engraft;
 
@@ -107,7 +108,7 @@ int main(int argc, char** argv) {
                           << std::setprecision(3);
                 for (std::size_t g = 0; g < circuit.groups.size(); ++g) {
                     auto const& values = shares[g * hypotheses.size() + d];
-                    auto const s = eg::summarize(values);
+                    auto const s = example::summarize(values);
                     std::cout << std::setw(14) << s.mean << " +- " << std::setw(4) << std::setprecision(3)
                               << s.deviation;
                     auto& to = numbers["models"][name][circuit.groups[g].name][eg::boxes::name_of(hypotheses[d])];

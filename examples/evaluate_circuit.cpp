@@ -22,6 +22,7 @@
 #include "backend.hpp"
 #include "described.hpp"
 #include "program.hpp"
+#include "summary.hpp"
 
 namespace eg = engraft;
 
@@ -164,7 +165,7 @@ int main(int argc, char** argv) {
             doing = "random circuits";
             auto const accuracies = eg::mean_over_examples(
                 f.each(eg::random_circuits(circuit, random_circuits, described.layers, described.heads, random)));
-            auto const s = eg::summarize(accuracies);
+            auto const s = example::summarize(accuracies);
             out << "of " << std::setw(3) << random_circuits << " random circuits         " << s.mean << " (deviation "
                 << s.deviation << ")\n";
             numbers["random_circuits"] = accuracies;

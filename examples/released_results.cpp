@@ -22,12 +22,13 @@
 #include <engraft/circuit/discovery.hpp>
 #include <engraft/circuit/minimality.hpp>
 #include <engraft/circuit/overlap.hpp>
-#include <engraft/core/summary.hpp>
 #include <engraft/io/circuit_file.hpp>
+#include <engraft/io/dcm_file.hpp>
 #include <engraft/io/npy.hpp>
-#include <engraft/io/results.hpp>
 
 #include "program.hpp"
+#include "results.hpp"
+#include "summary.hpp"
 
 namespace eg = engraft;
 
@@ -46,10 +47,10 @@ struct released {
     int layers = 0, heads = 0;
     eg::circuit circuit;
     std::vector<std::vector<double>> scores; ///< [layers, heads] of each group
-    std::vector<eg::minimality_record> minimality;
+    std::vector<example::minimality_record> minimality;
     std::vector<eg::mask_record> masks;
-    std::vector<eg::patching_record> patching;
-    std::vector<eg::knockout_record> knockouts;
+    std::vector<example::patching_record> patching;
+    std::vector<example::knockout_record> knockouts;
 
     std::size_t group_named(std::string const& name, std::string const& file) const {
         for (std::size_t g = 0; g < circuit.groups.size(); ++g)
@@ -101,8 +102,8 @@ released read(std::string const& folder) {
         require_inside(r, group.heads, folder + "/circuit.json");
 
     auto file = folder + "/minimality.json";
-    std::map<std::string, eg::minimality_record> records;
-    for (auto& record : eg::read_minimality(file)) {
+    std::map<std::string, example::minimality_record> records;
+    for (auto& record : example::read_minimality(file)) {
         r.group_named(record.group, file);
         require_inside(r, record.pairs.heads, file);
         records.emplace(record.group, std::move(record));
@@ -132,8 +133,8 @@ released read(std::string const& folder) {
             throw eg::bad_file(file, {"the group '", group.name, "' of circuit.json is missing"});
 
     file = folder + "/activation_patching.json";
-    r.patching = eg::read_patching(file);
-    std::ranges::stable_sort(r.patching, {}, [&](eg::patching_record const& line) {
+    r.patching = example::read_patching(file);
+    std::ranges::stable_sort(r.patching, {}, [&](example::patching_record const& line) {
         return std::pair(line.model, r.group_named(line.group, file));
     });
     if (r.patching.empty())
@@ -141,7 +142,7 @@ released read(std::string const& folder) {
 
     file = folder + "/attention_knockout.json";
     if (std::filesystem::exists(file)) { // not released for every model
-        r.knockouts = eg::read_knockouts(file);
+        r.knockouts = example::read_knockouts(file);
         for (auto const& line : r.knockouts)
             if (line.accuracies.size() != static_cast<std::size_t>(r.layers))
                 throw eg::bad_file(file, {"'", line.edge, "' has ", line.accuracies.size(),
@@ -396,7 +397,7 @@ json summarize_patching(released const& r, std::ostream& out) {
         auto percent = line.accuracies;
         for (double& a : percent)
             a /= 100;
-        auto const s = eg::summarize(percent);
+        auto const s = example::summarize(percent);
         auto const g = letter(r.group_named(line.group, ""));
         table.add(
             {line.model, g, line.desideratum, std::to_string(s.count), number(s.mean, 4), number(s.deviation, 4)});

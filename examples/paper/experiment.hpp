@@ -4,17 +4,15 @@
 #include <vector>
 
 #include <engraft/core/random.hpp>
-#include <engraft/core/summary.hpp>
-#include <engraft/report/findings.hpp>
-#include <engraft/report/shown.hpp>
 
+#include "../report/findings.hpp"
+#include "../report/shown.hpp"
+#include "../summary.hpp"
 #include "lab.hpp"
 #include "published.hpp"
 #include "store.hpp"
 
 namespace paper {
-
-namespace report = eg::report;
 
 /// A circuit without its groups that have no heads.
 inline eg::circuit without_empty_groups(eg::circuit c) {

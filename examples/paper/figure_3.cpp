@@ -23,7 +23,7 @@ void show(context const& c, report::findings& f, model_entry const& of, std::str
         report::kept_array kept{bars.name + "_" + m.name, {three.size(), c.chosen.repetitions}, {}};
         for (std::size_t d = 0; d < three.size(); ++d) {
             std::string const what = eg::boxes::name_of(three[d]);
-            auto const found = eg::summarize(accuracies[i][d]);
+            auto const found = example::summarize(accuracies[i][d]);
             double const theirs = c.paper({"patching", of.published, m.published, group, what, "mean"});
             bars.all.back().y.push_back(found.mean), bars.all.back().error.push_back(found.deviation);
             row.push_back(found.mean), published.push_back(theirs);

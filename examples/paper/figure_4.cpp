@@ -61,7 +61,7 @@ void run_figure_4(context& c, report::findings& f) {
         for (std::size_t g = 0; g < sets.size(); ++g) {
             bool const single = g < heads.groups.size();
             auto const at = of_random.begin() + static_cast<std::ptrdiff_t>(g * draws);
-            auto const drawn = eg::summarize(std::vector<double>(at, at + draws));
+            auto const drawn = example::summarize(std::vector<double>(at, at + draws));
             bars.categories.push_back(single ? letter(heads.groups[g].name).substr(0, 1) : "all groups");
             bars.all[4].y.push_back(drawn.mean), bars.all[4].error.push_back(drawn.deviation);
             t.add({single ? letter(heads.groups[g].name) : "all groups", double(heads_of(sets[g])), bars.all[0].y[g],

@@ -47,7 +47,7 @@ void run_figure_a3(context& c, report::findings& f) {
             points.all[0].x.push_back(of_circuit[i]), points.all[0].y.push_back(of_model[i]);
             differences.push_back(std::abs(of_circuit[i] - of_model[i]));
         }
-        auto const mean = [](std::vector<double> const& v) { return eg::summarize(v).mean; };
+        auto const mean = [](std::vector<double> const& v) { return example::summarize(v).mean; };
         add("random", "random", double(heads_of(circuit)) / 2, mean(points.all[0].y), mean(points.all[0].x),
             mean(differences));
         for (std::size_t i = count; i < subsets.size(); ++i) {

@@ -89,7 +89,7 @@ public:
     }
 
 private:
-    using model_type = eg::model<D, B>;
+    using model_type = eg::loaded_model<D, B>;
 
     /// Room for what runs keep beside a sweep, in bytes; prompts are taken in parts that fit.
     static constexpr double room = 4e9;
@@ -112,7 +112,7 @@ private:
             return e.adapter.empty() ? eg::load<D>(e.folder, B()) : eg::load<D>(e.folder, eg::lora(e.adapter), B());
         } else {
             eg::require_same(D, eg::read_config(e.folder), e.folder.string());
-            return model_type(eg::empty_weights<D, B>(), planned_backend());
+            return model_type({eg::empty_weights<D, B>(), planned_backend()}, nullptr);
         }
     }
     model_type const& of(std::string const& name) const { return models_.at(name); }

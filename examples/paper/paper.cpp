@@ -10,11 +10,11 @@
 
 #include <engraft/core/hash.hpp>
 #include <engraft/io/journal_file.hpp>
-#include <engraft/report/gnuplot.hpp>
-#include <engraft/report/page.hpp>
 #include <engraft/version.hpp>
 
 #include "../program.hpp"
+#include "../report/gnuplot.hpp"
+#include "../report/page.hpp"
 #include "experiment.hpp"
 #include "plan.hpp"
 #include "sources_hash.hpp"

@@ -1,6 +1,6 @@
 # Writes OUT, a header with a hash of the library's and the experiments' sources below ROOT.
 cmake_minimum_required(VERSION 3.25...3.31)
-file(GLOB_RECURSE files RELATIVE "${ROOT}" "${ROOT}/include/*.?pp" "${ROOT}/examples/paper/*.?pp")
+file(GLOB_RECURSE files RELATIVE "${ROOT}" "${ROOT}/include/*.?pp" "${ROOT}/examples/paper/*.?pp" "${ROOT}/examples/report/*.?pp")
 list(SORT files)
 set(all)
 foreach(file IN LISTS files)

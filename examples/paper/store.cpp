@@ -20,7 +20,6 @@
 namespace paper {
 
 namespace eg = engraft;
-namespace report = engraft::report;
 
 std::string hex(std::uint64_t hash) {
     char text[16];

@@ -8,7 +8,8 @@
 #include <vector>
 
 #include <engraft/circuit/circuit.hpp>
-#include <engraft/report/findings.hpp>
+
+#include "../report/findings.hpp"
 
 namespace paper {
 
@@ -46,14 +47,14 @@ public:
     /// A hash of all files of an experiment, as they were written. throws bad_input when it has not run
     std::uint64_t hash_of(std::string const& experiment) const;
     /// throws bad_file if there is none, or not the one that the experiment has written
-    engraft::report::findings found(std::string const& experiment) const;
+    report::findings found(std::string const& experiment) const;
     double seconds(std::string const& experiment) const;
 
     /// Files of an experiment that is running.
     void begin(std::string const& experiment);
     void write_circuit(std::string const& name, engraft::circuit const& c);
     /// The experiment has finished: writes its findings, and then the manifest.
-    void finish(engraft::report::findings const& found, std::uint64_t inputs, double seconds);
+    void finish(report::findings const& found, std::uint64_t inputs, double seconds);
 
     /// throws bad_file if there is none, or not the one that an experiment has written
     engraft::circuit circuit(std::string const& name) const;

@@ -37,7 +37,7 @@ void run_table_1(context& c, report::findings& f) {
             accuracies.pop_back();
             kept.values.insert(kept.values.end(), {found.model, found.circuit});
             kept.values.insert(kept.values.end(), accuracies.begin(), accuracies.end());
-            auto const drawn = eg::summarize(accuracies);
+            auto const drawn = example::summarize(accuracies);
 
             auto const theirs = [&](char const* what) { return c.paper({"table_1", of.published, m.published, what}); };
             t.add({m.name, found.model, found.circuit, drawn.mean, found.ratio(), theirs("whole"), theirs("circuit"),

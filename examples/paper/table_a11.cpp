@@ -41,7 +41,7 @@ void run_table_a11(context& c, report::findings& f) {
     report::kept_array kept{"positions", {eleven.size(), c.chosen.repetitions}, {}};
     for (std::size_t d = 0; d < eleven.size(); ++d) {
         std::string const name = eg::boxes::name_of(eleven[d]);
-        auto const found = eg::summarize(accuracies[d]);
+        auto const found = example::summarize(accuracies[d]);
         double const theirs = c.paper({"positions", name, "accuracy"});
         auto const words = [&] {
             auto text = name;

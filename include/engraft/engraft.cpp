@@ -1,51 +1,67 @@
-// The bodies of engraft's functions that are no templates, compiled once: `engraft_compiled` of the CMake package. A
-// program that defines ENGRAFT_COMPILED links this and io/source/io.cpp instead of compiling them in each of its
-// sources.
+// The bodies of functions that are no templates in what the engine does without: files and tasks. See engine.cpp.
 
 #ifndef ENGRAFT_COMPILED
 #define ENGRAFT_COMPILED
 #endif
 
-#include <engraft/backend/cpu/source/adjoint_attention.ipp>
-#include <engraft/backend/cpu/source/attention.ipp>
-#include <engraft/backend/cpu/source/kernels.ipp>
-#include <engraft/backend/cpu/source/parallel.ipp>
-#include <engraft/backend/cpu/source/product.ipp>
-#include <engraft/backend/cpu/source/product_back.ipp>
-#include <engraft/circuit/source/chosen_heads.ipp>
-#include <engraft/circuit/source/circuit.ipp>
-#include <engraft/circuit/source/completeness.ipp>
-#include <engraft/circuit/source/discovery.ipp>
-#include <engraft/circuit/source/edges.ipp>
-#include <engraft/circuit/source/faithfulness.ipp>
-#include <engraft/circuit/source/mean_ablation.ipp>
-#include <engraft/circuit/source/minimality.ipp>
-#include <engraft/circuit/source/overlap.ipp>
-#include <engraft/circuit/source/part_of_batch.ipp>
-#include <engraft/circuit/source/path_patching.ipp>
-#include <engraft/circuit/source/trained_mask.ipp>
-#include <engraft/core/source/summary.ipp>
-#include <engraft/intervene/source/bound_checks.ipp>
-#include <engraft/intervene/source/footprint.ipp>
-#include <engraft/intervene/source/selection.ipp>
-#include <engraft/model/source/description_text.ipp>
-#include <engraft/report/source/figure.ipp>
-#include <engraft/report/source/gnuplot.ipp>
-#include <engraft/report/source/page.ipp>
-#include <engraft/run/source/chunk_loop.ipp>
-#include <engraft/run/source/finished_cases.ipp>
-#include <engraft/run/source/lines_of.ipp>
-#include <engraft/run/source/plan.ipp>
-#include <engraft/run/source/sweep_result.ipp>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <engraft/io/source/arranged_tensor.ipp>
+#include <engraft/io/source/bpe.ipp>
+#include <engraft/io/source/checkpoint.ipp>
+#include <engraft/io/source/circuit_file.ipp>
+#include <engraft/io/source/config.ipp>
+#include <engraft/io/source/dcm_file.ipp>
+#include <engraft/io/source/dequantize.ipp>
+#include <engraft/io/source/derived_tensor.ipp>
+#include <engraft/io/source/gguf.ipp>
+#include <engraft/io/source/gguf_description.ipp>
+#include <engraft/io/source/gguf_reader.ipp>
+#include <engraft/io/source/gguf_tensors.ipp>
+#include <engraft/io/source/gguf_tokenizer.ipp>
+#include <engraft/io/source/journal_file.ipp>
+#include <engraft/io/source/json.ipp>
+#include <engraft/io/source/lora.ipp>
+#include <engraft/io/source/mapped_file.ipp>
+#include <engraft/io/source/model_files.ipp>
+#include <engraft/io/source/normalization.ipp>
+#include <engraft/io/source/npy.ipp>
+#include <engraft/io/source/pair_row.ipp>
+#include <engraft/io/source/require_same.ipp>
+#include <engraft/io/source/safetensors.ipp>
+#include <engraft/io/source/stored_tensor.ipp>
+#include <engraft/io/source/text_pattern.ipp>
+#include <engraft/io/source/tokenizer.ipp>
+#include <engraft/io/source/tokenizer_json.ipp>
+#include <engraft/io/source/utf8.ipp>
+#include <engraft/io/source/whole_file.ipp>
 #include <engraft/task/source/boxes.ipp>
 #include <engraft/task/source/desiderata.ipp>
+#include <engraft/task/source/known_tasks.ipp>
+#include <engraft/task/source/pairs.ipp>
 
-// See core/linkage.hpp.
-#ifdef __ELF__
-extern "C" {
-extern char const engraft_is_linked;
-[[gnu::visibility("hidden")]] extern char const engraft_is_in_headers_or_linked_but_not_both;
-[[gnu::used]] char const engraft_is_linked = 0;
-[[gnu::used]] char const engraft_is_in_headers_or_linked_but_not_both = 0;
-}
-#endif
+namespace engraft {
+
+template void read_elements(stored_tensor const&, std::size_t, std::span<float>, std::string const&, element_check);
+template void read_elements(stored_tensor const&, std::size_t, std::span<double>, std::string const&, element_check);
+template void read_elements(stored_tensor const&, std::size_t, std::span<std::int64_t>, std::string const&,
+                            element_check);
+
+template void read_elements(arranged_tensor const&, std::size_t, std::span<float>, std::string const&, element_check);
+template void read_elements(arranged_tensor const&, std::size_t, std::span<double>, std::string const&, element_check);
+template void read_elements(arranged_tensor const&, std::size_t, std::span<std::int64_t>, std::string const&,
+                            element_check);
+
+namespace boxes {
+template prompts sample(tokenizer const&, options const&);
+template std::vector<std::vector<std::vector<long>>> segments(tokenizer const&, prompts const&);
+template std::vector<triple> draw_triples(tokenizer const&, hypothesis, options const&);
+template desideratum encode(tokenizer const&, hypothesis, std::vector<triple> const&);
+template desideratum sample(tokenizer const&, hypothesis, options const&);
+} // namespace boxes
+
+} // namespace engraft

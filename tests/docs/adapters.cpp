@@ -17,12 +17,12 @@ TEST_CASE("the page about adapters") {
     // [merged]
     auto const goat = eg::load<pair_model>(folder + "/base", eg::lora(folder + "/adapter"));
     // [/merged]
-    static_assert(std::is_same_v<decltype(goat), eg::model<pair_model> const>);
+    static_assert(std::is_same_v<decltype(goat), eg::loaded_model<pair_model> const>);
 
     // [apart]
     auto const llama = eg::load<pair_model>(folder + "/base");
     auto const adapted = eg::adapt(llama, eg::lora(folder + "/adapter"));
-    static_assert(std::is_same_v<decltype(adapted), eg::model<pair_model, eg::adapted<eg::cpu<eg::fp32>>> const>);
+    static_assert(std::is_same_v<decltype(adapted), eg::loaded_model<pair_model, eg::adapted<eg::cpu<eg::fp32>>> const>);
     // [/apart]
 
     // [swap]

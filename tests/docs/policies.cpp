@@ -10,7 +10,6 @@
 #include "catch.hpp"
 
 #include <engraft/engraft.hpp>
-#include <engraft/report/gnuplot.hpp>
 
 namespace eg = engraft;
 
@@ -26,7 +25,7 @@ inline constexpr eg::description pair_model{
 struct setting {
     std::string const folder = ENGRAFT_EXAMPLES_DATA;
     // [setting]
-    eg::model<pair_model> const model = eg::load<pair_model>(folder + "/base");
+    eg::loaded_model<pair_model> const model = eg::load<pair_model>(folder + "/base");
     eg::boxes::prompts const prompts = eg::boxes::sample(model.tokenizer(), {.examples = 21, .seed = 10});
     eg::role const last = prompts.role<eg::last>(), object = prompts.role<eg::correct_object>();
     // [/setting]
@@ -210,19 +209,6 @@ TEST_CASE_METHOD(setting, "how to look") {
     CHECK(eg::read_npy<std::int64_t>(results / "examples.npy").values == values.examples);
     CHECK(eg::read_npy<std::int64_t>(results / "layers.npy").shape == std::vector<std::size_t>{1});
     CHECK(values.positions[3] == long(prompts.tokens.rows().length(3)) - 1);
-
-    // [figure]
-    auto const seen = model.run(prompts.tokens, eg::capture(eg::pattern, eg::layer(5) & eg::at(last) & eg::examples({0})));
-    eg::report::figure map{.name = "attention", .title = "Layer 5, from the last token", .how = eg::report::figure::kind::map};
-    for (eg::token t : prompts.tokens.sequence(0)) map.categories.push_back(model.tokenizer().text(t));
-    for (int head = 0; head < 8; ++head) map.rows.push_back("head " + std::to_string(head));
-    for (float weight : seen[eg::pattern].array().values) map.values.push_back(weight); // [heads, keys]
-    if (eg::report::gnuplot const program; program.found())
-        program.draw(map, results); // attention.svg, attention.png, and attention.gp, which draws them again
-    // [/figure]
-    CHECK(map.values.size() == 8 * map.categories.size());
-    CHECK(!eg::report::gnuplot_script(map).empty());
-    CHECK(std::filesystem::exists(results / "attention.svg") == eg::report::gnuplot().found());
 
     // [tap]
     std::vector<double> largest(8); // of each head

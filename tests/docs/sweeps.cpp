@@ -25,7 +25,7 @@ inline constexpr eg::description pair_model{.name = "pair",
 struct setting {
     std::string const folder = ENGRAFT_EXAMPLES_DATA;
     // [setting]
-    eg::model<pair_model> const model = eg::load<pair_model>(folder + "/tuned");
+    eg::loaded_model<pair_model> const model = eg::load<pair_model>(folder + "/tuned");
     eg::boxes::prompts const prompts = eg::boxes::sample(model.tokenizer(), {.examples = 21, .seed = 10});
     eg::role const last = prompts.role<eg::last>();
     // [/setting]

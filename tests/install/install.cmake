@@ -82,6 +82,20 @@ if(commands MATCHES " (-W[a-z]+|-march=[a-z0-9-]+)")
     message(FATAL_ERROR "the user's program is compiled with ${CMAKE_MATCH_1}")
 endif()
 
+# The engine alone, where CMake finds none of what only files need.
+set(alone "${CMAKE_COMMAND}" -S "${CMAKE_CURRENT_LIST_DIR}/engine" -B "${WORK}/engine" -G "${GENERATOR}"
+          "-DCMAKE_CXX_COMPILER=${COMPILER}" -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG=-O0)
+foreach(package PkgConfig nlohmann_json xtensor)
+    list(APPEND alone -DCMAKE_DISABLE_FIND_PACKAGE_${package}=ON)
+endforeach()
+if(WAY STREQUAL "package")
+    must_exit(0 ${alone} "-DCMAKE_PREFIX_PATH=${WORK}/prefix" "-DCMAKE_EXE_LINKER_FLAGS=${SANITIZER}")
+    must_exit(0 "${CMAKE_COMMAND}" --build "${WORK}/engine")
+    must_exit(0 "${WORK}/engine/engine_alone")
+else()
+    must_exit(0 ${alone} "-DENGRAFT_SOURCE=${SOURCE}")
+endif()
+
 if(NOT WAY STREQUAL "package")
     file(STRINGS "${WORK}/build/check_a_model/engraft_describe/parity/engraft_models/my_model.hpp" described
          REGEX "engraft::description my_model{")

@@ -1,9 +1,9 @@
 #!/bin/sh
 # A program of two sources, of which one has the bodies of engraft in the headers and the other links them, is
 # refused by the linker; of one kind, it links.
-# usage: mixed.sh ROOT WORK COMPILER LIBRARY [FLAG]
+# usage: mixed.sh ROOT WORK COMPILER LIBRARY ENGINE [FLAG]
 set -eu
-root=$1 work=$2 compiler=$3 library=$4 flag=${5-}
+root=$1 work=$2 compiler=$3 library=$4 engine=$5 flag=${6-}
 rm -rf "$work"
 mkdir -p "$work"
 cd "$work"
@@ -17,7 +17,7 @@ link() { # link PROGRAM OBJECT...
     program=$1
     shift
     # shellcheck disable=SC2086
-    LC_ALL=C "$compiler" $flag "$@" "$library" -lpcre2-8 -lutf8proc -o "$program" >"$program.txt" 2>&1
+    LC_ALL=C "$compiler" $flag "$@" "$library" "$engine" -lpcre2-8 -lutf8proc -o "$program" >"$program.txt" 2>&1
 }
 for how in headers linked; do
     link $how other.$how.o main.$how.o || { cat $how.txt; exit 1; }

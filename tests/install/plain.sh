@@ -30,8 +30,8 @@ compute() { # compute PROGRAM
 [ "$4" = both ] && optimised=-O1 || optimised=-O0
 # Optimised as README says, since some of a compiler's warnings come from its optimiser; none may be left.
 (cd "$work" && "$compiler" -std=c++20 -O2 -Wall -Wextra -Wpedantic -Wshadow -Werror -DENGRAFT_COMPILED -I"$root/include" \
-    -c "$root/include/engraft/engraft.cpp" "$root/include/engraft/io/source/io.cpp")
-build compiled $optimised -DENGRAFT_COMPILED "$source" "$work/engraft.o" "$work/io.o"
+    -c "$root/include/engraft/engine.cpp" "$root/include/engraft/engraft.cpp")
+build compiled $optimised -DENGRAFT_COMPILED "$source" "$work/engraft.o" "$work/engine.o"
 if [ "$4" = both ]; then
     build in_headers $optimised "$source"
     compute in_headers

@@ -10,7 +10,7 @@ source=$root/tests/install/same_bits/main.cpp
 build() { # build PROGRAM COMPILER ARGUMENT...
     program=$work/$1
     shift
-    "$@" -std=c++20 -pthread -I"$root/include" "$source" ${linked:+-DENGRAFT_COMPILED "$linked"} -lpcre2-8 -lutf8proc \
+    "$@" -std=c++20 -pthread -I"$root/include" "$source" ${linked:+-DENGRAFT_COMPILED "$linked"} \
         -o "$program"
     "$program" >"$program.txt"
 }

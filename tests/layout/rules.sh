@@ -16,8 +16,8 @@ including() { # including LIBRARY FOLDER...: the lines that include a header of 
     library=$1
     shift
     for folder in "$@"; do
-        if [ -d "$folder" ]; then
-            grep -rnE "^ *# *include *[<\"]$library" "$folder" || true
+        if [ -e "$folder" ]; then
+            grep -rnHE "^ *# *include *[<\"]$library" "$folder" || true
         fi
     done
 }
@@ -30,14 +30,28 @@ else
 fi
 
 refuse "Eigen is not included: products are backend/cpu's own" "$(including '(unsupported/)?Eigen/' include || true)"
-# Programs that link engraft_compiled must not pay for these.
+# Data goes one way: a folder includes itself and those before it. What is before io needs no file, and no library but
+# Boost (tests/install/engine.sh); engraft.hpp and engraft.cpp add what is behind it.
+behind='core model backend intervene run circuit io task'
+for folder in $behind; do
+    behind=${behind#"$folder"}
+    behind=${behind# }
+    [ -z "$behind" ] || refuse "$folder includes nothing of what is behind it" \
+        "$(including "engraft/($(echo "$behind" | tr ' ' '|'))/" "include/engraft/$folder")"
+done
+refuse "the engine includes nothing of io and task" \
+    "$(including 'engraft/(io/|task/|engraft.hpp)' include/engraft/engine.hpp include/engraft/engine.cpp)"
+refuse "what is included as <engraft/...> is one of these folders'" \
+    "$(including 'engraft/[a-z_]+/' include | grep -vE 'engraft/(core|model|backend|intervene|run|circuit|io|task)/[^:]*$' || true)"
+
+# Programs that link what is compiled once must not pay for these.
 refuse "nlohmann-json is included by io/json.hpp and under io/source only, as io/json.hpp is" \
     "$(including '(nlohmann/|engraft/io/json.hpp)' include | grep -vE '^include/engraft/io/(json.hpp:|source/)' || true)"
 refuse "PCRE2 and utf8proc are included under io/source only" \
     "$(including '(pcre2|utf8proc)' include | grep -v '^include/engraft/io/source/' || true)"
-refuse "what is under source is included there, by engraft.cpp, and by its header at the end, if at all" \
+refuse "what is under source is included there, by engine.cpp or engraft.cpp, and by its header at the end, if at all" \
     "$(including 'engraft/([a-z]+/)+source/' include examples tests bench |
-        grep -vE '^(include/engraft/(engraft\.cpp:|([a-z]+/)+(source/|[a-z0-9_]+\.hpp:))|tests/backend/linear.cpp:)' || true)"
+        grep -vE '^(include/engraft/(engine\.cpp:|engraft\.cpp:|([a-z]+/)+(source/|[a-z0-9_]+\.hpp:))|tests/backend/linear.cpp:)' || true)"
 refuse "a header includes its source only where ENGRAFT_COMPILED is not defined" \
     "$(find include/engraft -name '*.hpp' -exec awk '
         FNR == 1 { open = 0 }

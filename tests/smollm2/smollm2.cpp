@@ -52,7 +52,7 @@ double peak_bytes() {
 
 /// Loaded once for all tests, before anything else needs memory.
 struct loaded {
-    eg::model<smollm2> model = eg::load<smollm2>(file_or_skip());
+    eg::loaded_model<smollm2> model = eg::load<smollm2>(file_or_skip());
     double peak = peak_bytes();
 
     static loaded const& one() {

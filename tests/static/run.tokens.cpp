@@ -1,7 +1,7 @@
 #include "models.hpp"
 
 // The library has no text that it could mean. Each marked line is refused like the first.
-auto run(small_model const& model) {
+auto run(eg::loaded_model<small, eg::reference> const& model) {
 #ifdef ENGRAFT_CONTROL
     return model.run(eg::batch::of(model.tokenizer().encode("The fork is in Box")));
 #else

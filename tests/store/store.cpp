@@ -47,11 +47,11 @@ std::string refusal_of(std::function<void()> const& work) {
     return "nothing was refused";
 }
 
-eg::report::findings found() {
-    eg::report::findings f{.name = "one", .title = "One", .settings = {{"prompts", "8"}}};
+report::findings found() {
+    report::findings f{.name = "one", .title = "One", .settings = {{"prompts", "8"}}};
     f.tables = {{"t", {"name", "number"}, {{"x", 0.5}}}};
     f.figures = {{.name = "drawn", .title = "D", .all = {{.name = "s", .y = {1, 2}}}, .levels = {{"l", 1}}}};
-    f.comparisons = {{"yes", 1, eg::report::relation::near, 1, 0.1}};
+    f.comparisons = {{"yes", 1, report::relation::near, 1, 0.1}};
     f.arrays = {{"numbers", {2}, {1, 2}}};
     return f;
 }

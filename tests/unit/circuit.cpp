@@ -249,14 +249,3 @@ TEST_CASE("a mask chooses the heads whose weight rounds to 0") {
     CHECK_THROWS_AS(eg::chosen_heads(group, std::vector{0.0}), eg::bad_input);
     CHECK_THROWS_AS(eg::chosen_heads(group, std::vector{0.0, 0.0, 0.0, 0.0, std::nan("")}), eg::bad_input);
 }
-
-TEST_CASE("means and deviations") {
-    std::vector<double> const values{2, 4, 4, 4, 5, 5, 7, 9};
-    auto const s = eg::summarize(values);
-    CHECK(s.count == 8);
-    CHECK(s.mean == 5);
-    CHECK(s.deviation == 2);
-    CHECK(s.sample_deviation == Approx(std::sqrt(32.0 / 7)));
-    CHECK(eg::summarize(std::vector{3.0}).sample_deviation == 0);
-    CHECK_THROWS_AS(eg::summarize(std::vector<double>{}), eg::bad_input);
-}

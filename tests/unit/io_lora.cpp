@@ -275,7 +275,9 @@ TEST_CASE("an adapter kept apart shares the base model's weights, and every site
     auto const base = eg::load<llama>(data / "llama_mha", backend);
     auto const merged = eg::load<llama>(data / "llama_mha", adapter, backend);
     auto const apart = eg::adapt(base, adapter);
-    static_assert(std::is_same_v<decltype(apart), eg::model<llama, eg::adapted<eg::reference>> const>);
+    static_assert(std::is_same_v<decltype(apart), eg::loaded_model<llama, eg::adapted<eg::reference>> const>);
+
+    CHECK_THROWS_WITH(apart.tokenizer(), ContainsSubstring("loaded without a tokenizer")); // its files have none
 
     CHECK(apart.shared_weights()->base == base.shared_weights());
     CHECK(&apart.shared_weights()->blocks[1].norm1 == &base.shared_weights()->blocks[1].norm1);

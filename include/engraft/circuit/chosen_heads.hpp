@@ -1,11 +1,12 @@
 #pragma once
 
+#include <cmath>
+#include <cstddef>
 #include <span>
 #include <vector>
 
 #include <engraft/circuit/circuit.hpp>
 #include <engraft/core/error.hpp>
-#include <engraft/core/linkage.hpp>
 
 namespace engraft {
 
@@ -13,10 +14,17 @@ namespace engraft {
 /// rounds to 0, as in PyTorch.
 /// shape of `mask`: one weight per head, in the order of `heads`. throws bad_input when it is not, or a weight is NaN
 /// source Davies et al. 2023 (DCM); Prakash et al. 2024, section 5.1 and appendix H
-std::vector<node> chosen_heads(std::span<node const> heads, std::span<double const> mask);
+inline std::vector<node> chosen_heads(std::span<node const> heads, std::span<double const> mask) {
+    if (mask.size() != heads.size())
+        throw bad_input({"a mask of ", mask.size(), " weights does not fit ", heads.size(), " heads"});
+    std::vector<node> chosen;
+    for (std::size_t i = 0; i < mask.size(); ++i) {
+        if (std::isnan(mask[i]))
+            throw bad_input({"weight ", i, " of the mask is NaN"});
+        if (mask[i] <= 0.5)
+            chosen.push_back(heads[i]);
+    }
+    return chosen;
+}
 
 } // namespace engraft
-
-#ifndef ENGRAFT_COMPILED
-#include <engraft/circuit/source/chosen_heads.ipp>
-#endif

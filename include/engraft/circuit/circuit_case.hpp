@@ -1,82 +1,16 @@
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
-#include <map>
 #include <memory>
-#include <string>
 #include <utility>
 #include <vector>
 
-#include <engraft/circuit/circuit.hpp>
+#include <engraft/circuit/role_rows.hpp>
 #include <engraft/intervene/ablate.hpp>
 #include <engraft/intervene/compose.hpp>
 
 /// Mean ablation by circuits: every head at every position has its mean, except the circuit's heads at their roles.
 namespace engraft {
-
-/// Where roles stand in a batch, position by position: roles that share a position make one part with its heads.
-struct role_rows {
-    struct part {
-        std::vector<std::string> roles; ///< all that stand here
-        std::vector<selection::place> places;
-    };
-    std::vector<part> parts;
-    std::vector<selection::place> elsewhere; ///< positions without a role
-
-    /// throws bad_input when a role does not fit the batch, or a name comes twice
-    role_rows(std::vector<role> const& roles, ragged const& rows) {
-        std::vector<std::map<std::size_t, std::vector<std::string>>> at(rows.examples());
-        for (auto const& r : roles) {
-            for (auto const& place : detail::places_of(r, rows))
-                at[place.example][place.position].push_back(r.name);
-            if (std::count_if(roles.begin(), roles.end(), [&](role const& o) { return o.name == r.name; }) > 1)
-                throw bad_input({"the role `", r.name, "` is given twice"});
-            names_.push_back(r.name);
-        }
-        std::map<std::vector<std::string>, std::size_t> part_of;
-        for (std::size_t e = 0; e < rows.examples(); ++e)
-            for (std::size_t p = 0; p < rows.length(e); ++p) {
-                selection::place const place{e, p, static_cast<long>(p)};
-                auto const found = at[e].find(p);
-                if (found == at[e].end()) {
-                    elsewhere.push_back(place);
-                    continue;
-                }
-                auto const [known, is_new] = part_of.try_emplace(found->second, parts.size());
-                if (is_new)
-                    parts.push_back({found->second, {}});
-                parts[known->second].places.push_back(place);
-            }
-    }
-
-    /// The heads of a circuit that act in each part: [part][layer * heads + head].
-    /// throws bad_layer or bad_head for a node that the model has not, bad_input for a role that is not placed
-    std::vector<std::vector<bool>> heads_of(circuit const& c, int layers, int heads) const {
-        std::vector<std::vector<bool>> chosen(parts.size(),
-                                              std::vector<bool>(static_cast<std::size_t>(layers * heads)));
-        for (auto const& group : c.groups) {
-            if (std::find(names_.begin(), names_.end(), group.role) == names_.end()) {
-                std::string known;
-                for (auto const& name : names_)
-                    known += (known.empty() ? "" : ", ") + name;
-                throw bad_input({"the group `", group.name, "` acts at `", group.role,
-                                 "`, and where that is in the prompts is not given; the roles are ", known});
-            }
-            for (auto const n : group.heads) {
-                detail::require_layer(n.layer, layers);
-                detail::require_head(n.head, heads, "z");
-                for (std::size_t i = 0; i < parts.size(); ++i)
-                    if (std::find(parts[i].roles.begin(), parts[i].roles.end(), group.role) != parts[i].roles.end())
-                        chosen[i][static_cast<std::size_t>(n.layer * heads + n.head)] = true;
-            }
-        }
-        return chosen;
-    }
-
-private:
-    std::vector<std::string> names_;
-};
 
 /// A circuit as a policy: z of all heads but the circuit's at the positions of roles becomes its mean. What is at other
 /// positions is left to the run beside which this is computed (see `background`); in a whole run, compose it with

@@ -9,7 +9,6 @@
 
 #include <engraft/circuit/circuit.hpp>
 #include <engraft/circuit/mean_ablation.hpp>
-#include <engraft/core/linkage.hpp>
 
 /// Whether a circuit is all that matters: taking any of its nodes K away should harm the circuit as it harms the model.
 /// source Wang et al. 2023, section 4; Prakash et al. 2024, appendix C
@@ -31,13 +30,32 @@ struct completeness_line {
 };
 
 /// The circuit without the nodes of another, whatever groups these stand in.
-circuit without_nodes(circuit c, circuit const& removed);
+inline circuit without_nodes(circuit c, circuit const& removed) {
+    for (auto& group : c.groups)
+        for (auto const& other : removed.groups)
+            if (other.role == group.role)
+                group.heads = heads_not_in(group.heads, other.heads);
+    return c;
+}
 
 /// K = each group.
-std::vector<knocked_out> each_group(circuit const& c);
+inline std::vector<knocked_out> each_group(circuit const& c) {
+    std::vector<knocked_out> all;
+    for (auto const& group : c.groups)
+        all.push_back({group.name, {{group}}});
+    return all;
+}
 
 /// K = subsets drawn uniformly from all subsets: each node is in with probability 1/2.
-std::vector<knocked_out> random_subsets(circuit const& c, std::size_t count, random& r);
+inline std::vector<knocked_out> random_subsets(circuit const& c, std::size_t count, random& r) {
+    std::vector<knocked_out> all;
+    for (std::size_t i = 0; i < count; ++i) {
+        all.push_back({"random " + std::to_string(i + 1), c});
+        for (auto& group : all.back().nodes.groups)
+            std::erase_if(group.heads, [&](node) { return r.below(2) == 0; });
+    }
+    return all;
+}
 
 /// F(Cir \ K) and F(M \ K) for each K, of the first metric. All of them are rows of two sweeps.
 template <description const& D, class B>
@@ -88,7 +106,3 @@ completeness_line worst_subset(mean_ablation<D, B> const& f, circuit const& c, s
 }
 
 } // namespace engraft
-
-#ifndef ENGRAFT_COMPILED
-#include <engraft/circuit/source/completeness.ipp>
-#endif

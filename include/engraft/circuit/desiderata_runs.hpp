@@ -9,9 +9,9 @@
 #include <vector>
 
 #include <engraft/circuit/circuit.hpp>
+#include <engraft/circuit/desideratum.hpp>
 #include <engraft/circuit/mask_kinds.hpp>
 #include <engraft/run/sweep.hpp>
-#include <engraft/task/desideratum.hpp>
 
 namespace engraft {
 

@@ -5,7 +5,6 @@
 #include <vector>
 
 #include <engraft/circuit/circuit.hpp>
-#include <engraft/core/linkage.hpp>
 
 namespace engraft {
 
@@ -21,10 +20,11 @@ struct faithfulness {
 
 /// Circuits with as many heads per group and role, drawn at random: what faithfulness is compared with.
 /// throws bad_input when a role has more heads than the model
-std::vector<circuit> random_circuits(circuit const& like, std::size_t count, int layers, int heads, random& r);
+inline std::vector<circuit> random_circuits(circuit const& like, std::size_t count, int layers, int heads, random& r) {
+    std::vector<circuit> drawn;
+    for (std::size_t i = 0; i < count; ++i)
+        drawn.push_back(random_like(like, layers, heads, r));
+    return drawn;
+}
 
 } // namespace engraft
-
-#ifndef ENGRAFT_COMPILED
-#include <engraft/circuit/source/faithfulness.ipp>
-#endif

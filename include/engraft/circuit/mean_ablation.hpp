@@ -10,7 +10,6 @@
 
 #include <engraft/circuit/circuit_case.hpp>
 #include <engraft/circuit/part_of_batch.hpp>
-#include <engraft/core/linkage.hpp>
 #include <engraft/run/divergence.hpp>
 #include <engraft/run/sweep.hpp>
 
@@ -18,7 +17,14 @@ namespace engraft {
 
 /// The mean over the examples of each entry of a sweep, of the first metric or of the named one.
 /// throws bad_input for a metric that was not asked for
-std::vector<double> mean_over_examples(sweep_result const& found, std::string const& metric = {});
+inline std::vector<double> mean_over_examples(sweep_result const& found, std::string const& metric = {}) {
+    auto const& values = metric.empty() ? found.of() : found.of(metric);
+    auto const examples = found.axes().back().size;
+    std::vector<double> means(values.size() / examples);
+    for (std::size_t i = 0; i < values.size(); ++i)
+        means[i / examples] += values[i] / static_cast<double>(examples);
+    return means;
+}
 
 struct mean_ablation_options {
     /// Memory for what one run keeps, in bytes; prompts are taken in parts that fit. It changes no result. Where all
@@ -205,7 +211,3 @@ private:
 };
 
 } // namespace engraft
-
-#ifndef ENGRAFT_COMPILED
-#include <engraft/circuit/source/mean_ablation.ipp>
-#endif

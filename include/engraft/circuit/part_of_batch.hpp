@@ -1,10 +1,10 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <span>
 #include <vector>
 
-#include <engraft/core/linkage.hpp>
 #include <engraft/intervene/where.hpp>
 #include <engraft/run/batch.hpp>
 #include <engraft/run/metric.hpp>
@@ -59,10 +59,11 @@ struct part_of_batch {
 };
 
 /// Consecutive parts of at most `most` examples.
-std::vector<part_of_batch> parts_of_batch(std::size_t examples, std::size_t most);
+inline std::vector<part_of_batch> parts_of_batch(std::size_t examples, std::size_t most) {
+    std::vector<part_of_batch> parts;
+    for (std::size_t first = 0; first < examples; first += parts.back().count)
+        parts.push_back({first, std::min(std::max(most, std::size_t{1}), examples - first)});
+    return parts;
+}
 
 } // namespace engraft
-
-#ifndef ENGRAFT_COMPILED
-#include <engraft/circuit/source/part_of_batch.ipp>
-#endif

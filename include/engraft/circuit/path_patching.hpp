@@ -6,7 +6,6 @@
 #include <vector>
 
 #include <engraft/circuit/discovery.hpp>
-#include <engraft/core/linkage.hpp>
 #include <engraft/intervene/freeze.hpp>
 #include <engraft/intervene/patch.hpp>
 #include <engraft/run/sweep.hpp>
@@ -16,7 +15,13 @@ namespace engraft {
 namespace detail {
 
 /// Of each example the role's position and all behind it.
-std::vector<std::vector<long>> from_role_on(role const& at, ragged const& rows);
+inline std::vector<std::vector<long>> from_role_on(role const& at, ragged const& rows) {
+    std::vector<std::vector<long>> positions(rows.examples());
+    for (auto const& place : places_of(at, rows))
+        for (auto p = place.position; p < rows.length(place.example); ++p)
+            positions[place.example].push_back(static_cast<long>(p));
+    return positions;
+}
 
 } // namespace detail
 
@@ -193,7 +198,3 @@ std::vector<sweep_plan> plan_discovery(model<D, B> const& m, Clean const& clean,
 }
 
 } // namespace engraft
-
-#ifndef ENGRAFT_COMPILED
-#include <engraft/circuit/source/path_patching.ipp>
-#endif

@@ -1,7 +1,7 @@
 #pragma once
 
 /// Where the bodies of functions that are no templates live: in the headers, unless ENGRAFT_COMPILED says that the
-/// program links `engraft_compiled`, which compiles them once (engraft.cpp).
+/// program links them, compiled once: those of the engine (engine.cpp), and those of files and tasks (engraft.cpp).
 #ifdef ENGRAFT_COMPILED
 #define ENGRAFT_BODY
 #else
@@ -9,8 +9,8 @@
 #endif
 
 // All sources of a program have the bodies one way, or the link fails: where they are in the headers, each source
-// brings a symbol of which the linker keeps one; where they are not, each asks for engraft_compiled, which defines that
-// symbol too.
+// brings a symbol of which the linker keeps one; where they are not, each asks for engine.cpp, which defines that symbol
+// too.
 #ifdef __ELF__
 #ifdef ENGRAFT_COMPILED
 __asm__(".globl engraft_is_linked");

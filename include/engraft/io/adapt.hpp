@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <engraft/backend/adapted.hpp>
+#include <engraft/io/loaded_model.hpp>
 #include <engraft/io/lora.hpp>
 #include <engraft/model/map_layout.hpp>
 #include <engraft/run/model.hpp>
@@ -14,11 +15,6 @@
 namespace engraft {
 
 namespace detail {
-
-template <description const& D>
-lora::fitted fit(lora const& adapter, map_layout<D> const& layout) {
-    return adapter.fit(maps_of<D>(layout), layout.unembedding.weight);
-}
 
 /// The rows that make up `map` of what an adapter adds to the whole stored matrix, in the backend's memory.
 template <class Base>
@@ -47,13 +43,13 @@ void attach(adapted_map<Base>& to, low_rank const& added, stored_map const& map,
 /// to `load`; that `adapted<Backend>` stands in the model's type says which was chosen.
 ///
 ///     auto llama = load<llama_7b>("llama-7b");
-///     auto goat = adapt(llama, lora("goat-lora-7b"));   // model<llama_7b, adapted<cpu<fp32>>>
+///     auto goat = adapt(llama, lora("goat-lora-7b"));   // loaded_model<llama_7b, adapted<cpu<fp32>>>
 ///
 /// throws bad_model, naming the module, when the adapter is of another model
 template <description const& D, class Backend>
 model<D, adapted<Backend>> adapt(model<D, Backend> const& base, lora const& adapter) {
     auto const layout = layout_of<D>();
-    auto const fitted = detail::fit<D>(adapter, layout);
+    auto const fitted = adapter.fit(layout);
     auto const owner = base.shared_weights();
     auto made = std::make_shared<weights<D, adapted<Backend>>>(owner);
     auto const adapt_map = [&](auto& to, auto const& from, stored_map const& map) {
@@ -76,7 +72,14 @@ model<D, adapted<Backend>> adapt(model<D, Backend> const& base, lora const& adap
         adapt_map(to.down, from.down, at.down);
     }
     adapt_map(made->unembedding, owner->unembedding, layout.unembedding);
-    return {std::move(made), adapted<Backend>(base.backend()), base.shared_tokenizer()};
+    return {std::move(made), adapted<Backend>(base.backend())};
+}
+
+/// The same with the base model's tokenizer.
+template <description const& D, class Backend>
+loaded_model<D, adapted<Backend>> adapt(loaded_model<D, Backend> const& base, lora const& adapter) {
+    model<D, Backend> const& weights_alone = base;
+    return {adapt(weights_alone, adapter), base.shared_tokenizer()};
 }
 
 } // namespace engraft

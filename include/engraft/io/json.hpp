@@ -40,6 +40,12 @@ namespace detail {
 /// A JSON value as a message shows it. (The JSON library's own writer is slow to compile.)
 std::string shown(nlohmann::json const& value);
 
+/// A text between quotation marks, as JSON has it.
+std::string quoted(std::string_view text);
+
+/// Whether programs can print a name that comes out of a file.
+bool is_name(std::string_view name);
+
 } // namespace detail
 
 /// The document that a text is. Spaces may follow it, nothing else.
@@ -78,6 +84,9 @@ std::string const& as_string(nlohmann::json const& value, std::string_view name,
 
 double as_number(nlohmann::json const& value, std::string_view name, std::string const& path);
 
+/// A number from 0 to `most`.
+double as_accuracy(nlohmann::json const& value, std::string_view name, std::string const& path, double most = 1);
+
 bool as_bool(nlohmann::json const& value, std::string_view name, std::string const& path);
 
 nlohmann::json::array_t const& as_array(nlohmann::json const& value, std::string_view name, std::string const& path);
@@ -93,6 +102,9 @@ nlohmann::json::array_t const& require_array(nlohmann::json const& object, std::
                                              std::string const& path);
 nlohmann::json::object_t const& require_object(nlohmann::json const& object, std::string_view key,
                                                std::string const& path);
+
+/// A name out of a file, such as a key. throws bad_file if it is empty, too long or has control characters
+std::string const& require_name(std::string const& name, std::string_view what, std::string const& path);
 
 double number_or(nlohmann::json const& object, std::string_view key, std::string const& path, double otherwise);
 bool bool_or(nlohmann::json const& object, std::string_view key, std::string const& path, bool otherwise);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <engraft/core/linkage.hpp>
+#include <engraft/model/map_layout.hpp>
 #include <engraft/model/stored_map.hpp>
 
 namespace engraft {
@@ -44,6 +45,8 @@ public:
     /// The adapter for a base model that stores its linear maps so; `output` is the name of its unembedding.
     /// throws bad_model, naming the module, for an adapter of another model
     fitted fit(std::vector<stored_map> const& maps, std::string_view output) const;
+    template <description const& D>
+    fitted fit(map_layout<D> const& base) const;
 
 private:
     struct state; ///< settings and tensors, known to the source alone
@@ -66,6 +69,11 @@ private:
 
     std::shared_ptr<state const> state_;
 };
+
+template <description const& D>
+lora::fitted lora::fit(map_layout<D> const& base) const {
+    return fit(maps_of<D>(base), base.unembedding.weight);
+}
 
 } // namespace engraft
 

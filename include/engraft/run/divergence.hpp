@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <concepts>
 #include <cstddef>
 #include <limits>
-#include <ranges>
 #include <vector>
 
 #include <engraft/core/rounded_product.hpp>
@@ -12,8 +12,10 @@
 namespace engraft {
 
 /// Logarithms of a softmax, in double: small divergences drown in the rounding of a sum of floats. All are NaN if one
-/// element is NaN or +infinity, or all are -infinity.
-std::vector<double> log_softmax(std::ranges::input_range auto const& of) {
+/// element is NaN or +infinity, or all are -infinity. of: a vector or a span
+template <class Numbers>
+    requires std::floating_point<typename Numbers::value_type>
+std::vector<double> log_softmax(Numbers const& of) {
     double const largest = *std::max_element(of.begin(), of.end());
     double sum = 0;
     for (double const x : of)

@@ -12,8 +12,6 @@
 
 namespace engraft {
 
-class tokenizer;
-
 namespace detail {
 template <description const&, class>
 struct gradient_of_run;
@@ -36,21 +34,13 @@ public:
     static constexpr description const& described = D;
     using backend_type = Backend;
 
-    model(std::shared_ptr<weights<D, Backend> const> w, Backend backend = Backend{},
-          std::shared_ptr<engraft::tokenizer const> t = nullptr)
-        : weights_(std::move(w)), backend_(std::move(backend)), tokenizer_(std::move(t)) {}
+    model(std::shared_ptr<weights<D, Backend> const> w, Backend backend = Backend{})
+        : weights_(std::move(w)), backend_(std::move(backend)) {}
 
-    /// The tokenizer that came with the weights. throws bad_model when none came
-    engraft::tokenizer const& tokenizer() const {
-        if (!tokenizer_)
-            throw bad_model("this model was made without a tokenizer; load it from a folder that has one");
-        return *tokenizer_;
-    }
     Backend const& backend() const { return backend_; }
 
-    /// For what is made of the same weights and words.
+    /// For what is made of the same weights.
     std::shared_ptr<weights<D, Backend> const> const& shared_weights() const { return weights_; }
-    std::shared_ptr<engraft::tokenizer const> const& shared_tokenizer() const { return tokenizer_; }
 
     /// Runs all examples under a policy, recomputing every row.
     /// Rules that types can break are compile errors; the rest is checked before anything is computed.
@@ -138,7 +128,6 @@ private:
 
     std::shared_ptr<weights<D, Backend> const> weights_;
     Backend backend_;
-    std::shared_ptr<engraft::tokenizer const> tokenizer_;
 };
 
 } // namespace engraft

@@ -8,9 +8,9 @@
 #include <utility>
 #include <vector>
 
+#include <engraft/circuit/desideratum.hpp>
 #include <engraft/core/linkage.hpp>
 #include <engraft/task/boxes.hpp>
-#include <engraft/task/desideratum.hpp>
 
 namespace engraft::boxes {
 

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include <engraft/engraft.hpp>
+#include <engraft/engine.hpp>
 
 namespace eg = engraft;
 

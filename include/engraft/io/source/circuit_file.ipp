@@ -1,12 +1,10 @@
 #pragma once
 
 #include <algorithm>
-#include <cstdio>
 #include <filesystem>
 #include <set>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include <engraft/circuit/circuit.hpp>
@@ -20,36 +18,6 @@
 namespace engraft {
 
 namespace detail {
-
-/// A text between quotation marks, as JSON has it.
-inline std::string quoted(std::string_view text) {
-    std::string out = "\"";
-    for (char const c : text) {
-        if (c == '"' || c == '\\') {
-            (out += '\\') += c;
-        } else if (static_cast<unsigned char>(c) < 0x20) {
-            char code[8];
-            std::snprintf(code, sizeof(code), "\\u%04x", static_cast<unsigned>(c));
-            out += code;
-        } else {
-            out += c;
-        }
-    }
-    return out + '"';
-}
-
-/// Whether programs can print a name that comes out of a file.
-inline bool is_name(std::string_view name) {
-    return !name.empty() && name.size() <= 120 && one_line(std::string(name)) == name;
-}
-
-/// A name out of a file. throws bad_file if it is no name
-inline std::string const& require_name(std::string const& name, std::string_view what, std::string const& where) {
-    if (!is_name(name))
-        throw bad_file(
-            where, {what, " must have 1 to 120 bytes and no control characters, but is '", printable(name, 40), "'"});
-    return name;
-}
 
 /// Reads pairs [layer, head]. throws bad_file when one is not that, or comes twice
 inline std::vector<node> read_heads(nlohmann::json const& value, std::string const& where) {
@@ -75,9 +43,9 @@ ENGRAFT_BODY circuit read_circuit(std::filesystem::path const& path, group_order
     auto const document = read_json(path, &names, results_size_limit);
     for (auto const& [name, entry] : as_object(document, "the circuit", path.string())) {
         auto const where = path.string() + ": " + detail::printable(name);
-        detail::require_name(name, "a group's name", path.string());
+        require_name(name, "a group's name", path.string());
         require_only(entry, {"role", "heads"}, where);
-        c.groups.push_back({name, detail::require_name(require_string(entry, "role", where), "a role", where),
+        c.groups.push_back({name, require_name(require_string(entry, "role", where), "a role", where),
                             detail::read_heads(require_value(entry, "heads", where), where)});
     }
     if (c.groups.empty())

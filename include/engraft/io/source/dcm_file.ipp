@@ -12,6 +12,7 @@
 #include <engraft/core/linkage.hpp>
 #include <engraft/io/dcm_file.hpp>
 #include <engraft/io/json.hpp>
+#include <engraft/io/printable.hpp>
 #include <engraft/io/source/circuit_file.ipp>
 #include <engraft/io/whole_file.hpp>
 
@@ -116,6 +117,27 @@ ENGRAFT_BODY void write_masks(std::filesystem::path const& path, std::vector<mas
     if (text.empty())
         throw bad_input("no masks are given to be written");
     write_whole_file(path, text + "\n}\n");
+}
+
+ENGRAFT_BODY std::vector<mask_record> read_masks(std::filesystem::path const& path) {
+    std::vector<mask_record> records;
+    auto const document = read_json(path, nullptr, results_size_limit);
+    for (auto const& [group, entry] : as_object(document, "the file of masks", path.string())) {
+        auto const in_group = path.string() + ": " + detail::printable(group);
+        for (auto const& [desideratum, learnt] : as_object(entry, group, in_group)) {
+            auto const where = in_group + ": " + detail::printable(desideratum);
+            require_only(learnt, {"heads", "mask", "test_accuracy"}, where);
+            mask_record record{require_name(group, "a group's name", in_group),
+                               require_name(desideratum, "a desideratum's name", in_group),
+                               {},
+                               detail::read_heads(require_value(learnt, "heads", where), where),
+                               as_accuracy(require_value(learnt, "test_accuracy", where), "test_accuracy", where)};
+            for (auto const& weight : require_array(learnt, "mask", where))
+                record.mask.push_back(as_number(weight, "mask", where));
+            records.push_back(std::move(record));
+        }
+    }
+    return records;
 }
 
 } // namespace engraft

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <filesystem>
 #include <initializer_list>
 #include <limits>
@@ -41,6 +42,26 @@ ENGRAFT_BODY std::string shown(nlohmann::json const& value) {
     if (value.is_object())
         return "an object with " + std::to_string(value.size()) + (value.size() == 1 ? " key" : " keys");
     return number_text(value.get<double>());
+}
+
+ENGRAFT_BODY std::string quoted(std::string_view text) {
+    std::string out = "\"";
+    for (char const c : text) {
+        if (c == '"' || c == '\\') {
+            (out += '\\') += c;
+        } else if (static_cast<unsigned char>(c) < 0x20) {
+            char code[8];
+            std::snprintf(code, sizeof(code), "\\u%04x", static_cast<unsigned>(c));
+            out += code;
+        } else {
+            out += c;
+        }
+    }
+    return out + '"';
+}
+
+ENGRAFT_BODY bool is_name(std::string_view name) {
+    return !name.empty() && name.size() <= 120 && one_line(std::string(name)) == name;
 }
 
 /// Watches the parser: too deep nesting and too many values stop it at once, so that such a document never comes into
@@ -238,6 +259,15 @@ ENGRAFT_BODY double as_number(nlohmann::json const& value, std::string_view name
     return number;
 }
 
+ENGRAFT_BODY double as_accuracy(nlohmann::json const& value, std::string_view name, std::string const& path,
+                                double most) {
+    double const a = as_number(value, name, path);
+    if (a < 0 || a > most)
+        throw bad_file(path, {"'", detail::printable(name), "' must be an accuracy from 0 to ", static_cast<int>(most),
+                              ", but is ", detail::shown(value)});
+    return a;
+}
+
 ENGRAFT_BODY bool as_bool(nlohmann::json const& value, std::string_view name, std::string const& path) {
     if (!value.is_boolean())
         throw bad_file(path, {"'", detail::printable(name), "' must be true or false, but is ", detail::shown(value)});
@@ -280,6 +310,13 @@ ENGRAFT_BODY nlohmann::json::array_t const& require_array(nlohmann::json const& 
 ENGRAFT_BODY nlohmann::json::object_t const& require_object(nlohmann::json const& object, std::string_view key,
                                                             std::string const& path) {
     return as_object(require_value(object, key, path), key, path);
+}
+
+ENGRAFT_BODY std::string const& require_name(std::string const& name, std::string_view what, std::string const& path) {
+    if (!detail::is_name(name))
+        throw bad_file(path, {what, " must have 1 to 120 bytes and no control characters, but is '",
+                              detail::printable(name, 40), "'"});
+    return name;
 }
 
 ENGRAFT_BODY double number_or(nlohmann::json const& object, std::string_view key, std::string const& path,

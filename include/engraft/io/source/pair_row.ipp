@@ -19,7 +19,6 @@
 #include <engraft/io/mapped_file.hpp>
 #include <engraft/io/pair_row.hpp>
 #include <engraft/io/printable.hpp>
-#include <engraft/io/source/circuit_file.ipp>
 #include <engraft/io/source/csv.ipp>
 #include <engraft/io/whole_file.hpp>
 

@@ -6,10 +6,10 @@
 #include <string>
 #include <vector>
 
+#include <engraft/circuit/desideratum.hpp>
 #include <engraft/core/linkage.hpp>
 #include <engraft/task/boxes.hpp>
 #include <engraft/task/desiderata.hpp>
-#include <engraft/task/desideratum.hpp>
 
 namespace engraft::boxes {
 

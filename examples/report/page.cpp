@@ -1,5 +1,3 @@
-#pragma once
-
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
@@ -9,15 +7,14 @@
 #include <utility>
 #include <vector>
 
-#include <engraft/core/linkage.hpp>
-#include <engraft/report/findings.hpp>
-#include <engraft/report/page.hpp>
-#include <engraft/report/page_style.hpp>
-#include <engraft/report/shown.hpp>
+#include "findings.hpp"
+#include "page.hpp"
+#include "page_style.hpp"
+#include "shown.hpp"
 
-namespace engraft::report::detail {
+namespace report::detail {
 
-ENGRAFT_BODY std::string escaped(std::string_view text) {
+std::string escaped(std::string_view text) {
     std::string e;
     for (char const c : text)
         switch (c) {
@@ -70,7 +67,7 @@ inline std::string shown_rule(comparison const& c) {
     return {};
 }
 
-ENGRAFT_BODY std::string inlined(std::string svg, std::string const& figure, std::string const& title) {
+std::string inlined(std::string svg, std::string const& figure, std::string const& title) {
     auto const name = escaped(figure);
     svg.erase(0, svg.find("<svg"));
     for (auto const& [from, to] :
@@ -109,7 +106,7 @@ inline void write_table(std::ostream& out, table const& t) {
     out << "</tbody></table></div>\n";
 }
 
-ENGRAFT_BODY std::string badge(std::size_t agreeing, std::size_t all) {
+std::string badge(std::size_t agreeing, std::size_t all) {
     if (all == 0)
         return {};
     std::ostringstream b;
@@ -175,11 +172,11 @@ inline void write_section(std::ostream& out, page const& p, page::section const&
     out << "</section>\n";
 }
 
-} // namespace engraft::report::detail
+} // namespace report::detail
 
-namespace engraft::report {
+namespace report {
 
-ENGRAFT_BODY std::string html(page const& p) {
+std::string html(page const& p) {
     std::ostringstream out;
     out.imbue(std::locale::classic());
     std::size_t agreeing = 0, all = 0;
@@ -209,4 +206,4 @@ ENGRAFT_BODY std::string html(page const& p) {
     return out.str();
 }
 
-} // namespace engraft::report
+} // namespace report

@@ -8,9 +8,8 @@
 #include <vector>
 
 #include <engraft/core/error.hpp>
-#include <engraft/core/linkage.hpp>
 
-namespace engraft::report {
+namespace report {
 
 /// Points with a name; y is NaN where there is none.
 struct series {
@@ -72,8 +71,4 @@ std::size_t longest(figure const& f);
 /// throws bad_input if its name can't be that of a file, or the numbers of values and names do not match
 std::string gnuplot_script(figure const& f);
 
-} // namespace engraft::report
-
-#ifndef ENGRAFT_COMPILED
-#include <engraft/report/source/figure.ipp>
-#endif
+} // namespace report

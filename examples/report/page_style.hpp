@@ -1,6 +1,6 @@
 #pragma once
 
-namespace engraft::report::detail {
+namespace report::detail {
 
 /// The look of a report's page.
 inline constexpr char const* page_style = R"(
@@ -52,4 +52,4 @@ dt { font-weight: 600; } dd { margin: 0; overflow-wrap: anywhere; }
 @media print { body { background: #fff; } section, footer { border: 0; padding: 0; break-inside: avoid; } nav { display: none; } }
 )";
 
-} // namespace engraft::report::detail
+} // namespace report::detail

@@ -12,8 +12,8 @@
 #include <engraft/io/gguf.hpp>
 #include <engraft/io/gguf_model.hpp>
 #include <engraft/io/gguf_tokenizer.hpp>
-#include <engraft/io/load.hpp>
 #include <engraft/io/mapped_file.hpp>
+#include <engraft/io/model_files.hpp>
 #include <engraft/io/tokenizer.hpp>
 
 namespace engraft::detail {

@@ -1,5 +1,3 @@
-#pragma once
-
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
@@ -10,11 +8,10 @@
 #include <utility>
 #include <vector>
 
+#include "figure.hpp"
 #include <engraft/core/error.hpp>
-#include <engraft/core/linkage.hpp>
-#include <engraft/report/figure.hpp>
 
-namespace engraft::report::detail {
+namespace report::detail {
 
 /// A text in gnuplot's single quotes. What its enhanced mode would read as a command is shown as it is.
 inline std::string gnuplot_text(std::string_view text) {
@@ -33,7 +30,7 @@ inline std::string gnuplot_text(std::string_view text) {
     return q + "'";
 }
 
-ENGRAFT_BODY std::string number(double x) {
+std::string number(double x) {
     if (!std::isfinite(x))
         return "NaN";
     std::ostringstream text;
@@ -42,34 +39,34 @@ ENGRAFT_BODY std::string number(double x) {
     return text.str();
 }
 
-ENGRAFT_BODY bool is_file_name(std::string_view name) {
+bool is_file_name(std::string_view name) {
     constexpr std::string_view allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
     return !name.empty() && name.size() <= 120 && name[0] != '.' &&
            name.find_first_not_of(allowed) == std::string_view::npos;
 }
 
-ENGRAFT_BODY bool is_whole_svg(std::string_view svg) {
+bool is_whole_svg(std::string_view svg) {
     auto const last = svg.find_last_not_of(" \t\r\n");
     return last != std::string_view::npos && svg.find("<svg") < last && svg.substr(0, last + 1).ends_with("</svg>");
 }
 
-ENGRAFT_BODY void check(figure const& f) {
+void check(figure const& f) {
     if (!is_file_name(f.name))
-        throw bad_input(
+        throw engraft::bad_input(
             {"a figure can't be named `", std::string_view(f.name).substr(0, 40),
              "`, since its files get that name; use letters, digits, '_', '-' and '.', which must not come first"});
     for (auto const& s : f.all)
         if ((!s.x.empty() && s.x.size() != s.y.size()) || (!s.error.empty() && s.error.size() != s.y.size()) ||
             (!s.pale.empty() && s.pale.size() != s.y.size()) ||
             (f.how == figure::kind::bars && s.y.size() != f.categories.size()))
-            throw bad_input({"figure `", f.name, "`: the series `", s.name, "` has ", s.y.size(),
-                             " points, and not as many of something else"});
+            throw engraft::bad_input({"figure `", f.name, "`: the series `", s.name, "` has ", s.y.size(),
+                                      " points, and not as many of something else"});
     if (f.how == figure::kind::map && f.values.size() != f.rows.size() * f.categories.size())
-        throw bad_input({"figure `", f.name, "`: ", f.values.size(), " numbers for ", f.rows.size(), " rows and ",
-                         f.categories.size(), " columns"});
+        throw engraft::bad_input({"figure `", f.name, "`: ", f.values.size(), " numbers for ", f.rows.size(),
+                                  " rows and ", f.categories.size(), " columns"});
 }
 
-ENGRAFT_BODY std::size_t longest(figure const& f) {
+std::size_t longest(figure const& f) {
     std::size_t most = 0;
     for (auto const& s : f.all)
         most = std::max(most, s.y.size());
@@ -159,11 +156,11 @@ inline std::vector<std::string> plots(figure const& f) {
     return all;
 }
 
-} // namespace engraft::report::detail
+} // namespace report::detail
 
-namespace engraft::report {
+namespace report {
 
-ENGRAFT_BODY std::string gnuplot_script(figure const& f) {
+std::string gnuplot_script(figure const& f) {
     detail::check(f);
     std::ostringstream out;
     out.imbue(std::locale::classic());
@@ -212,4 +209,4 @@ ENGRAFT_BODY std::string gnuplot_script(figure const& f) {
     return out.str();
 }
 
-} // namespace engraft::report
+} // namespace report

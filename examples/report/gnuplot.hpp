@@ -5,10 +5,9 @@
 #include <string>
 #include <utility>
 
-#include <engraft/core/linkage.hpp>
-#include <engraft/report/figure.hpp>
+#include "figure.hpp"
 
-namespace engraft::report {
+namespace report {
 
 /// Draws figures with gnuplot, a program of its own, found in PATH.
 class gnuplot {
@@ -31,8 +30,4 @@ private:
     std::string program_;
 };
 
-} // namespace engraft::report
-
-#ifndef ENGRAFT_COMPILED
-#include <engraft/report/source/gnuplot.ipp>
-#endif
+} // namespace report

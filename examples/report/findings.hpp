@@ -6,10 +6,10 @@
 #include <variant>
 #include <vector>
 
-#include <engraft/report/comparison.hpp>
-#include <engraft/report/figure.hpp>
+#include "comparison.hpp"
+#include "figure.hpp"
 
-namespace engraft::report {
+namespace report {
 
 using cell = std::variant<std::string, double>;
 
@@ -49,4 +49,4 @@ struct findings {
     }
 };
 
-} // namespace engraft::report
+} // namespace report

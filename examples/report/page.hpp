@@ -7,12 +7,11 @@
 #include <utility>
 #include <vector>
 
-#include <engraft/core/linkage.hpp>
-#include <engraft/report/findings.hpp>
-#include <engraft/report/page_style.hpp>
-#include <engraft/report/shown.hpp>
+#include "findings.hpp"
+#include "page_style.hpp"
+#include "shown.hpp"
 
-namespace engraft::report {
+namespace report {
 
 /// A report: one HTML file that needs nothing else, neither files nor a network, and has no program in it.
 struct page {
@@ -43,8 +42,4 @@ std::string badge(std::size_t agreeing, std::size_t all);
 
 std::string html(page const& p);
 
-} // namespace engraft::report
-
-#ifndef ENGRAFT_COMPILED
-#include <engraft/report/source/page.ipp>
-#endif
+} // namespace report

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <string>
 
-namespace engraft::report {
+namespace report {
 
 /// How a measured number is compared with a published one.
 enum class relation {
@@ -35,4 +35,4 @@ struct comparison {
     }
 };
 
-} // namespace engraft::report
+} // namespace report

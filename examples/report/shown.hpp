@@ -6,7 +6,7 @@
 #include <sstream>
 #include <string>
 
-namespace engraft::report {
+namespace report {
 
 /// A number as a reader wants it: whole ones as they are, others with three digits behind the point.
 inline std::string shown(double x) {
@@ -28,4 +28,4 @@ inline std::string shown(double x) {
     return t[0] == '-' ? "−" + t.substr(1) : t;
 }
 
-} // namespace engraft::report
+} // namespace report

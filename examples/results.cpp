@@ -1,4 +1,4 @@
-#pragma once
+#include "results.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -12,20 +12,19 @@
 #include <utility>
 #include <vector>
 
-#include <engraft/circuit/circuit.hpp>
 #include <engraft/core/error.hpp>
-#include <engraft/core/linkage.hpp>
 #include <engraft/io/json.hpp>
 #include <engraft/io/printable.hpp>
-#include <engraft/io/results.hpp>
-#include <engraft/io/source/circuit_file.ipp>
 
-namespace engraft {
+namespace example {
 
-namespace detail {
+using namespace engraft;
+using engraft::detail::printable;
+
+namespace {
 
 /// The head that a key "layer.head" names.
-inline node head_named(std::string_view key, std::string const& where) {
+node head_named(std::string_view key, std::string const& where) {
     auto const number = [&](std::string_view text) {
         int value = -1;
         auto const [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -40,28 +39,20 @@ inline node head_named(std::string_view key, std::string const& where) {
     return head;
 }
 
-inline double accuracy(nlohmann::json const& value, std::string_view name, std::string const& where, double most = 1) {
-    double const a = as_number(value, name, where);
-    if (a < 0 || a > most)
-        throw bad_file(where, {"'", printable(name), "' must be an accuracy from 0 to ", static_cast<int>(most),
-                               ", but is ", shown(value)});
-    return a;
-}
-
-inline std::vector<double> accuracies(nlohmann::json const& value, std::string_view name, std::string const& where,
-                                      double most = 1) {
+std::vector<double> accuracies(nlohmann::json const& value, std::string_view name, std::string const& where,
+                               double most = 1) {
     std::vector<double> list;
     for (auto const& item : as_array(value, name, where))
-        list.push_back(accuracy(item, name, where, most));
+        list.push_back(as_accuracy(item, name, where, most));
     if (list.empty())
         throw bad_file(where, {"'", printable(name), "' has no accuracies"});
     return list;
 }
 
-inline std::string head_text(node head) { return std::to_string(head.layer) + "." + std::to_string(head.head); }
+std::string head_text(node head) { return std::to_string(head.layer) + "." + std::to_string(head.head); }
 
-inline minimality_record read_minimality_group(std::string const& group, nlohmann::json const& entry,
-                                               std::string const& where) {
+minimality_record read_minimality_group(std::string const& group, nlohmann::json const& entry,
+                                        std::string const& where) {
     minimality_record record{require_name(group, "a group's name", where), {}, 0, {}};
     constexpr auto judged = "accuracy_without_K_and_without_K_and_v";
     require_only(entry, {"removed_with", "size_of_K", judged}, where);
@@ -79,7 +70,7 @@ inline minimality_record read_minimality_group(std::string const& group, nlohman
             throw bad_file(where, {"'", name, "' has ", line->size(), " heads, but there are ", lines.size()});
         for (auto const w : record.pairs.heads)
             record.pairs.values.push_back(
-                accuracy(require_value(*line, head_text(w), where + ": " + name), name, where));
+                as_accuracy(require_value(*line, head_text(w), where + ": " + name), name, where));
     }
     record.partners = static_cast<std::size_t>(
         require_int(entry, "size_of_K", where, 0, static_cast<std::int64_t>(record.pairs.heads.size())));
@@ -97,58 +88,35 @@ inline minimality_record read_minimality_group(std::string const& group, nlohman
     return record;
 }
 
-} // namespace detail
+} // namespace
 
-ENGRAFT_BODY std::vector<minimality_record> read_minimality(std::filesystem::path const& path) {
+std::vector<minimality_record> read_minimality(std::filesystem::path const& path) {
     std::vector<minimality_record> records;
     auto const document = read_json(path, nullptr, results_size_limit);
     for (auto const& [group, entry] : as_object(document, "the minimality file", path.string()))
-        records.push_back(detail::read_minimality_group(group, entry, path.string() + ": " + detail::printable(group)));
+        records.push_back(read_minimality_group(group, entry, path.string() + ": " + printable(group)));
     return records;
 }
 
-ENGRAFT_BODY std::vector<mask_record> read_masks(std::filesystem::path const& path) {
-    std::vector<mask_record> records;
-    auto const document = read_json(path, nullptr, results_size_limit);
-    for (auto const& [group, entry] : as_object(document, "the file of masks", path.string())) {
-        auto const in_group = path.string() + ": " + detail::printable(group);
-        for (auto const& [desideratum, learnt] : as_object(entry, group, in_group)) {
-            auto const where = in_group + ": " + detail::printable(desideratum);
-            require_only(learnt, {"heads", "mask", "test_accuracy"}, where);
-            mask_record record{detail::require_name(group, "a group's name", in_group),
-                               detail::require_name(desideratum, "a desideratum's name", in_group),
-                               {},
-                               detail::read_heads(require_value(learnt, "heads", where), where),
-                               detail::accuracy(require_value(learnt, "test_accuracy", where), "test_accuracy", where)};
-            for (auto const& weight : require_array(learnt, "mask", where))
-                record.mask.push_back(as_number(weight, "mask", where));
-            records.push_back(std::move(record));
-        }
-    }
-    return records;
-}
-
-ENGRAFT_BODY std::vector<patching_record> read_patching(std::filesystem::path const& path) {
+std::vector<patching_record> read_patching(std::filesystem::path const& path) {
     std::vector<patching_record> records;
     auto const document = read_json(path, nullptr, results_size_limit);
     for (auto const& [model, groups] : as_object(document, "the file of accuracies", path.string()))
         for (auto const& [group, desiderata] : as_object(groups, model, path.string()))
             for (auto const& [desideratum, list] : as_object(desiderata, group, path.string()))
-                records.push_back(
-                    {detail::require_name(model, "a model's name", path.string()),
-                     detail::require_name(group, "a group's name", path.string()),
-                     detail::require_name(desideratum, "a desideratum's name", path.string()),
-                     detail::accuracies(list, model + "." + group + "." + desideratum, path.string(), 100)});
+                records.push_back({require_name(model, "a model's name", path.string()),
+                                   require_name(group, "a group's name", path.string()),
+                                   require_name(desideratum, "a desideratum's name", path.string()),
+                                   accuracies(list, model + "." + group + "." + desideratum, path.string(), 100)});
     return records;
 }
 
-ENGRAFT_BODY std::vector<knockout_record> read_knockouts(std::filesystem::path const& path) {
+std::vector<knockout_record> read_knockouts(std::filesystem::path const& path) {
     std::vector<knockout_record> records;
     auto const document = read_json(path, nullptr, results_size_limit);
     for (auto const& [edge, list] : as_object(document, "the file of accuracies", path.string()))
-        records.push_back({detail::require_name(edge, "an edge's name", path.string()),
-                           detail::accuracies(list, edge, path.string())});
+        records.push_back({require_name(edge, "an edge's name", path.string()), accuracies(list, edge, path.string())});
     return records;
 }
 
-} // namespace engraft
+} // namespace example

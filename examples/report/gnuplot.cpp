@@ -1,5 +1,3 @@
-#pragma once
-
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -15,15 +13,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "figure.hpp"
+#include "gnuplot.hpp"
 #include <engraft/core/error.hpp>
 #include <engraft/core/hash.hpp>
-#include <engraft/core/linkage.hpp>
-#include <engraft/report/figure.hpp>
-#include <engraft/report/gnuplot.hpp>
 
 extern char** environ;
 
-namespace engraft::report {
+namespace report {
 
 namespace detail {
 
@@ -53,7 +50,8 @@ inline std::string mark_of(std::filesystem::path const& svg_file, std::filesyste
     auto const svg = bytes_of(svg_file), png = bytes_of(png_file);
     if (!is_whole_svg(svg) || !is_whole_png(png))
         return {};
-    return message({"# drawn: svg ", hasher().add(svg).value(), ", png ", hasher().add(png).value(), "\n"});
+    return engraft::message(
+        {"# drawn: svg ", engraft::hasher().add(svg).value(), ", png ", engraft::hasher().add(png).value(), "\n"});
 }
 
 /// A new folder for one drawing, where nobody else's files are; removed with what is left in it.
@@ -62,7 +60,7 @@ struct drawing_folder {
         std::error_code failed;
         std::filesystem::remove_all(path, failed); // left by a program that was killed
         if (!std::filesystem::create_directory(path, failed))
-            throw bad_input({"the folder ", path.string(), " can't be made: ", failed.message()});
+            throw engraft::bad_input({"the folder ", path.string(), " can't be made: ", failed.message()});
     }
     drawing_folder(drawing_folder const&) = delete;
     drawing_folder& operator=(drawing_folder const&) = delete;
@@ -79,19 +77,19 @@ inline void write_script(std::filesystem::path const& file, std::string const& t
     out << text;
     out.close();
     if (!out)
-        throw bad_input({"cannot write ", file.string(), "; is there space?"});
+        throw engraft::bad_input({"cannot write ", file.string(), "; is there space?"});
 }
 
 inline void move_file(std::filesystem::path const& from, std::filesystem::path const& to) {
     std::error_code failed;
     std::filesystem::rename(from, to, failed);
     if (failed)
-        throw bad_input({"cannot rename ", from.string(), " to ", to.string(), ": ", failed.message()});
+        throw engraft::bad_input({"cannot rename ", from.string(), " to ", to.string(), ": ", failed.message()});
 }
 
 } // namespace detail
 
-ENGRAFT_BODY void gnuplot::draw(figure const& f, std::filesystem::path const& folder) const {
+void gnuplot::draw(figure const& f, std::filesystem::path const& folder) const {
     auto const script = gnuplot_script(f);
     auto const gp = f.name + ".gp", svg = f.name + ".svg", png = f.name + ".png";
     if (auto const mark = detail::mark_of(folder / svg, folder / png);
@@ -107,17 +105,17 @@ ENGRAFT_BODY void gnuplot::draw(figure const& f, std::filesystem::path const& fo
         auto said = detail::bytes_of(messages).substr(0, 300);
         std::ranges::replace_if(
             said, [](unsigned char c) { return c < ' ' || c == 0x7F; }, ' ');
-        throw bad_input({"gnuplot could not draw ", (folder / svg).string(), ": ",
-                         !said.empty() ? said
-                         : code == 0   ? "the drawing is cut short; is there space?"
-                                       : "it said nothing"});
+        throw engraft::bad_input({"gnuplot could not draw ", (folder / svg).string(), ": ",
+                                  !said.empty() ? said
+                                  : code == 0   ? "the drawing is cut short; is there space?"
+                                                : "it said nothing"});
     }
     detail::write_script(here.path / gp, script + mark);
     for (auto const& name : {svg, png, gp})
         detail::move_file(here.path / name, folder / name);
 }
 
-ENGRAFT_BODY int gnuplot::start(std::initializer_list<char const*> arguments, char const* messages) {
+int gnuplot::start(std::initializer_list<char const*> arguments, char const* messages) {
     posix_spawn_file_actions_t files;
     posix_spawn_file_actions_init(&files);
     posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
@@ -133,4 +131,4 @@ ENGRAFT_BODY int gnuplot::start(std::initializer_list<char const*> arguments, ch
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-} // namespace engraft::report
+} // namespace report

@@ -1,17 +1,21 @@
-#include "catch.hpp"
+// The page and the figures of a report, and what it says of repeated measurements.
 
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <limits>
 #include <string>
+#include <vector>
 
 #include <unistd.h>
 
-#include <engraft/report/gnuplot.hpp>
-#include <engraft/report/page.hpp>
+#include "catch.hpp"
 
-namespace report = engraft::report;
+#include "../../examples/report/gnuplot.hpp"
+#include "../../examples/report/page.hpp"
+#include "../../examples/summary.hpp"
+
 namespace fs = std::filesystem;
 using report::comparison;
 using report::relation;
@@ -189,4 +193,15 @@ TEST_CASE("a figure is drawn whole or not at all, and stays in its folder") {
         elsewhere.name = name;
         CHECK(refusal(elsewhere).find("a figure can't be named") != std::string::npos);
     }
+}
+
+TEST_CASE("means and deviations") {
+    std::vector<double> const values{2, 4, 4, 4, 5, 5, 7, 9};
+    auto const s = example::summarize(values);
+    CHECK(s.count == 8);
+    CHECK(s.mean == 5);
+    CHECK(s.deviation == 2);
+    CHECK(s.sample_deviation == Approx(std::sqrt(32.0 / 7)));
+    CHECK(example::summarize(std::vector{3.0}).sample_deviation == 0);
+    CHECK_THROWS_AS(example::summarize(std::vector<double>{}), engraft::bad_input);
 }

@@ -5,39 +5,25 @@
 #include <string>
 #include <vector>
 
-#include <engraft/circuit/circuit.hpp>
 #include <engraft/circuit/minimality.hpp>
-#include <engraft/core/linkage.hpp>
 
-/// Measurements of a circuit in files, in the form in which those of Prakash et al. 2024 are kept. Heads that are keys
-/// are written "layer.head". Every function throws bad_file when the file is not of its form.
-namespace engraft {
+/// Measurements of a circuit in files, in the form in which those of Prakash et al. 2024 are kept; the masks of DCM are
+/// read by engraft/io/dcm_file.hpp. Heads that are keys are written "layer.head". Every function throws bad_file when
+/// the file is not of its form.
+namespace example {
 
 /// What minimality was judged by, for one group.
 struct minimality_record {
     std::string group;
-    pair_accuracies pairs;              ///< heads by layer, then head: JSON keeps no order
-    std::size_t partners = 0;           ///< heads in K, as the file says
-    std::vector<minimality_line> lines; ///< in the order of pairs.heads
+    engraft::pair_accuracies pairs;              ///< heads by layer, then head: JSON keeps no order
+    std::size_t partners = 0;                    ///< heads in K, as the file says
+    std::vector<engraft::minimality_line> lines; ///< in the order of pairs.heads
 };
 
 /// {group: {"removed_with": {v: {w: accuracy}}, "size_of_K": n,
 ///          "accuracy_without_K_and_without_K_and_v": {v: [accuracy, accuracy]}}}, each v with each w, accuracies from
-///          0
-/// to 1.
+///          0 to 1.
 std::vector<minimality_record> read_minimality(std::filesystem::path const& path);
-
-/// A mask that was learnt for a group and a desideratum (DCM).
-struct mask_record {
-    std::string group;
-    std::string desideratum;
-    std::vector<double> mask; ///< one weight per head of the group, in the circuit's order
-    std::vector<node> heads;  ///< those chosen
-    double test_accuracy = 0; ///< from 0 to 1
-};
-
-/// {group: {desideratum: {"heads": [[layer, head], ...], "mask": [...], "test_accuracy": a}}}
-std::vector<mask_record> read_masks(std::filesystem::path const& path);
 
 /// Repeated measurements of activation patching.
 struct patching_record {
@@ -59,8 +45,4 @@ struct knockout_record {
 /// {edge: [accuracy, ...]}, from 0 to 1.
 std::vector<knockout_record> read_knockouts(std::filesystem::path const& path);
 
-} // namespace engraft
-
-#ifndef ENGRAFT_COMPILED
-#include <engraft/io/source/results.ipp>
-#endif
+} // namespace example
