@@ -391,7 +391,7 @@ TEST_CASE("damaged GGUF files", "[io][gguf][attack]") {
             read.shown(key);
         if (has_tokenizer(read))
             tokenizer(read_tokenizer(read), file).encode("abcab");
-        if (!well_formed(read_config(read)))
+        if (!what_is_wrong(read_config(read)).empty())
             throw std::logic_error("an ill-formed description came out");
         checkpoint const c(file);
         for (auto const& name : c.names())

@@ -33,7 +33,7 @@ attention_shape shape_of_attention(int layer) {
             .width = static_cast<std::size_t>(D.d_head),
             .scale = 1 / std::sqrt(scalar),
             .softcap = D.attention_softcap,
-            .window = layer % D.window_every == 0 ? static_cast<std::size_t>(D.window) : 0};
+            .window = has_window(D, layer) ? static_cast<std::size_t>(D.window) : 0};
 }
 
 } // namespace engraft

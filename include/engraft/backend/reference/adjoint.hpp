@@ -219,6 +219,8 @@ private:
             double const density = std::exp(-x * x / 2) / std::sqrt(2 * std::numbers::pi);
             return {x * share, share + x * density};
         }
+        case mlp::relu:
+            return {x < 0 ? 0 : x, x > 0 ? 1.0 : 0.0};
         default: { // both kinds of gelu_tanh
             double const root = std::sqrt(2 / std::numbers::pi);
             double const t = std::tanh(root * (x + 0.044715 * x * x * x));

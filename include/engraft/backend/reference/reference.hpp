@@ -330,6 +330,8 @@ private:
             return x / (1 + std::exp(-x));
         case mlp::gelu:
             return 0.5 * x * (1 + std::erf(x / std::numbers::sqrt2));
+        case mlp::relu:
+            return x < 0 ? 0 : x;
         default: // both kinds of gelu_tanh
             return 0.5 * x * (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (x + 0.044715 * x * x * x)));
         }
