@@ -369,6 +369,7 @@ inline void softmax(float* scores, std::size_t step, std::size_t begin, std::siz
     wide most = set(-std::numeric_limits<float>::infinity());
     for (std::size_t j = begin; j < end; ++j)
         most = max(most, load(scores + j * step));
+    most = max(set(std::numeric_limits<float>::lowest()), most); // where no key is seen, all become 0
     wide sum = set(0);
     for (std::size_t j = begin; j < end;) {
         wide part = set(0);
@@ -379,7 +380,7 @@ inline void softmax(float* scores, std::size_t step, std::size_t begin, std::siz
         }
         sum = add(sum, part);
     }
-    wide const factor = div(set(1), sum);
+    wide const factor = div(set(1), max(set(std::numeric_limits<float>::min()), sum));
     for (std::size_t j = begin; j < end; ++j)
         store(scores + j * step, mul(load(scores + j * step), factor));
 }
