@@ -83,6 +83,7 @@ int main(int argc, char** argv) {
 
     return example::run(app, argc, argv, [&] {
         auto d = eg::read_config(folder);
+        eg::require_computed(d, folder);
         if (!name.empty()) {
             if (name != eg::cpp_identifier(name))
                 throw eg::bad_input({"'", name, "' is no name of a variable; try '", eg::cpp_identifier(name), "'"});
@@ -99,6 +100,8 @@ int main(int argc, char** argv) {
         eg::for_each_field([&](char const* field, auto eg::description::*member) {
             if constexpr (std::is_enum_v<std::remove_cvref_t<decltype(d.*member)>>)
                 numbers[field] = eg::name_of(d.*member);
+            else if constexpr (std::is_convertible_v<decltype(d.*member), std::string_view>)
+                numbers[field] = std::string_view(d.*member);
             else
                 numbers[field] = d.*member;
         });

@@ -77,7 +77,8 @@ TEST_CASE("kernels of all instruction sets give the same bits, forwards") {
         in_place([&](auto& k, auto to) { k.add_difference(to, y.m(), x.m(), 1); });
         in_place([&](auto& k, auto to) { k.scale(to, 0.3f); });
         in_place([&](auto& k, auto to) { k.softcap(to, 2.5f); });
-        for (auto const kind : {eg::mlp::gated_silu, eg::mlp::gelu, eg::mlp::gelu_tanh, eg::mlp::gated_gelu_tanh}) {
+        for (auto const kind : {eg::mlp::gated_silu, eg::mlp::gelu, eg::mlp::gelu_tanh, eg::mlp::gated_gelu_tanh,
+                                eg::mlp::relu}) {
             in_place([&](auto& k, auto to) { k.activate(to, kind); });
             in_place([&](auto& k, auto to) { k.gated(to, y.m(), kind); });
             in_place([&](auto& k, auto to) { k.activate_back(to, y.m(), kind); });

@@ -45,7 +45,8 @@ void rows_back(double tolerance) {
                     back(m).layer_norm(m.out(dx), m.in(dx), m.in(x), gain, 0.1, false);
                 return read_all(dx, other);
             });
-        for (auto kind : {eg::mlp::gated_silu, eg::mlp::gelu, eg::mlp::gelu_tanh, eg::mlp::gated_gelu_tanh})
+        for (auto kind :
+             {eg::mlp::gated_silu, eg::mlp::gelu, eg::mlp::gelu_tanh, eg::mlp::gated_gelu_tanh, eg::mlp::relu})
             same_as_reference<B>(tolerance, [&](auto const& m) {
                 auto x = m.make(8, 3, width);
                 m.b.scale(m.out(x), 3);
@@ -70,6 +71,24 @@ void rows_back(double tolerance) {
         back(m).softmax_seed(m.out(out), m.in(in), sums, shares);
         return m.read(out);
     });
+}
+
+template <class B>
+void experts_back(double tolerance) {
+    std::vector<std::int32_t> const places{3, 0, 8, 1, 9, 14, 2, 13, 4, 12, 5, 6, 11, 7, 10};
+    for (bool const among_chosen : {false, true})
+        same_as_reference<B>(tolerance, [&](auto const& m) {
+            auto const logits = m.make(60, 5, 7), in = m.make(62, 15, 33), dout = m.make(64, 5, 33);
+            auto chosen = m.list(places);
+            m.b.largest_columns(chosen, m.in(logits));
+            auto weights = m.make(61, 5, 3), dweights = m.make(65, 5, 3), dlogits = m.make(66, 5, 7),
+                 din = m.make(67, 15, 33), dx = m.make(68, 5, 33);
+            m.b.expert_weights(m.out(weights), m.in(logits), chosen, among_chosen);
+            back(m).sum_rows(m.out(din), m.out(dweights), m.in(dout), m.in(in), m.in(weights), m.list(places));
+            back(m).expert_weights(m.out(dlogits), m.in(dweights), m.in(logits), chosen, among_chosen);
+            back(m).gather_rows(m.out(dx), m.in(din), m.list(places));
+            return read_all(dweights, dlogits, din, dx);
+        });
 }
 
 template <class B>

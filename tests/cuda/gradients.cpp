@@ -17,6 +17,7 @@ TEMPLATE_TEST_CASE("adjoints of kernels do what the reference does", "[cuda]", e
     operations::rows_back<B>(rounding);
     operations::products_back<B>(exact ? rounding : 8e-3);
     operations::attention_back<B>(rounding);
+    operations::experts_back<B>(rounding);
     operations::slices_back<B>(rounding, exact ? rounding : 1e-6);
 }
 

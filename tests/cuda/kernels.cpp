@@ -16,6 +16,7 @@ TEMPLATE_TEST_CASE("kernels do what the reference does", "[cuda]", eg::fp64, eg:
     operations::rows<B>(rounding);
     operations::products<B>(exact ? rounding : 8e-3, rounding);
     operations::attention<B>(rounding);
+    operations::experts<B>(rounding);
     operations::slices<B>(rounding);
     operations::company<B>();
 }

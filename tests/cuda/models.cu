@@ -34,6 +34,7 @@ TEST_CASE("adjoints on the GPU do what the reference does", "[cuda]") {
     operations::rows_back<B>(rounding);
     operations::products_back<B>(rounding);
     operations::attention_back<B>(rounding);
+    operations::experts_back<B>(rounding);
     operations::slices_back<B>(rounding, 1e-6);
     operations::products_back<eg::cuda<eg::bf16>>(8e-3);
 }

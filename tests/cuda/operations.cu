@@ -23,6 +23,7 @@ TEMPLATE_TEST_CASE("operations on the GPU do what the reference does", "[cuda]",
     if constexpr (std::is_same_v<TestType, eg::fp32>) { // else the same kernels
         operations::rows<B>(rounding);
         operations::attention<B>(rounding);
+        operations::experts<B>(rounding);
         operations::slices<B>(rounding);
     }
     B::print_products(std::cout);

@@ -100,7 +100,8 @@ void rows(double tolerance) {
             m.b.add(m.out(y), m.in(x));
             return m.read(y);
         });
-        for (auto kind : {eg::mlp::gated_silu, eg::mlp::gelu, eg::mlp::gelu_tanh, eg::mlp::gated_gelu_tanh})
+        for (auto kind :
+             {eg::mlp::gated_silu, eg::mlp::gelu, eg::mlp::gelu_tanh, eg::mlp::gated_gelu_tanh, eg::mlp::relu})
             same_as_reference<B>(tolerance, [&](auto const& m) {
                 auto x = m.make(8, 3, width), up = m.make(9, 3, width);
                 m.b.scale(m.out(x), 4);
@@ -201,11 +202,15 @@ void company() {
     }
 }
 
+inline std::vector<std::uint32_t> const hidden{0, 5, 9, 35};
 inline std::vector<eg::attention_shape> const shapes{
     {.heads = 4, .kv_heads = 2, .width = 8, .scale = 0.35},
     {.heads = 3, .kv_heads = 3, .width = 40, .scale = 0.15, .softcap = 2, .window = 3},
     {.heads = 2, .kv_heads = 1, .width = 140, .scale = 0.08},
-    {.heads = 2, .kv_heads = 1, .width = 6, .scale = 0.4}};
+    {.heads = 2, .kv_heads = 1, .width = 6, .scale = 0.4},
+    {.heads = 4, .kv_heads = 2, .width = 8, .scale = 0.35, .softcap = 2, .bidirectional = true},
+    {.heads = 4, .kv_heads = 2, .width = 7, .scale = 0.35, .softcap = 2, .hidden = hidden},
+    {.heads = 2, .kv_heads = 1, .width = 6, .scale = 0.4, .bidirectional = true, .hidden = hidden}};
 
 template <class B>
 void attention(double tolerance) {
@@ -275,6 +280,31 @@ void attention(double tolerance) {
         CHECK(std::vector<double>(rows_fused.begin() + wide, rows_fused.begin() + 2 * wide) ==
               std::vector<double>(fused.begin() + 35 * wide, fused.begin() + 36 * wide));
     }
+}
+
+/// Rows that go to experts, each to three of seven.
+template <class B>
+void experts(double tolerance) {
+    std::vector<std::int32_t> const places{3, 0, 8, 1, 9, 14, 2, 13, 4, 12, 5, 6, 11, 7, 10};
+    same_as_reference<B>(0, [&](auto const& m) {
+        auto chosen = m.list(places);
+        m.b.largest_columns(chosen, m.in(m.make(60, 5, 9)).column_range(2, 7));
+        auto const found = chosen.to_host();
+        return std::vector<double>(found.begin(), found.end());
+    });
+    for (bool const among_chosen : {false, true})
+        same_as_reference<B>(tolerance, [&](auto const& m) {
+            auto const logits = m.make(60, 5, 7), in = m.make(62, 15, 33);
+            auto chosen = m.list(places);
+            m.b.largest_columns(chosen, m.in(logits));
+            auto weights = m.make(61, 5, 3), out = m.make(63, 5, 33);
+            m.b.expert_weights(m.out(weights), m.in(logits), chosen, among_chosen);
+            m.b.sum_rows(m.out(out), m.in(in), m.in(weights), m.list(places));
+            auto found = m.read(out);
+            auto const read = m.read(weights);
+            found.insert(found.end(), read.begin(), read.end());
+            return found;
+        });
 }
 
 /// What users give to `edit` and `when`: named, and marked for both sides.

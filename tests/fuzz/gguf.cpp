@@ -43,9 +43,9 @@ void engraft_fuzz::gguf(std::string_view input) {
             });
         }
         for (auto const& d : expected)
-            accepted([&] { require(well_formed(read_config(file, &d)), "an ill-formed description came out"); });
+            accepted([&] { require(what_is_wrong(read_config(file, &d)).empty(), "an ill-formed description came out"); });
         accepted([&] {
-            require(well_formed(read_config(file)), "an ill-formed description came out");
+            require(what_is_wrong(read_config(file)).empty(), "an ill-formed description came out");
             read_all(checkpoint(path));
         });
         if (has_tokenizer(file))

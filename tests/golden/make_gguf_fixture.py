@@ -3,7 +3,8 @@
     pip install gguf==0.19.0 transformers==4.53.3 torch==2.5.1 tokenizers==0.21.4 safetensors
     python3 tests/golden/make_gguf_fixture.py
 
-blocks.gguf holds random blocks of every type that is read, blocks.safetensors what the package gguf (gguf.quants) makes of them.
+blocks.gguf and more_blocks.gguf hold random blocks of every type that is read, the .safetensors files beside them what the package gguf
+(gguf.quants) makes of them.
 NAME/ is a model with random weights as Hugging Face has it, NAME.gguf the same in llama.cpp's layout: converted here as llama.cpp's
 conversion/ does it, and, where transformers reads GGUF files of that architecture, read back with it to the same tensors.
 tokenizer_NAME.gguf is a tokenizer of ../tokenizer (or the SentencePiece-like one with scores) as metadata, tokenizer_NAME.expected.json
@@ -44,16 +45,33 @@ def blocks(kind, n):
         return np.hstack([halves(n, 0.01), anything(32)])
     if kind == Type.Q4_K:
         return np.hstack([halves(n, 0.01), halves(n, 0.01), anything(12), anything(128)])
+    if kind == Type.Q5_0:
+        return np.hstack([halves(n, 0.1), anything(4), anything(16)])
+    if kind == Type.Q5_1:
+        return np.hstack([halves(n, 0.1), halves(n, 1), anything(4), anything(16)])
+    if kind == Type.Q2_K:
+        return np.hstack([anything(16), anything(64), halves(n, 0.01), halves(n, 0.01)])
+    if kind == Type.Q3_K:
+        return np.hstack([anything(32), anything(64), anything(12), halves(n, 0.01)])
+    if kind == Type.Q5_K:
+        return np.hstack([halves(n, 0.01), halves(n, 0.01), anything(12), anything(32), anything(128)])
     return np.hstack([anything(128), anything(64), anything(16), halves(n, 0.001)])
 
 
-def make_blocks():
-    writer = GGUFWriter(OUT / "blocks.gguf", "none")
+def make_blocks(file, kinds, with_floats=False):
+    writer = GGUFWriter(OUT / f"{file}.gguf", "none")
     expected = {}
-    for kind in (Type.Q4_0, Type.Q4_1, Type.Q8_0, Type.Q4_K, Type.Q6_K):
+    for kind in kinds:
         raw = blocks(kind, 12).reshape(4, -1)  # four rows of three blocks
         writer.add_tensor(kind.name, raw, raw_dtype=kind)
         expected[kind.name] = dequantize(raw, kind)
+    if with_floats:
+        add_floats(writer, expected)
+    close(writer)
+    save_file(expected, OUT / f"{file}.safetensors")
+
+
+def add_floats(writer, expected):
     f32 = random.standard_normal((3, 5)).astype(np.float32)
     f16 = random.standard_normal((3, 5)).astype(np.float16)
     bf16 = (f32.view(np.uint32) >> 16).astype(np.uint16)
@@ -64,8 +82,6 @@ def make_blocks():
     ):
         writer.add_tensor(name, raw, raw_dtype=kind)
         expected[name] = value
-    close(writer)
-    save_file(expected, OUT / "blocks.safetensors")
 
 
 def close(writer):
@@ -302,7 +318,7 @@ def make_damage():
 def main():
     OUT.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(7)
-    make_blocks()
+    make_blocks("blocks", (Type.Q4_0, Type.Q4_1, Type.Q8_0, Type.Q4_K, Type.Q6_K), with_floats=True)
     for kind in MODELS:
         make_model(kind)
     make_tokenizer("gpt2", "gpt-2")
@@ -311,6 +327,9 @@ def main():
     make_tokenizer("llama3", "llama-bpe", begin="<s>")
     make_tokenizer("llama2", begin="<s>")
     make_damage()
+    global random
+    random = np.random.default_rng(8)  # so that these blocks can be made alone
+    make_blocks("more_blocks", (Type.Q5_0, Type.Q5_1, Type.Q2_K, Type.Q3_K, Type.Q5_K))
 
 
 main()

@@ -158,7 +158,7 @@ inline constexpr eg::description windowed{.name = "windowed",
                                           .d_mlp = 16,
                                           .vocab = 67,
                                           .window = 3,
-                                          .window_every = 2};
+                                          .window_layers = "10"};
 } // namespace
 
 TEST_CASE("a window hides keys from a knockout, and some key is always left", "[knockout]") {

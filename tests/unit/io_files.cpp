@@ -501,8 +501,8 @@ TEST_CASE("old and new keys of a config say the same", "[io][config]") {
         {R"({"layer_types": ["full_attention"]})", "'layer_types' has 1 entries for 3 layers"},
         {R"({"layer_types": ["full_attention", "full_attention", "sliding_attention"]})",
          "'layer_types' is \"sliding_attention\""},
-        {R"({"rope_scaling": {"rope_type": "yarn"}})", "'rope_type' is 'yarn'; supported: 'default', 'llama3'"},
-        {R"({"rope_scaling": {"rope_type": "linear"}})", "'rope_type' is 'linear'"},
+        {R"({"rope_scaling": {"rope_type": "proportional"}})",
+         "'rope_type' is 'proportional'; supported: 'default', 'llama3', 'linear', 'yarn'"},
         {R"({"rope_scaling": {"rope_type": null, "type": "dynamic"}})", "'type' is 'dynamic'"},
         {R"({"rope_scaling": {"rope_type": "longrope"}})", "'rope_type' is 'longrope'"},
         {R"({"rope_scaling": {"type": "linear"}})",
@@ -738,7 +738,7 @@ TEST_CASE("a key that is missing has its family's default, and null switches it 
     CHECK(read("gemma2", "final_logit_softcapping", "null").final_softcap == 0);
     CHECK(read("gemma2", "query_pre_attn_scalar", std::nullopt).attention_scalar == 256);
     CHECK(read("gemma2", "sliding_window", std::nullopt).window == 4096);
-    CHECK(read("gemma2", "layer_types", std::nullopt).window_every == 2);
+    CHECK(read("gemma2", "layer_types", std::nullopt).window_layers == "10");
     CHECK(read("qwen3", "head_dim", std::nullopt).d_head == 128);
 }
 
@@ -782,9 +782,13 @@ TEST_CASE("every field that differs from the description is listed", "[io][confi
     alone("d_head", [](auto& d) { d.d_head += 1; });
     alone("d_mlp", [](auto& d) { d.d_mlp += 1; });
     alone("vocab", [](auto& d) { d.vocab += 1; });
+    alone("vocab_out", [](auto& d) { d.vocab_out += 1; });
     alone("norm", [](auto& d) { d.norm = norm::layer; });
     alone("norm_eps", [](auto& d) { d.norm_eps *= 2; });
+    alone("norm_gain", [](auto& d) { d.norm_gain = false; });
     alone("qk_norm", [](auto& d) { d.qk_norm = true; });
+    alone("qk_norm_wide", [](auto& d) { d.qk_norm_wide = true; });
+    alone("pre_norms", [](auto& d) { d.pre_norms = false; });
     alone("post_norms", [](auto& d) { d.post_norms = true; });
     alone("position", [](auto& d) { d.position = position::learned; });
     alone("positions", [](auto& d) { d.positions += 1; });
@@ -795,17 +799,30 @@ TEST_CASE("every field that differs from the description is listed", "[io][confi
     alone("rope_low_freq_factor", [](auto& d) { d.rope_low_freq_factor += 1; });
     alone("rope_high_freq_factor", [](auto& d) { d.rope_high_freq_factor += 1; });
     alone("rope_original_context", [](auto& d) { d.rope_original_context += 1; });
+    alone("rope_beta_fast", [](auto& d) { d.rope_beta_fast += 1; });
+    alone("rope_beta_slow", [](auto& d) { d.rope_beta_slow += 1; });
+    alone("rope_whole_pairs", [](auto& d) { d.rope_whole_pairs = false; });
+    alone("rope_attention_factor", [](auto& d) { d.rope_attention_factor += 1; });
+    alone("window_rope_theta", [](auto& d) { d.window_rope_theta += 1; });
+    alone("bidirectional", [](auto& d) { d.bidirectional = true; });
+    alone("pad_token", [](auto& d) { d.pad_token = 3; });
     alone("window", [](auto& d) { d.window += 1; });
-    alone("window_every", [](auto& d) { d.window_every += 1; });
+    alone("window_layers", [](auto& d) { d.window_layers = "10"; });
     alone("attention_scalar", [](auto& d) { d.attention_scalar += 1; });
     alone("attention_softcap", [](auto& d) { d.attention_softcap += 1; });
     alone("final_softcap", [](auto& d) { d.final_softcap += 1; });
     alone("scaled_embedding", [](auto& d) { d.scaled_embedding = true; });
     alone("mlp", [](auto& d) { d.mlp = mlp::gelu; });
+    alone("experts", [](auto& d) { d.experts += 1; });
+    alone("experts_per_token", [](auto& d) { d.experts_per_token += 1; });
+    alone("d_expert", [](auto& d) { d.d_expert += 1; });
+    alone("normalized_experts", [](auto& d) { d.normalized_experts = true; });
+    alone("expert_layers", [](auto& d) { d.expert_layers = "10"; });
     alone("residual", [](auto& d) { d.residual = residual::parallel; });
     alone("qkv_bias", [](auto& d) { d.qkv_bias = true; });
     alone("out_bias", [](auto& d) { d.out_bias = true; });
     alone("mlp_bias", [](auto& d) { d.mlp_bias = true; });
+    alone("unembedding_bias", [](auto& d) { d.unembedding_bias = true; });
     alone("tied_unembedding", [](auto& d) { d.tied_unembedding = true; });
 }
 
@@ -830,7 +847,7 @@ TEST_CASE("damaged safetensors files", "[io][attack]") {
 TEST_CASE("damaged configs", "[io][attack]") {
     for (auto const* model : {"llama_gqa", "llama_mha"}) {
         auto const use = [](std::string const& file) {
-            if (!well_formed(read_config(file)))
+            if (!what_is_wrong(read_config(file)).empty())
                 throw std::logic_error("an ill-formed description came out");
         };
         int const refused = engraft_test::attack(data / model / "config.json", 2000, 1000, 3, use);

@@ -26,6 +26,9 @@ namespace engraft {
 ///   attention(dq, dk, dv, dz, q, k, v, shape, rows)   the three in one, without keeping patterns
 ///   activate(dx, x, kind)                 in place: dx = f'(x) dx
 ///   gated(dup, dgate, up, gate, kind)     dgate = f'(gate) up dup, then in place dup = f(gate) dup
+///   expert_weights(dlogits, dweights, logits, chosen, among_chosen)   the choice is constant
+///   sum_rows(din, dweights, dout, in, weights, places)   each place of `in` is that of one row and one i
+///   gather_rows(dx, dy, places)           dx[r] = sum over i of dy[places[r k + i]]: of rows gathered k times each
 ///   softcap(dx, y, cap)                   in place: dx = (1 - (y / cap)^2) dx, y what the cap has made of x
 ///   softmax_seed(out, in, log_sums, shares)  out[r] = shares[r] * softmax(in[r]), log_sums those of in's rows
 ///   add_elements(x, columns, numbers)     x[r, columns[r]] += numbers[r]
@@ -50,7 +53,8 @@ concept differentiable = backend<B> &&
              vector_tensor<row_slice, typename B::memory_type> const& slices,
              vector_tensor<std::uint32_t, typename B::memory_type> const& positions, typename B::linear_map const& map,
              ragged const& rows, attention_shape const& shape, std::size_t n, double number, bool add, double* sums,
-             std::span<token const> columns, std::span<double const> numbers) {
+             vector_tensor<std::int32_t, typename B::memory_type> const& index, std::span<token const> columns,
+             std::span<double const> numbers) {
     adjoints<B>(b);
     a.zero(to, n);
     a.linear(out, in, map, add);
@@ -67,6 +71,9 @@ concept differentiable = backend<B> &&
     a.activate(out, in, mlp::gelu);
     a.gated(out, out, in, in, mlp::gated_silu);
     a.softcap(out, in, number);
+    a.expert_weights(out, in, in, index, add);
+    a.sum_rows(out, out, in, in, in, index);
+    a.gather_rows(out, in, index);
     a.softmax_seed(out, in, numbers, numbers);
     a.add_elements(out, columns, numbers);
     a.weigh_slices(to, slices, in);

@@ -10,7 +10,7 @@ struct attention_row {
     std::uint32_t query = 0;     ///< its row of the queries
     std::uint32_t out = 0;       ///< its row of z
     std::uint32_t example = 0;   ///< of the clean run
-    std::uint32_t position = 0;  ///< the last one that it sees
+    std::uint32_t position = 0;  ///< its own; what it sees from there is attention_shape's
     std::uint32_t own_first = 0; ///< of the case's own keys and values, one row behind the other by position
     std::uint32_t own_count = 0;
 };

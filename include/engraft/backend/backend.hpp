@@ -28,14 +28,15 @@ namespace engraft {
 ///   linear(out, in, map)               out[r] = in[r] W^T + bias; a row's result depends on that row alone
 ///   head_results(out, in, map, heads)  out[r, h] = in[r, h] times the columns of W that head h has; no bias
 ///   rms_norm(out, in, gain, eps)       out[r] = in[r] / sqrt(mean(in[r]^2) + eps) * gain; `out` may be `in`
-///   layer_norm(out, in, gain, bias, eps)  out[r] = (in[r] - mean) / sqrt(variance + eps) * gain + bias; as above
+///   layer_norm(out, in, gain, bias, eps)  out[r] = (in[r] - mean) / sqrt(variance + eps) * gain + bias; as above.
+///                                      A norm without gain has gains of 1 and biases of 0, which round nothing
 ///   add(to, from)                      to[r] += from[r]
 ///   scale(x, factor)                   in place
 ///   add_difference(to, a, b, parts)    to[r] += sum over p of a[r, p] - b[r, p]; exact differences of 0 change no bit
 ///   rotate(x, heads, angles, positions)   in place: rotary embedding of every head by its row's position, of the
 ///                                      leading n elements; angles [longest, n], cosines first, then sines
 ///   scores(out, q, k, shape, rows)     scaled, capped; -infinity where a key is not visible
-///   softmax(pattern, shape, rows)      in place, each query position over its keys
+///   softmax(pattern, shape, rows)      in place, each query position over its keys; 0 where none is visible
 ///   mix(z, pattern, v, shape, rows)    z = pattern times v
 ///   attention(z, q, k, v, shape, rows) the three before in one, to the bit, without keeping patterns
 ///   attention_rows(z, q, queried, k, v, own_k, own_v, own_positions, shape, rows)
@@ -58,6 +59,12 @@ namespace engraft {
 ///   edit_slices(x, layer, slices, f)          f(row) or f(row, place) of each slice, in any order and at the same time
 ///   select_slices(x, layer, slices, f)        the slices whose row a condition holds for, in their order
 ///   mean_rows(out, in, rows, groups)   out[g] = mean over the group's part of the list `rows` of in[rows[i]]
+///   largest_columns(chosen, in)        chosen[r k + i] = the column of in[r] with the i-th largest number, k as many
+///   as
+///                                      `chosen` has for a row; of equals the first, NaN before all
+///   expert_weights(out, logits, chosen, among_chosen)   out[r, i] = softmax of logits[r] at the i-th chosen column,
+///                                      over all columns or over the chosen ones
+///   sum_rows(out, in, weights, places) out[r] = sum over i of weights[r, i] in[places[r k + i]], in the order of i
 ///   argmax(in)                         on the host: the largest column of each row, the first of equals; if a row has
 ///                                      a NaN, one of its columns that is NaN or infinite
 ///   log_sum_exp(in)                    on the host: log of the sum over each row's columns of exp; NaN if a row has
@@ -77,8 +84,8 @@ concept backend = memory<typename B::memory_type> && std::copyable<B> &&
              vector_tensor<std::uint32_t, typename B::memory_type> const& own_positions,
              vector_tensor<std::uint64_t, typename B::memory_type> const& list,
              vector_tensor<row_group, typename B::memory_type> const& groups, typename B::linear_map const& map,
-             ragged const& rows, attention_shape const& shape, std::size_t n, double number,
-             std::span<token const> columns) {
+             ragged const& rows, attention_shape const& shape, std::size_t n, double number, bool flag,
+             vector_tensor<std::int32_t, typename B::memory_type>& chosen, std::span<token const> columns) {
     { B::name() } -> std::convertible_to<char const*>;
     { b.make_linear(std::move(weight), std::move(vector)) } -> std::same_as<typename B::linear_map>;
     b.gather_rows(out, in, index);
@@ -110,6 +117,9 @@ concept backend = memory<typename B::memory_type> && std::copyable<B> &&
     b.blend_slices(to, from, slices, in);
     b.project_slices(to, from, slices, in);
     b.mean_rows(out, in, list, groups);
+    b.largest_columns(chosen, in);
+    b.expert_weights(out, in, index, flag);
+    b.sum_rows(out, in, in, index);
     { b.argmax(in) } -> std::same_as<std::vector<token>>;
     { b.log_sum_exp(in) } -> std::same_as<std::vector<double>>;
     { b.elements(in, columns) } -> std::same_as<std::vector<double>>;

@@ -138,6 +138,9 @@ struct planning {
     void blend_slices(float*, float const*, list<row_slice> const&, in_matrix) const {}
     void project_slices(float*, float const*, list<row_slice> const&, in_matrix) const {}
     void mean_rows(out_matrix, in_matrix, list<std::uint64_t> const&, list<row_group> const&) const {}
+    void largest_columns(list<std::int32_t>&, in_matrix) const {} // all rows go to expert 0
+    void expert_weights(out_matrix, in_matrix, list<std::int32_t> const&, bool) const {}
+    void sum_rows(out_matrix, in_matrix, in_matrix, list<std::int32_t> const&) const {}
     std::vector<token> argmax(in_matrix in) const { return std::vector<token>(in.rows); }
     std::vector<double> log_sum_exp(in_matrix in) const { return std::vector<double>(in.rows); }
     std::vector<double> elements(in_matrix in, std::span<token const>) const { return std::vector<double>(in.rows); }

@@ -22,7 +22,7 @@ static_assert(std::endian::native == std::endian::little, "weight files are litt
 enum class dtype {
     boolean, u8, i8, u16, i16, u32, i32, u64, i64,
     f16, bf16, f32, f64,
-    q4_0, q4_1, q8_0, q4_k, q6_k,
+    q4_0, q4_1, q5_0, q5_1, q8_0, q2_k, q3_k, q4_k, q5_k, q6_k,
     f8_e4m3, f8_e5m2, f8_e8m0, c64,
 };
 // clang-format on
@@ -35,13 +35,32 @@ struct dtype_facts {
 };
 
 inline constexpr dtype_facts dtypes[] = {
-    {dtype::boolean, "BOOL", 1},     {dtype::u8, "U8", 1},           {dtype::i8, "I8", 1},
-    {dtype::u16, "U16", 2},          {dtype::i16, "I16", 2},         {dtype::u32, "U32", 4},
-    {dtype::i32, "I32", 4},          {dtype::u64, "U64", 8},         {dtype::i64, "I64", 8},
-    {dtype::f16, "F16", 2},          {dtype::bf16, "BF16", 2},       {dtype::f32, "F32", 4},
-    {dtype::f64, "F64", 8},          {dtype::f8_e4m3, "F8_E4M3", 1}, {dtype::f8_e5m2, "F8_E5M2", 1},
-    {dtype::f8_e8m0, "F8_E8M0", 1},  {dtype::c64, "C64", 8},         {dtype::q4_0, "Q4_0", 18, 32},
-    {dtype::q4_1, "Q4_1", 20, 32},   {dtype::q8_0, "Q8_0", 34, 32},  {dtype::q4_k, "Q4_K", 144, 256},
+    {dtype::boolean, "BOOL", 1},
+    {dtype::u8, "U8", 1},
+    {dtype::i8, "I8", 1},
+    {dtype::u16, "U16", 2},
+    {dtype::i16, "I16", 2},
+    {dtype::u32, "U32", 4},
+    {dtype::i32, "I32", 4},
+    {dtype::u64, "U64", 8},
+    {dtype::i64, "I64", 8},
+    {dtype::f16, "F16", 2},
+    {dtype::bf16, "BF16", 2},
+    {dtype::f32, "F32", 4},
+    {dtype::f64, "F64", 8},
+    {dtype::f8_e4m3, "F8_E4M3", 1},
+    {dtype::f8_e5m2, "F8_E5M2", 1},
+    {dtype::f8_e8m0, "F8_E8M0", 1},
+    {dtype::c64, "C64", 8},
+    {dtype::q4_0, "Q4_0", 18, 32},
+    {dtype::q4_1, "Q4_1", 20, 32},
+    {dtype::q5_0, "Q5_0", 22, 32},
+    {dtype::q5_1, "Q5_1", 24, 32},
+    {dtype::q8_0, "Q8_0", 34, 32},
+    {dtype::q2_k, "Q2_K", 84, 256},
+    {dtype::q3_k, "Q3_K", 110, 256},
+    {dtype::q4_k, "Q4_K", 144, 256},
+    {dtype::q5_k, "Q5_K", 176, 256},
     {dtype::q6_k, "Q6_K", 210, 256},
 };
 
@@ -95,7 +114,11 @@ concept readable_number = std::same_as<T, float> || std::same_as<T, double> || s
 /// The elements of one block of a quantised type, as ggml computes them, each operation rounded to float. Of a block's
 /// numbers n, and d, m and the like, which are fp16,
 ///   Q4_0  d (n - 8)       Q4_1  d n + m       Q8_0  d n          32 elements a block
+///   Q5_0  d (n - 16)      Q5_1  d n + m                          32 elements a block
+///   Q2_K  (d s) n - (m t), s and t of 4 bits for each 16         256 elements a block
+///   Q3_K  (d (s - 32)) (n - 4), s of 6 bits for each 16          256 elements a block
 ///   Q4_K  (d s) n - (m t), s and t of 6 bits for each 32         256 elements a block
+///   Q5_K  the same with n of 5 bits                              256 elements a block
 ///   Q6_K  (d s) (n - 32), s of 8 bits for each 16                256 elements a block
 /// `out` has room for facts_of(type).elements; `block` may be at any alignment.
 /// source  ggml's ggml-quants.c and the Python package gguf (gguf/quants.py)

@@ -101,6 +101,41 @@ public:
         });
     }
 
+    void expert_weights(out_matrix dlogits, in_matrix dweights, in_matrix logits, list<std::int32_t> const& chosen,
+                        bool among_chosen) const {
+        expert_weights_back(dlogits, dweights, logits, chosen, among_chosen);
+    }
+
+    /// The product of two floats is exact in double, so that no compiler can round a sum otherwise.
+    void sum_rows(out_matrix din, out_matrix dweights, in_matrix dout, in_matrix in, in_matrix weights,
+                  list<std::int32_t> const& places) const {
+        std::size_t const count = weights.columns;
+        detail::parallel_rows(threads_, dout.rows, dout.columns * count, [&](std::size_t first, std::size_t rows) {
+            for (std::size_t p = first * count; p < (first + rows) * count; ++p) {
+                auto const place = static_cast<std::size_t>(places.data()[p]), r = p / count;
+                auto const d = row(dout, r), x = row(in, place);
+                double sum = 0;
+                for (std::size_t c = 0; c < dout.columns; ++c)
+                    sum += static_cast<double>(d[c]) * static_cast<double>(x[c]);
+                row(dweights, r)[p % count] = static_cast<float>(sum);
+                std::copy_n(d, dout.columns, row(din, place));
+                k().scale_slice(row(din, place), dout.columns, row(weights, r)[p % count]);
+            }
+        });
+    }
+
+    void gather_rows(out_matrix dx, in_matrix dy, list<std::int32_t> const& places) const {
+        std::size_t const count = dx.rows == 0 ? 0 : places.size() / dx.rows;
+        each_part_of(dx, [&](std::size_t first, std::size_t rows) {
+            for (std::size_t r = first; r < first + rows; ++r) {
+                std::fill_n(row(dx, r), dx.columns, 0.0f);
+                for (std::size_t i = 0; i < count; ++i)
+                    k().add(dx.row_range(r, 1),
+                            dy.row_range(static_cast<std::size_t>(places.data()[r * count + i]), 1));
+            }
+        });
+    }
+
     void softcap(out_matrix dx, in_matrix y, double cap) const {
         each_part_of(dx, [&](std::size_t r, std::size_t n) {
             k().softcap_back(dx.row_range(r, n), y.row_range(r, n), static_cast<float>(cap));

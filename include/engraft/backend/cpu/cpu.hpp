@@ -16,6 +16,7 @@
 #include <engraft/backend/cpu/parallel.hpp>
 #include <engraft/backend/cpu/product.hpp>
 #include <engraft/backend/default.hpp>
+#include <engraft/backend/host_experts.hpp>
 #include <engraft/backend/host_slices.hpp>
 #include <engraft/backend/largest.hpp>
 
@@ -24,7 +25,7 @@ namespace engraft {
 /// Ordinary processors: kernels for the instruction set that the processor has, whatever the program was compiled for,
 /// and a pool of threads over pieces of products, rows and heads.
 template <numeric_policy Numbers>
-class cpu : public host_slices<cpu<Numbers>, float> {
+class cpu : public host_slices<cpu<Numbers>, float>, public host_experts<cpu<Numbers>, float> {
     static_assert(std::same_as<typename Numbers::storage, float>);
 
 public:
@@ -212,6 +213,16 @@ public:
                     sum[c] += row(in, static_cast<std::size_t>(rows.data()[group.first + i]))[c];
             for (std::size_t c = 0; c < in.columns; ++c)
                 row(out, g)[c] = static_cast<float>(sum[c] / static_cast<double>(group.count));
+        });
+    }
+
+    void sum_rows(out_matrix out, in_matrix in, in_matrix weights, list<std::int32_t> const& places) const {
+        std::size_t const count = weights.columns;
+        each_row(out.rows, out.columns * count, [&](std::size_t r) {
+            std::fill_n(row(out, r), out.columns, 0.0f);
+            for (std::size_t i = 0; i < count; ++i)
+                k().add_slice(row(out, r), row(in, static_cast<std::size_t>(places.data()[r * count + i])), out.columns,
+                              row(weights, r)[i]);
         });
     }
 

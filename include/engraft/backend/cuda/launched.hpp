@@ -10,6 +10,7 @@
 
 #include <engraft/backend/backend.hpp>
 #include <engraft/backend/cuda/kernels/elements.hpp>
+#include <engraft/backend/cuda/kernels/experts.hpp>
 #include <engraft/backend/cuda/kernels/rows.hpp>
 #include <engraft/backend/cuda/launched_attention.hpp>
 #include <engraft/backend/cuda/launched_product.hpp>
@@ -156,7 +157,9 @@ public:
                         list<std::uint32_t> const& own_positions, attention_shape const& shape,
                         ragged const& rows) const {
         auto const begins = attention_kernels::begins_of(rows);
-        attend(out, queries, {queried.data(), queried.size()}, {keys, own_keys, own_positions.data(), begins.data()},
+        auto const hidden = attention_kernels::hidden_of(rows, shape);
+        attend(out, queries, {queried.data(), queried.size()},
+               {keys, own_keys, own_positions.data(), begins.data(), hidden.data()},
                {values, own_values, own_positions.data(), begins.data()}, shape, rows.longest());
     }
 
@@ -164,9 +167,10 @@ public:
                     in_matrix own_keys, list<std::uint32_t> const& own_positions, attention_shape const& shape,
                     ragged const& rows) const {
         auto const begins = attention_kernels::begins_of(rows);
+        auto const hidden = attention_kernels::hidden_of(rows, shape);
         attention_kernels(launch_).score(attention_kernels::table(lines, shape.heads), queries,
                                          {queried.data(), queried.size()},
-                                         {keys, own_keys, own_positions.data(), begins.data()}, shape);
+                                         {keys, own_keys, own_positions.data(), begins.data(), hidden.data()}, shape);
     }
 
     void softmax_rows(out_matrix lines) const {
@@ -197,6 +201,19 @@ public:
 
     void mean_rows(out_matrix out, in_matrix in, list<std::uint64_t> const& rows, list<row_group> const& groups) const {
         launch_.each(groups.size() * in.columns, kernels::mean_rows<value_type>{out, in, rows.data(), groups.data()});
+    }
+
+    void largest_columns(list<std::int32_t>& chosen, in_matrix in) const {
+        launch_.each(in.rows,
+                     kernels::chosen_columns<value_type>{chosen.data(), in.rows ? chosen.size() / in.rows : 0, in});
+    }
+
+    void expert_weights(out_matrix out, in_matrix logits, list<std::int32_t> const& chosen, bool among_chosen) const {
+        launch_.each(out.rows, kernels::chosen_weights<value_type>{out, logits, chosen.data(), among_chosen});
+    }
+
+    void sum_rows(out_matrix out, in_matrix in, in_matrix weights, list<std::int32_t> const& places) const {
+        each_element(out, kernels::summed_rows<value_type>{out, in, weights, places.data(), weights.columns});
     }
 
     std::vector<token> argmax(in_matrix in) const {

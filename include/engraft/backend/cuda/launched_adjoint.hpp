@@ -103,6 +103,7 @@ public:
                         in_matrix own_values, list<std::uint32_t> const& own_positions, attention_shape const& shape,
                         ragged const& rows) const {
         auto const begins = attention_kernels::begins_of(rows);
+        auto const hidden = attention_kernels::hidden_of(rows, shape);
         list<attention_row> turned{extents<dynamic>(queried.size())};
         launch().each(queried.size(), kernels::turned_rows{turned.data(), queried.data()});
         list<kernels::seen_key> seen_by{extents<dynamic>(own_keys.rows)};
@@ -110,8 +111,8 @@ public:
         launch().each(queried.size(),
                       kernels::own_seen_keys{seen_by.data(), queried.data(), queried.size(), own_positions.data()});
         attend(dq, dk, dv, dz, queries, {queried.data(), queried.size()}, {turned.data(), turned.size()}, seen_by,
-               {keys, own_keys, own_positions.data(), begins.data()},
-               {values, own_values, own_positions.data(), begins.data()}, shape, rows.longest());
+               {keys, own_keys, own_positions.data(), begins.data(), hidden.data()},
+               {values, own_values, own_positions.data(), begins.data(), hidden.data()}, shape, rows.longest());
     }
 
     void activate(out_matrix dx, in_matrix x, mlp kind) const {
@@ -120,6 +121,22 @@ public:
 
     void gated(out_matrix dup, out_matrix dgate, in_matrix up, in_matrix gate, mlp kind) const {
         each_element(dup, kernels::gated_rows_back<T>{dup, dgate, up, gate, kind});
+    }
+
+    void expert_weights(out_matrix dlogits, in_matrix dweights, in_matrix logits, list<std::int32_t> const& chosen,
+                        bool among_chosen) const {
+        launch().each(logits.rows,
+                      kernels::chosen_weights_back<T>{dlogits, dweights, logits, chosen.data(), among_chosen});
+    }
+
+    void sum_rows(out_matrix din, out_matrix dweights, in_matrix dout, in_matrix in, in_matrix weights,
+                  list<std::int32_t> const& places) const {
+        launch().each(places.size() * dout.columns, kernels::summed_rows_back<T>{din, dout, weights, places.data()});
+        launch().each_warp(places.size(), kernels::weights_of_summed_rows_back<T>{dweights, dout, in, places.data()});
+    }
+
+    void gather_rows(out_matrix dx, in_matrix dy, list<std::int32_t> const& places) const {
+        each_element(dx, kernels::summed_rows<T>{dx, dy, {}, places.data(), dx.rows ? places.size() / dx.rows : 0});
     }
 
     void softcap(out_matrix dx, in_matrix y, double cap) const {
@@ -186,7 +203,8 @@ private:
                  attention_shape const& shape, bool visible_only) const {
         launch().each_block(attention_kernels::tasks(queried, shape),
                             kernels::scored_rows<T>{dp, dz, queried.rows, queried.count, values, shape.group(),
-                                                    shape.width, shape.window, T(1), T(0), T(0), visible_only});
+                                                    shape.width, attention_kernels::sight_of(shape), T(1), T(0), T(0),
+                                                    visible_only});
     }
 
     void softmax(line_places const& dp, line_places const& p, std::size_t count) const {
@@ -197,8 +215,8 @@ private:
                 attention_shape const& shape) const {
         launch().each_warp(kernels::queried_task::count(queried.count, shape.heads),
                            kernels::score_slopes<T>{ds, queries, queried.rows, queried.count, keys, shape.group(),
-                                                    shape.width, shape.window, number(shape.scale),
-                                                    number(shape.softcap)});
+                                                    shape.width, attention_kernels::sight_of(shape),
+                                                    number(shape.scale), number(shape.softcap)});
     }
 
     /// queried: those from number `first` on of all that the keys speak of

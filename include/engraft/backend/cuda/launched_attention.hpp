@@ -39,10 +39,20 @@ public:
     /// Where the rows of each example begin, and where the last one's end.
     static list<std::uint64_t> begins_of(ragged const& rows) { return upload<memory>(begins(rows)); }
 
+    /// For each row whether its key is hidden; empty if none is.
+    static list<std::uint8_t> hidden_of(ragged const& rows, attention_shape const& shape) {
+        if (shape.hidden.empty())
+            return {};
+        std::vector<std::uint8_t> all(rows.rows());
+        for (auto const row : shape.hidden)
+            all[row] = 1;
+        return upload<memory>(all);
+    }
+
     /// A batch as queried rows without keys of their own.
     struct every_row {
         every_row(ragged const& rows, attention_shape const& shape)
-            : begins(begins_of(rows)), examples(rows.examples()) {
+            : begins(begins_of(rows)), hidden(hidden_of(rows, shape)), examples(rows.examples()) {
             std::vector<std::uint64_t> patterns{0};
             std::vector<attention_row> all;
             for (std::size_t e = 0; e < rows.examples(); ++e) {
@@ -64,10 +74,11 @@ public:
         line_places lines(T* data, attention_shape const& shape) const {
             return {data, shape.heads, 0, 0, begins.data(), pattern_begins.data(), examples};
         }
-        seen_rows seen(matrix<T const> all) const { return {all, {}, nullptr, begins.data()}; }
+        seen_rows seen(matrix<T const> all) const { return {all, {}, nullptr, begins.data(), hidden.data()}; }
         queried_rows rows() const { return {queried.data(), queried.size()}; }
 
         list<std::uint64_t> begins, pattern_begins;
+        list<std::uint8_t> hidden;
         list<attention_row> queried;
         std::size_t examples;
     };
@@ -97,20 +108,22 @@ public:
                attention_shape const& shape) const {
         launch_.each_block(tasks(queried, shape),
                            kernels::scored_rows<T>{to, queries, queried.rows, queried.count, keys, shape.group(),
-                                                   shape.width, shape.window, static_cast<T>(shape.scale),
+                                                   shape.width, sight_of(shape), static_cast<T>(shape.scale),
                                                    static_cast<T>(shape.softcap)});
     }
+
+    static kernels::sight sight_of(attention_shape const& shape) { return {shape.window, shape.bidirectional}; }
 
     void softmax(line_places const& all, std::size_t count) const {
         launch_.each_warp(count, kernels::softmax_lines<T>{all});
     }
 
-    /// visible_only: nothing behind a row's own position has a weight
+    /// visible_only: nothing that a row does not see has a weight
     void mix(matrix<T> out, line_places const& weights, queried_rows const& queried, seen_rows const& values,
              attention_shape const& shape, bool visible_only) const {
         launch_.each_block(tasks(queried, shape),
                            kernels::mixed_rows<T>{out, weights, queried.rows, queried.count, values, shape.group(),
-                                                  shape.width, visible_only});
+                                                  shape.width, visible_only && !shape.bidirectional});
     }
 
 private:

@@ -113,7 +113,9 @@ public:
         for (std::size_t e = 0; e < rows.examples(); ++e)
             for (std::size_t h = 0; h < shape.heads; ++h)
                 for (std::size_t s = 0; s < rows.length(e); ++s, ds += rows.length(e))
-                    for (std::size_t t = shape.first_visible(s); t <= s; ++t) {
+                    for (std::size_t t = shape.first_visible(s); t < shape.end_visible(s, rows.length(e)); ++t) {
+                        if (shape.hides(rows.begin(e) + t))
+                            continue;
                         auto const query = rows.begin(e) + s, key = rows.begin(e) + t;
                         auto const of_q = h * width, of_k = h / shape.group() * width;
                         double slope = ds[t] * shape.scale;
@@ -168,11 +170,12 @@ public:
             auto const part = [&](auto m) { return m.row_range(rows.begin(e), one.rows()); };
             std::vector<double> p(shape.heads * one.rows() * one.rows()), dp(p.size());
             reference const forward;
-            forward.scores(p.data(), part(queries), part(keys), shape, one);
+            auto const alone = attention_of_example(shape, rows, e);
+            forward.scores(p.data(), part(queries), part(keys), alone.shape, one);
             forward.softmax(p.data(), shape, one);
             mix(dp.data(), part(dv), part(dz), p.data(), part(values), shape, one);
             softmax(dp.data(), p.data(), shape, one);
-            scores(part(dq), part(dk), dp.data(), part(queries), part(keys), shape, one);
+            scores(part(dq), part(dk), dp.data(), part(queries), part(keys), alone.shape, one);
         }
     }
 
@@ -186,6 +189,33 @@ public:
             at(dgate, r, c) = d * at(up, r, c) * f.slope;
             d *= f.value;
         });
+    }
+
+    void expert_weights(out_matrix dlogits, in_matrix dweights, in_matrix logits, list<std::int32_t> const& chosen,
+                        bool among_chosen) const {
+        expert_weights_back(dlogits, dweights, logits, chosen, among_chosen);
+    }
+
+    void sum_rows(out_matrix din, out_matrix dweights, in_matrix dout, in_matrix in, in_matrix weights,
+                  list<std::int32_t> const& places) const {
+        for (std::size_t r = 0; r < dout.rows; ++r)
+            for (std::size_t i = 0; i < weights.columns; ++i) {
+                auto const row = reference::place(places, weights, r, i);
+                double sum = 0;
+                for (std::size_t c = 0; c < dout.columns; ++c) {
+                    at(din, row, c) = at(weights, r, i) * at(dout, r, c);
+                    sum += at(dout, r, c) * at(in, row, c);
+                }
+                at(dweights, r, i) = sum;
+            }
+    }
+
+    void gather_rows(out_matrix dx, in_matrix dy, list<std::int32_t> const& places) const {
+        std::size_t const k = dx.rows == 0 ? 0 : places.size() / dx.rows;
+        fill(dx);
+        for (std::size_t i = 0; i < places.size(); ++i)
+            for (std::size_t c = 0; c < dx.columns; ++c)
+                at(dx, i / k, c) += at(dy, static_cast<std::size_t>(places.data()[i]), c);
     }
 
     void softcap(out_matrix dx, in_matrix y, double cap) const {
@@ -219,6 +249,8 @@ private:
             double const density = std::exp(-x * x / 2) / std::sqrt(2 * std::numbers::pi);
             return {x * share, share + x * density};
         }
+        case mlp::relu:
+            return {x < 0 ? 0 : x, x > 0 ? 1.0 : 0.0};
         default: { // both kinds of gelu_tanh
             double const root = std::sqrt(2 / std::numbers::pi);
             double const t = std::tanh(root * (x + 0.044715 * x * x * x));

@@ -24,7 +24,8 @@ inline void attention_rows_adjoint(reference const&, matrix<double> dq, matrix<d
     // One query beside a table of what it sees, as an example of its own whose other queries have no gradient.
     for (std::size_t i = 0; i < queried.size(); ++i) {
         auto const& r = queried.data()[i];
-        std::size_t const n = r.position + 1, narrow = keys.columns, wide = queries.columns;
+        std::size_t const n = shape.end_visible(r.position, rows.length(r.example)), narrow = keys.columns,
+                          wide = queries.columns;
         std::vector<double> all_k(n * narrow), all_v(all_k), all_q(n * wide), all_dz(all_q), to_k(all_k), to_v(all_k),
             to_q(all_q);
         std::vector<std::size_t> own(n, own_keys.rows); // the own row of a position
@@ -47,7 +48,8 @@ inline void attention_rows_adjoint(reference const&, matrix<double> dq, matrix<d
         };
         adjoints<reference>(reference{})
             .attention(table(to_q, wide), table(to_k, narrow), table(to_v, narrow), table(all_dz, wide),
-                       table(all_q, wide), table(all_k, narrow), table(all_v, narrow), shape, ragged({n}));
+                       table(all_q, wide), table(all_k, narrow), table(all_v, narrow),
+                       attention_of_example(shape, rows, r.example).shape, ragged({n}));
         std::copy_n(to_q.data() + r.position * wide, wide, dq.data + r.query * dq.stride);
         for (std::size_t t = 0; t < n; ++t)
             if (own[t] < own_keys.rows)

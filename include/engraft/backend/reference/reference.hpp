@@ -2,19 +2,34 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 #include <numbers>
 #include <vector>
 
 #include <engraft/backend/backend.hpp>
 #include <engraft/backend/dense_map.hpp>
+#include <engraft/backend/host_experts.hpp>
 #include <engraft/backend/host_slices.hpp>
 #include <engraft/backend/largest.hpp>
 
 namespace engraft {
 
+/// The attention of one example by itself.
+struct attention_of_example {
+    std::vector<std::uint32_t> hidden;
+    attention_shape shape;
+
+    attention_of_example(attention_shape const& of, ragged const& rows, std::size_t example) : shape(of) {
+        for (auto const row : of.hidden_of(rows, example))
+            hidden.push_back(static_cast<std::uint32_t>(row - rows.begin(example)));
+        shape.hidden = hidden;
+    }
+    attention_of_example(attention_of_example const&) = delete;
+};
+
 /// The oracle: plain loops in double, each written as its formula. Slow on purpose; other backends are held to it.
-struct reference : host_slices<reference, double> {
+struct reference : host_slices<reference, double>, host_experts<reference, double> {
     using value_type = double;
     using memory_type = host_memory;
     using linear_map = dense_map<double, host_memory>;
@@ -146,7 +161,8 @@ struct reference : host_slices<reference, double> {
                         sum *= shape.scale;
                         if (shape.softcap > 0)
                             sum = shape.softcap * std::tanh(sum / shape.softcap);
-                        bool const visible = t <= s && t >= shape.first_visible(s);
+                        bool const visible = t < shape.end_visible(s, rows.length(e)) && t >= shape.first_visible(s) &&
+                                             !shape.hides(rows.begin(e) + t);
                         *out++ = visible ? sum : -std::numeric_limits<double>::infinity();
                     }
     }
@@ -177,7 +193,8 @@ struct reference : host_slices<reference, double> {
             ragged const one({rows.length(e)});
             std::vector<double> lines(shape.heads * one.rows() * one.rows());
             auto const part = [&](auto m) { return m.row_range(rows.begin(e), one.rows()); };
-            scores(lines.data(), part(queries), part(keys), shape, one);
+            auto const alone = attention_of_example(shape, rows, e);
+            scores(lines.data(), part(queries), part(keys), alone.shape, one);
             softmax(lines.data(), shape, one);
             mix(part(out), lines.data(), part(values), shape, one);
         }
@@ -202,7 +219,10 @@ struct reference : host_slices<reference, double> {
                 auto const& r = queried.data()[i];
                 for (std::size_t t = 0; t < lines.columns; ++t)
                     at(lines, i * shape.heads + h, t) = -std::numeric_limits<double>::infinity();
-                for (std::size_t t = shape.first_visible(r.position); t <= r.position; ++t) {
+                for (std::size_t t = shape.first_visible(r.position);
+                     t < shape.end_visible(r.position, rows.length(r.example)); ++t) {
+                    if (shape.hides(rows.begin(r.example) + t))
+                        continue;
                     auto const key = seen_row(r, t, keys, own_keys, own_positions, rows);
                     double sum = 0;
                     for (std::size_t c = 0; c < shape.width; ++c)
@@ -267,6 +287,21 @@ struct reference : host_slices<reference, double> {
             }
     }
 
+    void sum_rows(out_matrix out, in_matrix in, in_matrix weights, list<std::int32_t> const& places) const {
+        for (std::size_t r = 0; r < out.rows; ++r)
+            for (std::size_t c = 0; c < out.columns; ++c) {
+                double sum = 0;
+                for (std::size_t i = 0; i < weights.columns; ++i)
+                    sum += at(weights, r, i) * at(in, place(places, weights, r, i), c);
+                at(out, r, c) = sum;
+            }
+    }
+
+    /// Where row r has its i-th expert's row.
+    static std::size_t place(list<std::int32_t> const& places, in_matrix weights, std::size_t r, std::size_t i) {
+        return static_cast<std::size_t>(places.data()[r * weights.columns + i]);
+    }
+
     std::vector<token> argmax(in_matrix in) const {
         std::vector<token> best(in.rows);
         for (std::size_t r = 0; r < in.rows; ++r)
@@ -308,6 +343,8 @@ struct reference : host_slices<reference, double> {
 private:
     static void softmax_line(double* line, std::size_t size) {
         double const largest = *std::max_element(line, line + size);
+        if (largest == -std::numeric_limits<double>::infinity())
+            return std::fill_n(line, size, 0.0), void();
         double sum = 0;
         for (std::size_t t = 0; t < size; ++t)
             sum += line[t] = std::exp(line[t] - largest);
@@ -330,6 +367,8 @@ private:
             return x / (1 + std::exp(-x));
         case mlp::gelu:
             return 0.5 * x * (1 + std::erf(x / std::numbers::sqrt2));
+        case mlp::relu:
+            return x < 0 ? 0 : x;
         default: // both kinds of gelu_tanh
             return 0.5 * x * (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (x + 0.044715 * x * x * x)));
         }

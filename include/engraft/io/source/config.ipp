@@ -18,7 +18,12 @@
 #include <engraft/io/json.hpp>
 #include <engraft/io/mapped_file.hpp>
 #include <engraft/io/printable.hpp>
+#include <engraft/io/source/config_experts.ipp>
+#include <engraft/io/source/config_hooked.ipp>
+#include <engraft/io/source/config_layers.ipp>
+#include <engraft/io/source/config_llama_like.ipp>
 #include <engraft/io/source/config_object.ipp>
+#include <engraft/io/source/config_rope.ipp>
 #include <engraft/model/description.hpp>
 
 namespace engraft {
@@ -63,142 +68,6 @@ inline constexpr std::string_view gpt2_without_effect[] = {
 /// `num_steps` is how long a model was trained.
 inline constexpr std::string_view gpt_neox_without_effect[] = {"num_steps"};
 
-/// The kind of rotary embedding and its numbers.
-inline void read_rope_type(config_object& rope, description& d) {
-    auto const named = agreed({{&rope, "rope_type"}, {&rope, "type"}});
-    auto const type = named ? rope.text_or(named->key, "") : "default";
-    if (type == "default") {
-        rope.pass_over(std::array{std::string_view("original_max_position_embeddings")});
-        return;
-    }
-    if (type != "llama3")
-        rope.unsupported(named->key, "'" + printable(type) + "'", "'default', 'llama3'");
-    d.rope_scaling = rope_scaling::llama3;
-    d.rope_factor = rope.positive("factor");
-    d.rope_low_freq_factor = rope.positive("low_freq_factor");
-    d.rope_high_freq_factor = rope.positive("high_freq_factor");
-    d.rope_original_context = rope.dimension("original_max_position_embeddings");
-    if (d.rope_high_freq_factor <= d.rope_low_freq_factor)
-        throw bad_file(rope.path(), "'high_freq_factor' must be larger than 'low_freq_factor'");
-}
-
-/// How much of each head is rotated. Only GPT-NeoX rotates part of a head; for all other families transformers rotates
-/// whole heads, whatever a config says.
-inline void read_rotated_share(config_object& config, config_object& rope, description& d) {
-    bool const neox = d.family == family::gpt_neox;
-    auto const named =
-        neox ? agreed({{&config, "rotary_pct"}, {&config, "partial_rotary_factor"}, {&rope, "partial_rotary_factor"}})
-             : agreed({{&config, "partial_rotary_factor"}, {&rope, "partial_rotary_factor"}});
-    double const share = named ? named->object->positive(named->key) : neox ? 0.25 : 1;
-    if (!neox && share != 1)
-        named->object->unsupported(named->key, number_text(share), "1, since models of this kind rotate whole heads");
-    if (share > 1)
-        throw bad_file(named->object->path(), {"the rotated share of a head, ", named->object->spelled(named->key),
-                                               ", must be at most 1, but is ", number_text(share)});
-    if (share != 1)
-        d.d_rotary = static_cast<int>(d.d_head * share);
-}
-
-/// Rotary embedding, old style (`rope_theta` and `rope_scaling` at the top) or new style (both in `rope_parameters`).
-inline void read_rope(config_object& config, description& d) {
-    auto const none = nlohmann::json::object();
-    auto const named = agreed({{&config, "rope_parameters"}, {&config, "rope_scaling"}});
-    std::string const name(named ? named->key : "");
-    config_object rope(named ? config.require(name) : none, config.file(), name);
-    for (std::string const layers : {"full_attention", "sliding_attention"})
-        if (rope.has(layers)) // null too, which would leave such layers without rotary embedding
-            rope.unsupported(layers, "set for its layers alone", "one set of numbers for all layers");
-
-    d.position = position::rope;
-    auto const theta = d.family == family::gpt_neox
-                           ? agreed({{&config, "rotary_emb_base"}, {&config, "rope_theta"}, {&rope, "rope_theta"}})
-                           : agreed({{&config, "rope_theta"}, {&rope, "rope_theta"}});
-    d.rope_theta = theta ? theta->object->positive(theta->key) : 10000;
-    read_rotated_share(config, rope, d);
-    read_rope_type(rope, d);
-    rope.require_rest_known();
-}
-
-/// What `layer_types` says of each layer: whether it has the sliding window. None without that list.
-inline std::vector<bool> read_layer_types(config_object& config, int layers) {
-    std::vector<bool> slides;
-    auto const* types = config.find("layer_types");
-    if (!types)
-        return slides;
-    for (auto const& type : as_array(*types, "layer_types", config.path())) {
-        auto const& name = as_string(type, "layer_types", config.path());
-        if (name != "full_attention" && name != "sliding_attention")
-            config.unsupported("layer_types", shown(type), "'full_attention', 'sliding_attention'");
-        slides.push_back(name == "sliding_attention");
-    }
-    if (slides.size() != static_cast<std::size_t>(layers))
-        throw bad_file(config.path(), {"'layer_types' has ", slides.size(), " entries for ", layers, " layers"});
-    return slides;
-}
-
-/// Which layers have the sliding window, from `layer_types` where it stands: all of them, or 0, n, 2n, ...
-/// Without that list the window is of every `otherwise`-th layer.
-/// The window is 4096 where a config has no such key, and off where it is null.
-inline void read_window(config_object& config, int otherwise, description& d) {
-    auto const slides = read_layer_types(config, d.layers);
-    bool const window = !config.has("sliding_window") || config.find("sliding_window");
-    bool const none = slides.empty() ? !window : std::find(slides.begin(), slides.end(), true) == slides.end();
-    if (none)
-        return;
-    if (!window)
-        throw bad_file(config.path(), "'layer_types' names sliding_attention, but there is no 'sliding_window'");
-    d.window = config.dimension_or("sliding_window", 4096);
-    d.window_every = otherwise;
-    if (slides.empty())
-        return;
-    auto const second = std::find(slides.begin() + 1, slides.end(), true);
-    d.window_every = second == slides.end() ? d.layers : static_cast<int>(second - slides.begin());
-    for (int layer = 0; layer < d.layers; ++layer)
-        if (slides[static_cast<std::size_t>(layer)] != (layer % d.window_every == 0))
-            config.unsupported("layer_types", "another order",
-                               "sliding_attention in every layer or in every n-th from 0");
-}
-
-/// Of families that know no window, a list of layers may say only that.
-inline void require_full_attention(config_object& config, description const& d) {
-    auto const slides = read_layer_types(config, d.layers);
-    if (std::find(slides.begin(), slides.end(), true) != slides.end())
-        config.unsupported("layer_types", "\"sliding_attention\"", "'full_attention'");
-}
-
-/// What Llama and the families after its pattern share. `kv_heads` is for configs that do not name them; 0 means as
-/// many as query heads.
-inline description read_llama_like(config_object& config, family f, int kv_heads = 0) {
-    description d;
-    d.family = f;
-    d.layers = config.dimension("num_hidden_layers");
-    d.d_model = config.dimension("hidden_size");
-    d.heads = config.dimension("num_attention_heads");
-    d.kv_heads = kv_heads > 0 && !config.has("num_key_value_heads")
-                     ? kv_heads
-                     : config.dimension_or("num_key_value_heads", d.heads);
-    if (config.find("head_dim"))
-        d.d_head = config.dimension("head_dim");
-    else if (f == family::qwen3 || f == family::gemma2)
-        d.d_head = f == family::qwen3 ? 128 : 256;
-    else if (d.d_model % d.heads == 0)
-        d.d_head = d.d_model / d.heads;
-    else
-        throw bad_file(config.path(), {"'head_dim' is missing, and 'hidden_size' ", d.d_model,
-                                       " is not a multiple of 'num_attention_heads' ", d.heads});
-    d.d_mlp = config.dimension("intermediate_size");
-    d.vocab = config.dimension("vocab_size");
-    d.norm_eps = config.positive_or("rms_norm_eps", 1e-6);
-    d.tied_unembedding = config.flag_or("tie_word_embeddings", false);
-    read_rope(config, d);
-    return d;
-}
-
-inline void require_activation(config_object& config, std::string_view key, std::string_view supported) {
-    if (auto const act = config.text_or(key, std::string(supported)); act != supported)
-        config.unsupported(key, "'" + printable(act) + "'", "'" + std::string(supported) + "'");
-}
-
 inline description read_llama_config(config_object& config) {
     auto d = read_llama_like(config, family::llama);
     require_activation(config, "hidden_act", "silu");
@@ -212,7 +81,7 @@ inline description read_llama_config(config_object& config) {
 inline description read_mistral_config(config_object& config) {
     auto d = read_llama_like(config, family::mistral, 8);
     require_activation(config, "hidden_act", "silu");
-    read_window(config, 1, d);
+    read_window(config, "1", d);
     return d;
 }
 
@@ -244,12 +113,9 @@ inline description read_gemma2_config(config_object& config) {
     d.post_norms = d.scaled_embedding = true;
     d.tied_unembedding = config.flag_or("tie_word_embeddings", true);
     d.attention_scalar = config.positive_or("query_pre_attn_scalar", 256);
-    auto const softcap = [&](std::string_view key, double otherwise) {
-        return config.has(key) && !config.find(key) ? 0 : config.positive_or(key, otherwise);
-    };
-    d.attention_softcap = softcap("attn_logit_softcapping", 50);
-    d.final_softcap = softcap("final_logit_softcapping", 30);
-    read_window(config, 2, d);
+    d.attention_softcap = read_softcap(config, "attn_logit_softcapping", 50);
+    d.final_softcap = read_softcap(config, "final_logit_softcapping", 30);
+    read_window(config, "10", d);
     config.require_same("sliding_window_size", d.window); // which transformers does not read
     return d;
 }
@@ -333,6 +199,13 @@ inline constexpr config_family config_families[] = {
     {"gemma2", "Gemma2ForCausalLM", read_gemma2_config, {}},
     {"gpt2", "GPT2LMHeadModel", read_gpt2_config, gpt2_without_effect},
     {"gpt_neox", "GPTNeoXForCausalLM", read_gpt_neox_config, gpt_neox_without_effect},
+    {"gemma3_text", "Gemma3ForCausalLM", read_gemma3_config, gemma3_without_effect},
+    {"olmo2", "Olmo2ForCausalLM", read_olmo2_config, {}},
+    {"phi3", "Phi3ForCausalLM", read_phi3_config, phi3_without_effect},
+    {"mixtral", "MixtralForCausalLM", read_mixtral_config, mixture_without_effect},
+    {"qwen3_moe", "Qwen3MoeForCausalLM", read_qwen3_moe_config, qwen3_moe_without_effect},
+    {"olmoe", "OlmoeForCausalLM", read_olmoe_config, mixture_without_effect},
+    {"hooked_transformer", "HookedTransformer", read_hooked_config, hooked_without_effect},
 };
 
 inline config_family const& config_family_of(config_object& config) {
@@ -424,6 +297,11 @@ ENGRAFT_BODY description read_config(std::filesystem::path const& path) {
     if (auto const wrong = what_is_wrong(d); !wrong.empty())
         throw bad_file(where, std::string(wrong));
     return d;
+}
+
+ENGRAFT_BODY void require_computed(description const& d, std::filesystem::path const& path) {
+    if (auto const missing = what_is_not_computed(d); !missing.empty())
+        throw bad_file(path.string(), {"unsupported: ", missing});
 }
 
 } // namespace engraft

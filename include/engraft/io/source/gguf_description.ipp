@@ -220,7 +220,7 @@ private:
             if (file_.contains(key(name)))
                 *cap = positive(name, &none);
         d.window = dimension_or("attention.sliding_window", 4096);
-        d.window_every = d.window > 0 ? 2 : 1;
+        d.window_layers = d.window > 0 ? "10" : "1";
         return d;
     }
 

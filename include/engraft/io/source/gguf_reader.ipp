@@ -28,14 +28,14 @@ struct gguf_tensor_type {
 
 /// Types of tensors that ggml has or had, by their numbers in files.
 inline constexpr gguf_tensor_type gguf_tensor_types[] = {
-    {0, "F32", dtype::f32},    {1, "F16", dtype::f16},  {2, "Q4_0", dtype::q4_0},  {3, "Q4_1", dtype::q4_1},
-    {6, "Q5_0", {}},           {7, "Q5_1", {}},         {8, "Q8_0", dtype::q8_0},  {9, "Q8_1", {}},
-    {10, "Q2_K", {}},          {11, "Q3_K", {}},        {12, "Q4_K", dtype::q4_k}, {13, "Q5_K", {}},
-    {14, "Q6_K", dtype::q6_k}, {15, "Q8_K", {}},        {16, "IQ2_XXS", {}},       {17, "IQ2_XS", {}},
-    {18, "IQ3_XXS", {}},       {19, "IQ1_S", {}},       {20, "IQ4_NL", {}},        {21, "IQ3_S", {}},
-    {22, "IQ2_S", {}},         {23, "IQ4_XS", {}},      {24, "I8", dtype::i8},     {25, "I16", dtype::i16},
-    {26, "I32", dtype::i32},   {27, "I64", dtype::i64}, {28, "F64", dtype::f64},   {29, "IQ1_M", {}},
-    {30, "BF16", dtype::bf16}, {34, "TQ1_0", {}},       {35, "TQ2_0", {}},         {39, "MXFP4", {}},
+    {0, "F32", dtype::f32},    {1, "F16", dtype::f16},    {2, "Q4_0", dtype::q4_0},  {3, "Q4_1", dtype::q4_1},
+    {6, "Q5_0", dtype::q5_0},  {7, "Q5_1", dtype::q5_1},  {8, "Q8_0", dtype::q8_0},  {9, "Q8_1", {}},
+    {10, "Q2_K", dtype::q2_k}, {11, "Q3_K", dtype::q3_k}, {12, "Q4_K", dtype::q4_k}, {13, "Q5_K", dtype::q5_k},
+    {14, "Q6_K", dtype::q6_k}, {15, "Q8_K", {}},          {16, "IQ2_XXS", {}},       {17, "IQ2_XS", {}},
+    {18, "IQ3_XXS", {}},       {19, "IQ1_S", {}},         {20, "IQ4_NL", {}},        {21, "IQ3_S", {}},
+    {22, "IQ2_S", {}},         {23, "IQ4_XS", {}},        {24, "I8", dtype::i8},     {25, "I16", dtype::i16},
+    {26, "I32", dtype::i32},   {27, "I64", dtype::i64},   {28, "F64", dtype::f64},   {29, "IQ1_M", {}},
+    {30, "BF16", dtype::bf16}, {34, "TQ1_0", {}},         {35, "TQ2_0", {}},         {39, "MXFP4", {}},
     {40, "NVFP4", {}},
 };
 

@@ -17,6 +17,7 @@ namespace detail {
 inline std::string field_text(int value) { return std::to_string(value); }
 inline std::string field_text(bool value) { return value ? "true" : "false"; }
 inline std::string field_text(double value) { return number_text(value); }
+inline std::string field_text(std::string_view value) { return "'" + std::string(value) + "'"; }
 template <class Choice>
     requires std::is_enum_v<Choice> std::string field_text(Choice value) { return std::string(name_of(value)); }
 

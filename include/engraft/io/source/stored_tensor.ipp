@@ -101,8 +101,13 @@ std::size_t convert(stored_tensor const& tensor, std::size_t first, std::span<T>
         return convert_elements<double>(from, out, same);
     case dtype::q4_0:
     case dtype::q4_1:
+    case dtype::q5_0:
+    case dtype::q5_1:
     case dtype::q8_0:
+    case dtype::q2_k:
+    case dtype::q3_k:
     case dtype::q4_k:
+    case dtype::q5_k:
     case dtype::q6_k:
         return dequantize_elements(facts, from, first, out);
     default:

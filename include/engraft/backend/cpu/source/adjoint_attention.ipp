@@ -88,6 +88,7 @@ void block_back(block_attention const& block, lane_block const& lanes, matrix<fl
         for (std::size_t j = lanes.end(l); j < end; ++j)
             slopes[j * step + l] = 0;
     }
+    block.fill_hidden(slopes, lanes, 0);
     add_values(weights, of_z.data());
     for (std::size_t g = 0; g < lanes.groups(); ++g) {
         kernels().softmax_back(slopes + 16 * g, weights + 16 * g, cap > 0 ? capped + 16 * g : nullptr, step, begin, end,
@@ -119,7 +120,8 @@ ENGRAFT_BODY void attend_back(int threads, matrix<float> dq, matrix<float> dk, m
         for (std::size_t kv = 0; kv < of.shape.kv_heads; ++kv)
             for (std::size_t s = 0, n = of.rows.length(e); s < n; s += back_part(n)) {
                 auto const end = std::min(n, s + back_part(n));
-                parts.push_back({e, kv, s, end, row_sums(end, width), row_sums(end, width)});
+                auto const seen = of.shape.end_visible(end - 1, n);
+                parts.push_back({e, kv, s, end, row_sums(seen, width), row_sums(seen, width)});
             }
     parallel_for(threads, parts.size(), [&](std::size_t i) {
         auto& p = parts[parts.size() - 1 - i];
@@ -216,6 +218,7 @@ ENGRAFT_BODY void scores_back(int threads, matrix<float> dq, matrix<float> dk, f
                     slopes[j * step + l] = line[j] * scale * std::fma(-share, share, 1.0f);
                 }
             }
+            block.fill_hidden(slopes, lanes, 0);
             put_lanes(dq, block.mix(slopes, lanes, block.keys()), lanes, width, block.keys().padded());
             keys.add(begin, end - begin, slopes + begin * step, step, 1, lanes.query.data(), lanes.count);
         }

@@ -24,7 +24,9 @@ inline block_attention attention_of(attention_inputs const& of, std::size_t exam
     auto const width = of.shape.width, begin = of.rows.begin(example);
     return {of.shape,
             {.clean = rows_of_head(of.keys, begin, kv, width), .width = width},
-            {.clean = rows_of_head(of.values, begin, kv, width), .width = width}};
+            {.clean = rows_of_head(of.values, begin, kv, width), .width = width},
+            of.shape.hidden_of(of.rows, example),
+            begin};
 }
 
 /// The lanes [first, first + 32) of the `all` lanes of an example's key/value head: row by row, each with its query
@@ -36,7 +38,7 @@ inline lane_block lanes_of(attention_inputs const& of, std::size_t example, std:
     for (std::size_t f = first; f < std::min(first + lane_block::most, all); ++f) {
         auto const position = f / group, head = kv * group + f % group, row = of.rows.begin(example) + position;
         lanes.add(of.queries.data + row * of.queries.stride + head * of.shape.width, row, head,
-                  of.shape.first_visible(position), position);
+                  of.shape.first_visible(position), of.shape.end_visible(position, of.rows.length(example)) - 1);
     }
     lanes.close();
     return lanes;
@@ -165,7 +167,7 @@ inline lane_block lanes_beside(beside_inputs const& of, std::size_t kv, std::siz
         auto const& r = of.queried[row + f / shape.group()];
         auto const h = kv * shape.group() + f % shape.group();
         lanes.add(queries.data + r.query * queries.stride + h * shape.width, r.out, h, shape.first_visible(r.position),
-                  r.position, {r.own_first, r.own_count});
+                  shape.end_visible(r.position, of.clean.rows.length(r.example)) - 1, {r.own_first, r.own_count});
     }
     lanes.close();
     return lanes;
@@ -179,7 +181,8 @@ inline block_attention attention_beside(beside_inputs const& of, std::size_t exa
                          .own_positions = of.own_positions.data(),
                          .width = width};
     };
-    return {of.clean.shape, seen(of.clean.keys, of.own_keys), seen(of.clean.values, of.own_values)};
+    return {of.clean.shape, seen(of.clean.keys, of.own_keys), seen(of.clean.values, of.own_values),
+            of.clean.shape.hidden_of(of.clean.rows, example), begin};
 }
 
 /// task(attention, lanes, number in `queried` of the first one's row, its head in the group) for blocks of rows of one

@@ -158,8 +158,11 @@ class block_attention {
 public:
     static constexpr std::size_t step = lane_block::most;
 
-    block_attention(attention_shape const& shape, seen_rows const& keys, seen_rows const& values)
-        : shape_(shape), keys_(keys), values_(values), memory_(block_memory::of_this_thread()) {}
+    /// hidden: rows of the example, which begins with row `begin`, whose keys no lane sees
+    block_attention(attention_shape const& shape, seen_rows const& keys, seen_rows const& values,
+                    std::span<std::uint32_t const> hidden, std::size_t begin)
+        : shape_(shape), keys_(keys), values_(values), hidden_(hidden), begin_(begin),
+          memory_(block_memory::of_this_thread()) {}
 
     /// Softmax of the lanes' scores, [key][32], for the keys that any of them sees; before: what is done to the scores.
     template <class Before>
@@ -180,7 +183,15 @@ public:
         for (std::size_t g = 0; g < lanes.groups(); ++g)
             kernels().finish_scores(scores + 16 * g, step, lanes.begin(), lanes.end(), lanes.sees[g],
                                     static_cast<float>(shape_.scale), static_cast<float>(shape_.softcap));
+        fill_hidden(scores, lanes, -std::numeric_limits<float>::infinity());
         return scores;
+    }
+
+    /// Gives all lanes a number where a key is hidden, in lines [key][32].
+    void fill_hidden(float* lines, lane_block const& lanes, float number) const {
+        for (auto const row : hidden_)
+            if (auto const key = row - begin_; key >= lanes.begin() && key < lanes.end())
+                std::fill_n(lines + key * step, step, number);
     }
 
     /// [key][32]: the product of each lane's vector with each row that it sees. Other entries are arbitrary.
@@ -237,23 +248,30 @@ public:
         auto const shared_end = first_own(lanes, rows, begin, end);
         // Some keys at a time, so that their rows stay in a first-level cache while the lanes take turns.
         constexpr std::size_t some = 128;
-        for (std::size_t j = begin; j < shared_end; j += some) {
-            auto const stop = std::min(j + some, shared_end);
-            auto const from = whole_panels({rows.clean.at(j), rows.clean.stride}, stop - j, rows.width, memory_.padded);
-            each_part(lanes.count, kernels().tiles.rows, [&](std::size_t first, std::size_t count) {
-                mix_run(sums, weights, lanes, first, first + count, j, stop, from, wide);
-            });
-        }
+        each_shown(begin, shared_end, [&](std::size_t shown, std::size_t shown_end) {
+            for (std::size_t j = shown; j < shown_end; j += some) {
+                auto const stop = std::min(j + some, shown_end);
+                auto const from =
+                    whole_panels({rows.clean.at(j), rows.clean.stride}, stop - j, rows.width, memory_.padded);
+                each_part(lanes.count, kernels().tiles.rows, [&](std::size_t first, std::size_t count) {
+                    mix_run(sums, weights, lanes, first, first + count, j, stop, from, wide);
+                });
+            }
+        });
         if (shared_end < end)
             lanes.each_case([&](std::size_t l, std::size_t next, own_range const& own) {
                 auto const last = lanes.most_of([&](std::size_t m) { return lanes.end(m); }, l, next);
-                rows.each_run(shared_end, last, own,
-                              [&](std::size_t j, std::size_t stop, head_rows const& run, bool, std::size_t) {
-                                  auto const from = whole_panels(run, stop - j, rows.width, memory_.padded);
-                                  each_part(next - l, kernels().tiles.rows, [&](std::size_t first, std::size_t count) {
-                                      mix_run(sums, weights, lanes, l + first, l + first + count, j, stop, from, wide);
-                                  });
-                              });
+                rows.each_run(
+                    shared_end, last, own,
+                    [&](std::size_t begin_of_run, std::size_t end_of_run, head_rows const& run, bool, std::size_t) {
+                        each_shown(begin_of_run, end_of_run, [&](std::size_t j, std::size_t stop) {
+                            auto const from = whole_panels({run.at(j - begin_of_run), run.stride}, stop - j, rows.width,
+                                                           memory_.padded);
+                            each_part(next - l, kernels().tiles.rows, [&](std::size_t first, std::size_t count) {
+                                mix_run(sums, weights, lanes, l + first, l + first + count, j, stop, from, wide);
+                            });
+                        });
+                    });
             });
         return sums;
     }
@@ -264,6 +282,23 @@ public:
     attention_shape const& shape() const { return shape_; }
 
 private:
+    /// f(first, end) for the runs of [begin, end) without a hidden key, whose row may hold anything.
+    template <class F>
+    void each_shown(std::size_t begin, std::size_t end, F const& f) const {
+        for (auto const row : hidden_) {
+            auto const key = row - begin_;
+            if (key < begin)
+                continue;
+            if (key >= end)
+                break;
+            if (key > begin)
+                f(begin, key);
+            begin = key + 1;
+        }
+        if (begin < end)
+            f(begin, end);
+    }
+
     /// The end of the keys that some lane reads from the clean run.
     static std::size_t end_of_clean(lane_block const& lanes, seen_rows const& rows, std::size_t begin,
                                     std::size_t end) {
@@ -332,6 +367,8 @@ private:
 
     attention_shape const& shape_;
     seen_rows keys_, values_;
+    std::span<std::uint32_t const> hidden_;
+    std::size_t begin_;
     block_memory& memory_;
 };
 

@@ -247,6 +247,17 @@ struct gelu_tanh { // x (1 + tanh u) / 2 = x sigmoid(2 u)
         slope = fma(mul(value, sub(set(1), s)), inner, s);
     }
 };
+struct relu {
+    wide operator()(wide const& x) const { return max(set(0), x); }
+    void operator()(wide const& x, wide& value, wide& slope) const {
+        value = max(set(0), x);
+        float line[16];
+        store(line, x);
+        for (auto& e : line)
+            e = e > 0 ? 1.0f : 0.0f;
+        slope = load(line);
+    }
+};
 
 /// use(f), f being the nonlinearity: f(x), and f(x, value, slope) for its derivative, too.
 template <class Use>
@@ -259,6 +270,10 @@ inline void with_activation(mlp kind, Use const& use) {
     case mlp::gated_gelu_tanh:
     case mlp::gelu_tanh:
         return use(gelu_tanh{});
+    case mlp::relu:
+        return use(relu{});
+    case mlp::none:
+        return;
     }
 }
 
@@ -354,6 +369,7 @@ inline void softmax(float* scores, std::size_t step, std::size_t begin, std::siz
     wide most = set(-std::numeric_limits<float>::infinity());
     for (std::size_t j = begin; j < end; ++j)
         most = max(most, load(scores + j * step));
+    most = max(set(std::numeric_limits<float>::lowest()), most); // where no key is seen, all become 0
     wide sum = set(0);
     for (std::size_t j = begin; j < end;) {
         wide part = set(0);
@@ -364,7 +380,7 @@ inline void softmax(float* scores, std::size_t step, std::size_t begin, std::siz
         }
         sum = add(sum, part);
     }
-    wide const factor = div(set(1), sum);
+    wide const factor = div(set(1), max(set(std::numeric_limits<float>::min()), sum));
     for (std::size_t j = begin; j < end; ++j)
         store(scores + j * step, mul(load(scores + j * step), factor));
 }

@@ -70,7 +70,8 @@ struct score_slopes {
     attention_row const* queried;
     std::size_t count; ///< of queried rows
     seen_rows<T> keys;
-    std::size_t group, width, window; ///< as in attention_shape
+    std::size_t group, width; ///< as in attention_shape
+    sight sees;
     T scale, softcap;
 
     template <class Warp>
@@ -80,10 +81,11 @@ struct score_slopes {
             return;
         attention_row const r = queried[mine.row];
         auto const line = slopes.of(mine.row, r, mine.head);
-        span const seen = visible(r, window);
+        span const seen = sees.of(r, keys.length(r.example));
         std::size_t const first = seen.first, end = seen.end; // names that lambdas can take
-        warp.each(line.size,
-                  [&](std::size_t t) { line.data[t] = t < first || t >= end ? T(0) : scale * line.data[t]; });
+        warp.each(line.size, [&](std::size_t t) {
+            line.data[t] = t < first || t >= end || keys.hides(r, t) ? T(0) : scale * line.data[t];
+        });
         if (!(softcap > T(0)))
             return;
         T const* const query = queries.data + r.query * queries.stride + mine.head * width;

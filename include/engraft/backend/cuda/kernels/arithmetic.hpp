@@ -64,6 +64,8 @@ ENGRAFT_DEVICE inline T activation(T x, mlp kind) {
         return x / (T(1) + std::exp(-x));
     if (kind == mlp::gelu)
         return T(0.5) * x * (T(1) + std::erf(x * T(0.70710678118654752440)));
+    if (kind == mlp::relu)
+        return x < T(0) ? T(0) : x;
     T const u = T(0.79788456080286535588) * fused(T(0.044715) * x * x, x, x); // sqrt(2 / pi) (x + 0.044715 x^3)
     return T(0.5) * x * (T(1) + std::tanh(u));
 }
@@ -79,6 +81,8 @@ ENGRAFT_DEVICE inline T activation_slope(T x, mlp kind) {
         T const density = std::exp(T(-0.5) * x * x) * T(0.39894228040143267794); // 1 / sqrt(2 pi)
         return fused(x, density, T(0.5) * (T(1) + std::erf(x * T(0.70710678118654752440))));
     }
+    if (kind == mlp::relu)
+        return x > T(0) ? T(1) : T(0);
     T const root = T(0.79788456080286535588), cubic = T(0.044715);
     T const share = std::tanh(root * fused(cubic * x * x, x, x));
     return T(0.5) * fused(x * (T(1) - share * share) * root, fused(T(3) * cubic * x, x, T(1)), T(1) + share);

@@ -52,7 +52,12 @@ template <class T>
 struct seen_rows {
     matrix<T const> clean, own;
     std::uint32_t const* own_positions;
-    std::uint64_t const* begins; ///< of the examples' rows
+    std::uint64_t const* begins;          ///< of the examples' rows
+    std::uint8_t const* hidden = nullptr; ///< for each clean row, whether no query sees its key; null: none is hidden
+
+    ENGRAFT_DEVICE bool hides(attention_row const& r, std::size_t position) const {
+        return hidden && hidden[begins[r.example] + position];
+    }
 
     /// The first of a row's own that stands at a position or behind it.
     ENGRAFT_DEVICE std::uint32_t own_from(attention_row const& r, std::size_t position) const {
@@ -105,14 +110,19 @@ struct queried_task {
     }
 };
 
-/// The positions [first, end) that a row sees; window as in attention_shape.
+/// The positions [first, end) of an example of so many that a row sees; window and bidirectional as in attention_shape.
 struct span {
     std::size_t first, end;
 };
-ENGRAFT_DEVICE inline span visible(attention_row const& r, std::size_t window) {
-    std::size_t const end = r.position + std::size_t(1);
-    return {window > 0 && end > window ? end - window : 0, end};
-}
+struct sight {
+    std::size_t window;
+    bool bidirectional;
+
+    ENGRAFT_DEVICE span of(attention_row const& r, std::size_t length) const {
+        std::size_t const end = r.position + std::size_t(1);
+        return {window > 0 && end > window ? end - window : 0, bidirectional ? length : end};
+    }
+};
 
 /// Rows that stand beside each other and the heads that share one head of keys are a block's task. It takes the clean
 /// keys or values of that head into shared memory, some positions at a time, once for all cases of the example that its
@@ -183,7 +193,8 @@ struct scored_rows {
     attention_row const* queried;
     std::size_t count; ///< of queried rows
     seen_rows<T> keys;
-    std::size_t group, width, window; ///< as in attention_shape
+    std::size_t group, width; ///< as in attention_shape
+    sight sees;
     T scale, softcap;
     T hidden = static_cast<T>(-INFINITY);
     bool visible_only = true; ///< otherwise the row sees all positions of its example
@@ -226,7 +237,8 @@ struct scored_rows {
 
 private:
     ENGRAFT_DEVICE span of(attention_row const& r) const {
-        return visible_only ? visible(r, window) : span{0, keys.length(r.example)};
+        std::size_t const length = keys.length(r.example);
+        return visible_only ? sees.of(r, length) : span{0, length};
     }
 
     /// Of one row and head, the positions of a tile.
@@ -240,7 +252,7 @@ private:
         T const* const query = queries.data + r.query * queries.stride + head * width;
         warp.each(n, [&](std::size_t t) {
             std::size_t const position = begin + t;
-            if (position < seen.first || position >= seen.end) {
+            if (position < seen.first || position >= seen.end || (visible_only && keys.hides(r, position))) {
                 line.data[position] = hidden;
                 return;
             }
@@ -269,13 +281,14 @@ struct softmax_lines {
     template <class Warp>
     ENGRAFT_DEVICE void operator()(Warp const& warp, std::size_t i) const {
         auto const line = lines.number(i);
-        T const largest = warp.template best<T>(line.size, [&](std::size_t t) { return line.data[t]; }).value;
+        T const best = warp.template best<T>(line.size, [&](std::size_t t) { return line.data[t]; }).value;
+        T const largest = best == static_cast<T>(-INFINITY) ? T(0) : best; // where no key is seen, all become 0
         T const sum = warp.template sum<T>(line.size, [&](T s, std::size_t t) {
             T const e = std::exp(line.data[t] - largest);
             line.data[t] = e;
             return s + e;
         });
-        warp.each(line.size, [&](std::size_t t) { line.data[t] /= sum; });
+        warp.each(line.size, [&](std::size_t t) { line.data[t] /= sum == T(0) ? T(1) : sum; });
     }
 };
 
@@ -294,7 +307,7 @@ struct mixed_rows {
     std::size_t count;
     seen_rows<T> values;
     std::size_t group, width;
-    bool visible_only; ///< nothing behind the row's own position has a weight
+    bool up_to_itself; ///< nothing behind the row's own position has a weight
 
     template <class Block>
     ENGRAFT_DEVICE void operator()(Block const& block, std::size_t task) const {
@@ -321,7 +334,7 @@ struct mixed_rows {
 
 private:
     ENGRAFT_DEVICE std::size_t end_of(attention_row const& r) const {
-        return visible_only ? r.position + std::size_t(1) : values.length(r.example);
+        return up_to_itself ? r.position + std::size_t(1) : values.length(r.example);
     }
 
     /// Of one row and head, the positions of a tile.
