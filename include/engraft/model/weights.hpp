@@ -33,6 +33,13 @@ struct block_weights {
     linear_map up;       ///< [d_mlp, d_model]
     linear_map down;     ///< [d_model, d_mlp]
     norm mlp_out_norm;   ///< of the MLP's output, [d_model]
+
+    struct expert {
+        linear_map gate, up; ///< [d_expert, d_model]
+        linear_map down;     ///< [d_model, d_expert]
+    };
+    linear_map router; ///< [experts, d_model]
+    std::vector<expert> experts;
 };
 
 /// The weight of a block that a step names.
@@ -62,6 +69,8 @@ auto const& weight_of(auto const& block) {
         return block.up;
     else if constexpr (W == block_weight::down_map)
         return block.down;
+    else if constexpr (W == block_weight::router_map)
+        return block.router;
     else
         return block.mlp_out_norm;
 }
