@@ -142,7 +142,9 @@ private:
         again_.experts_.run_back(b_, a_, now<From>(), by_choice(read<sites::expert_out>()), w.experts,
                                  From::kind == site_kind::stream);
     }
-    void take(steps::choose, int layer, block_type const&) {
+    template <class Choose>
+        requires std::is_same_v<Choose, steps::choose>
+    void take(Choose, int layer, block_type const&) {
         pull<sites::expert_weights>(layer);
         a_.expert_weights(now<sites::router_logits>(), read<sites::expert_weights>(), was<sites::router_logits>(),
                           again_.experts_.chosen(), D.normalized_experts);
