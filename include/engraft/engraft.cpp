@@ -18,6 +18,7 @@
 #include <engraft/io/source/dcm_file.ipp>
 #include <engraft/io/source/dequantize.ipp>
 #include <engraft/io/source/derived_tensor.ipp>
+#include <engraft/io/source/eap_file.ipp>
 #include <engraft/io/source/gguf.ipp>
 #include <engraft/io/source/gguf_description.ipp>
 #include <engraft/io/source/gguf_reader.ipp>

@@ -7,6 +7,7 @@
 #include <engraft/io/circuit_file.hpp>
 #include <engraft/io/config.hpp>
 #include <engraft/io/dcm_file.hpp>
+#include <engraft/io/eap_file.hpp>
 #include <engraft/io/journal_file.hpp>
 #include <engraft/io/load.hpp>
 #include <engraft/io/npy.hpp>
