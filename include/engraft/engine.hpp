@@ -23,12 +23,14 @@
 #include <engraft/circuit/dcm.hpp>
 #include <engraft/circuit/desiderata_runs.hpp>
 #include <engraft/circuit/desideratum.hpp>
+#include <engraft/circuit/detect_heads.hpp>
 #include <engraft/circuit/discovery.hpp>
 #include <engraft/circuit/eap_graph.hpp>
 #include <engraft/circuit/edge_attribution.hpp>
 #include <engraft/circuit/edge_patching.hpp>
 #include <engraft/circuit/faithfulness.hpp>
 #include <engraft/circuit/faithfulness_curve.hpp>
+#include <engraft/circuit/head_patterns.hpp>
 #include <engraft/circuit/mean_ablation.hpp>
 #include <engraft/circuit/mean_activations.hpp>
 #include <engraft/circuit/minimality.hpp>

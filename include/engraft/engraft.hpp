@@ -11,6 +11,7 @@
 #include <engraft/io/journal_file.hpp>
 #include <engraft/io/load.hpp>
 #include <engraft/io/npy.hpp>
+#include <engraft/io/write_store.hpp>
 #include <engraft/task/boxes.hpp>
 #include <engraft/task/desiderata.hpp>
 #include <engraft/task/known_tasks.hpp>
