@@ -18,6 +18,7 @@
 #include <engraft/circuit/source/edges.ipp>
 #include <engraft/circuit/source/faithfulness_curve.ipp>
 #include <engraft/circuit/source/head_patterns.ipp>
+#include <engraft/circuit/source/heat_map.ipp>
 #include <engraft/circuit/source/minimality.ipp>
 #include <engraft/circuit/source/role_rows.ipp>
 #include <engraft/circuit/source/trained_mask.ipp>

@@ -17,7 +17,6 @@
 #include <engraft/core/linkage.hpp>
 #include <engraft/io/json.hpp>
 #include <engraft/io/printable.hpp>
-#include <engraft/io/source/circuit_file.ipp> // quoted, require_name
 #include <engraft/io/store.hpp>
 #include <engraft/io/whole_file.hpp>
 
