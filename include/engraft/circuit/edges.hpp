@@ -13,11 +13,15 @@
 /// source Elhage et al. 2021; Conmy et al. 2023 (ACDC)
 namespace engraft {
 
-/// What writes to the stream: a query head, or the MLP of a layer.
+/// What writes to the stream: a query head, or the MLP of a layer, or the token embeddings.
 struct edge_sender {
     static constexpr int mlp = std::numeric_limits<int>::max(); ///< behind the heads of its layer
+    static constexpr int before_layers = -1;                    ///< the layer of the embeddings
     int layer = 0;
     int head = mlp;
+
+    /// The token embeddings ("input" in EAP-IG's graphs); learned positions are not part of them.
+    static constexpr edge_sender input() { return {before_layers, mlp}; }
 
     friend bool operator==(edge_sender const&, edge_sender const&) = default;
     friend auto operator<=>(edge_sender const&, edge_sender const&) = default;
@@ -42,9 +46,17 @@ struct edge {
     edge_receiver to;
 
     friend bool operator==(edge const&, edge const&) = default;
+    /// Receiver by receiver, in the order of a forward pass.
+    friend std::strong_ordering operator<=>(edge const& a, edge const& b) {
+        auto const by_receiver = a.to <=> b.to;
+        return by_receiver != 0 ? by_receiver : a.from <=> b.from;
+    }
 };
 
-/// "5.1 -> 6.q3", "2.mlp -> logits"
+/// "5.1", "2.mlp", "input"
+std::string name_of(edge_sender const& from);
+
+/// "5.1 -> 6.q3", "2.mlp -> logits", "input -> 0.v2"
 std::string name_of(edge const& e);
 
 /// Whether the receiver reads the stream behind the sender. An MLP has attention of its own layer before it, unless the
@@ -54,18 +66,21 @@ constexpr bool reaches(description const& d, edge_sender const& from, edge_recei
                                      from.head != edge_sender::mlp && d.residual == residual::sequential);
 }
 
+/// Whether the edges from the token embeddings are among a model's edges.
+enum class input_edges { left_out, included };
+
 /// All that writes to the stream, in the order of a forward pass.
-std::vector<edge_sender> edge_senders(description const& d);
+std::vector<edge_sender> edge_senders(description const& d, input_edges input = input_edges::left_out);
 
 /// All that reads the stream, in the order of a forward pass.
 std::vector<edge_receiver> edge_receivers(description const& d);
 
-/// Every edge from a head or an MLP, receiver by receiver. axes [edge]
+/// Every edge from a head or an MLP, and from the embeddings if they are included, receiver by receiver. axes [edge]
 template <description const& D>
-table<edge> each_edge() {
+table<edge> each_edge(input_edges input = input_edges::left_out) {
     table<edge> t{{{"edge", 0}}, {}};
     for (auto const& to : edge_receivers(D))
-        for (auto const& from : edge_senders(D))
+        for (auto const& from : edge_senders(D, input))
             if (reaches(D, from, to))
                 t.entries.push_back({from, to});
     t.axes.front().size = t.entries.size();
@@ -74,8 +89,8 @@ table<edge> each_edge() {
 
 namespace detail {
 
-/// throws bad_layer, bad_head or bad_input for an edge that the model does not have
-void require_edge(description const& d, edge const& e);
+/// throws bad_input for an edge that the model does not have
+void require_edge(description const& d, edge const& e, input_edges input = input_edges::left_out);
 
 } // namespace detail
 } // namespace engraft

@@ -28,15 +28,16 @@ public:
                  std::size_t rows)
         : b_(&backend), w_(&w), noise_(noise), rows_(rows), heads_(static_cast<std::size_t>(D.layers)),
           mlps_(heads_.size()) {
-        std::sort(edges.begin(), edges.end(),
-                  [](edge const& a, edge const& b) { return a.to != b.to ? a.to < b.to : a.from < b.from; });
+        std::sort(edges.begin(), edges.end());
         edges.erase(std::unique(edges.begin(), edges.end()), edges.end());
         for (auto const& e : edges) {
             if (cuts_.empty() || cuts_.back().to != e.to)
                 cuts_.push_back({e.to, {}});
             cuts_.back().from.push_back(e.from);
-            auto& kept = e.from.head == edge_sender::mlp ? mlps_ : heads_;
-            if (auto& t = kept[static_cast<std::size_t>(e.from.layer)]; t.empty())
+            auto& t = e.from == edge_sender::input()    ? input_change_
+                      : e.from.head == edge_sender::mlp ? mlps_[static_cast<std::size_t>(e.from.layer)]
+                                                        : heads_[static_cast<std::size_t>(e.from.layer)];
+            if (t.empty())
                 t = made((e.from.head == edge_sender::mlp ? 1 : D.heads) * D.d_model);
         }
     }
@@ -47,6 +48,9 @@ public:
         auto const l = static_cast<std::size_t>(layer);
         if constexpr (S::kind == site_kind::stream) {
             stream_ = as_matrix(view);
+        } else if constexpr (std::is_same_v<S, sites::embed>) {
+            if (!input_change_.empty())
+                difference(input_change_, noise_.elements(sites::embed{}, layer), view.data());
         } else if constexpr (std::is_same_v<S, sites::z>) {
             if (!heads_[l].empty()) {
                 auto changed = made(D.heads * D.d_head);
@@ -113,7 +117,9 @@ private:
         b_->copy(input_.data(), stream_.data, input_.size());
         for (auto const& from : cut.from) {
             auto const l = static_cast<std::size_t>(from.layer);
-            auto const all = as_matrix(from.head == edge_sender::mlp ? mlps_[l] : heads_[l]);
+            auto const all = as_matrix(from == edge_sender::input()    ? input_change_
+                                       : from.head == edge_sender::mlp ? mlps_[l]
+                                                                       : heads_[l]);
             auto const first = from.head == edge_sender::mlp ? 0 : static_cast<std::size_t>(from.head) * D.d_model;
             b_->add(as_matrix(input_), all.column_range(first, D.d_model));
         }
@@ -138,6 +144,7 @@ private:
     std::vector<cut_edges> cuts_;
     matrix<T const> stream_;                ///< as the forward pass has it now
     std::vector<tensor_type> heads_, mlps_; ///< of layers with senders: [rows, heads * d_model], [rows, d_model]
+    tensor_type input_change_;              ///< where the embeddings send: [rows, d_model]
     tensor_type input_, normalized_;
     std::size_t fired_ = 0;
 };
@@ -148,7 +155,8 @@ private:
 template <description const& D, class B, class Noise>
 struct rewire_policy : touches_nothing {
     using between = std::conditional_t<D.residual == residual::sequential, site_list<sites::resid_mid>, site_list<>>;
-    using reads = join<site_list<sites::resid_pre, sites::z, sites::mlp_out, sites::resid_post>, between>;
+    using before = std::conditional_t<Noise::template holds<sites::embed>, site_list<sites::embed>, site_list<>>;
+    using reads = join<before, site_list<sites::resid_pre, sites::z, sites::mlp_out, sites::resid_post>, between>;
     using writes = site_list<sites::q, sites::k, sites::v, sites::normalized2, sites::final_normalized>;
     std::vector<edge> edges;
     model<D, B> of;
@@ -182,15 +190,15 @@ struct rewire_policy : touches_nothing {
 /// rewire(edges, model, noise): cuts edges. Every receiver reads the stream as it is in this run, except that what the
 /// senders of its cut edges write is exchanged for what they write in the noise run, at all positions:
 ///     input = stream + sum over cut edges of (sender's output in `noise` - sender's output in this run)
-/// Queries, keys and values of a layer, its heads, and its MLP read inputs of their own. Token embeddings and biases
-/// are never cut. So a circuit of edges is run by cutting all others. Put it behind what edits z or mlp_out.
-/// noise: a run of `model` on prompts of the same lengths with capture(z, mlp_out)
+/// Queries, keys and values of a layer, its heads, and its MLP read inputs of their own. Learned positions and biases
+/// are never cut. So a circuit of edges is run by cutting all others. Put it behind what edits embed, z or mlp_out.
+/// noise: a run of `model` on prompts of the same lengths with capture(z, mlp_out), and embed for edges from there
 /// throws bad_input for edges that the model does not have
 /// source Conmy et al. 2023, section 3
 template <description const& D, class B, class Noise>
 auto rewire(std::vector<edge> edges, model<D, B> const& m, Noise const& noise) {
     for (auto const& e : edges)
-        detail::require_edge(D, e);
+        detail::require_edge(D, e, Noise::template holds<sites::embed> ? input_edges::included : input_edges::left_out);
     static_assert(Noise::template holds<sites::z> && Noise::template holds<sites::mlp_out>,
                   "engraft [cache.site]: the noise run did not keep z and mlp_out; add capture(z, mlp_out) to it");
     return rewire_policy<D, B, Noise>(std::move(edges), m, noise);
