@@ -235,8 +235,6 @@ constexpr std::string_view what_is_wrong(description const& d) {
 
 /// What of a description that fits together can't be computed yet; empty if all can.
 constexpr std::string_view what_is_not_computed(description const& d) {
-    if (d.family >= family::gemma3)
-        return "weights of the families from Gemma 3 on are not read yet";
     if (d.norm == norm::none || !d.pre_norms)
         return "models without norms before attention and the MLP are not computed yet";
     if (!d.norm_gain)

@@ -48,7 +48,7 @@ struct gpt2 {
         }
         w.final_norm = norm(root + "ln_f");
         w.unembedding = read.linear(
-            {.weight = d.tied_unembedding ? root + "wte.weight" : "lm_head.weight", .out = d.vocab, .in = width});
+            {.weight = d.tied_unembedding ? root + "wte.weight" : "lm_head.weight", .out = output_vocab(d), .in = width});
         return w;
     }
 
