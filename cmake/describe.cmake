@@ -1,16 +1,19 @@
-# engraft_describe(TARGET FOLDER [NAME name])
+# engraft_describe(TARGET FOLDER [NAME name] [PASSES])
 #
 # Gives TARGET the header <engraft_models/name.hpp> with `inline constexpr engraft::description name{...}`: what the
 # config.json of a model's FOLDER (or a file that says it all) describes. It is made when TARGET is built, and again when
 # that file changes. The name is made of the folder's if none is given. A model that engraft does not support stops the
 # build with a sentence that names what is missing.
 #
+# With PASSES what every program with that model compiles stands in a library, which TARGET is linked with: TARGET
+# compiles its own lines only. TARGET links engraft::engraft then, not engraft::header_only.
+#
 # The program that reads the config, examples/describe.cpp, is built when the first target needs it, for which CLI11
 # must be found; `engraft::describe` is its target.
 function(engraft_describe TARGET FOLDER)
-    cmake_parse_arguments(PARSE_ARGV 2 engraft "" "NAME" "")
+    cmake_parse_arguments(PARSE_ARGV 2 engraft "PASSES" "NAME" "")
     if(engraft_UNPARSED_ARGUMENTS OR engraft_KEYWORDS_MISSING_VALUES)
-        message(FATAL_ERROR "engraft_describe(TARGET FOLDER [NAME name]) does not know: "
+        message(FATAL_ERROR "engraft_describe(TARGET FOLDER [NAME name] [PASSES]) does not know: "
                             "${engraft_UNPARSED_ARGUMENTS}${engraft_KEYWORDS_MISSING_VALUES}")
     endif()
     if(NOT TARGET engraft::engraft)
@@ -56,6 +59,29 @@ function(engraft_describe TARGET FOLDER)
     else()
         target_include_directories(${TARGET} PRIVATE "${include}")
     endif()
+    if(engraft_PASSES)
+        _engraft_passes(${TARGET} ${name} "${include}")
+    endif()
+endfunction()
+
+function(_engraft_passes TARGET name include)
+    set(library engraft_passes_${TARGET}_${name})
+    set(source "${include}/engraft_models/${name}_passes.cpp")
+    file(
+        CONFIGURE
+        OUTPUT "${source}"
+        CONTENT "#include <engraft/passes.hpp>\n#include <engraft_models/${name}.hpp>\nENGRAFT_PASSES(template, ${name}, engraft::default_backend)\n")
+    add_library(${library} STATIC "${source}")
+    target_include_directories(${library} PRIVATE "${include}")
+    target_link_libraries(${library} PRIVATE engraft::engraft)
+    add_dependencies(${library} engraft_describe_${TARGET}_${name})
+    get_target_property(type ${TARGET} TYPE)
+    set(scope PRIVATE)
+    if(type STREQUAL "INTERFACE_LIBRARY")
+        set(scope INTERFACE)
+    endif()
+    target_compile_definitions(${TARGET} ${scope} ENGRAFT_PASSES_OF_${name})
+    target_link_libraries(${TARGET} ${scope} ${library})
 endfunction()
 
 function(_engraft_describe_program)

@@ -83,7 +83,6 @@ int main(int argc, char** argv) {
 
     return example::run(app, argc, argv, [&] {
         auto d = eg::read_config(folder);
-        eg::require_computed(d, folder);
         if (!name.empty()) {
             if (name != eg::cpp_identifier(name))
                 throw eg::bad_input({"'", name, "' is no name of a variable; try '", eg::cpp_identifier(name), "'"});
@@ -93,7 +92,13 @@ int main(int argc, char** argv) {
         if (header.empty()) {
             std::cout << text;
         } else {
-            eg::write_whole_file(header, "#pragma once\n\n#include <engraft/model/description.hpp>\n\n" + text);
+            eg::write_whole_file(header,
+                                 "#pragma once\n\n#include <engraft/model/description.hpp>\n\n" + text +
+                                     // of a target that is linked with a library of these passes: cmake/describe.cmake
+                                     "\n#if defined(ENGRAFT_PASSES_OF_" + name +
+                                     ") && !defined(__CUDACC__)\n#include <engraft/passes.hpp>\n"
+                                     "ENGRAFT_PASSES(extern template, " +
+                                     name + ", engraft::default_backend)\n#endif\n");
         }
 
         example::json numbers{{"name", std::string_view(d.name)}};

@@ -122,9 +122,9 @@ found routed(B const& b, std::size_t first, std::size_t rows, std::size_t k, boo
     b.gather_rows(gathered.all(), x.in(), list_of(by.rows));
     std::vector<typename B::linear_map> first_maps, second_maps;
     auto const map = [&](std::vector<double> const& all, std::size_t e, std::size_t o, std::size_t i) {
-        std::vector<T> part(all.begin() + static_cast<std::ptrdiff_t>(e * o * i),
+        std::vector<T> mine(all.begin() + static_cast<std::ptrdiff_t>(e * o * i),
                             all.begin() + static_cast<std::ptrdiff_t>((e + 1) * o * i));
-        return b.make_linear(eg::matrix_tensor<T, host>::from_host(part, eg::extents<eg::dynamic, eg::dynamic>(o, i)),
+        return b.make_linear(eg::matrix_tensor<T, host>::from_host(mine, eg::extents<eg::dynamic, eg::dynamic>(o, i)),
                              {});
     };
     auto const each_expert = [&](auto const& f) {

@@ -1,5 +1,7 @@
 #include "catch.hpp"
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <bit>
 #include <cmath>
@@ -129,8 +131,22 @@ TEST_CASE("kernels agree with the formulas to fp32 rounding") {
             lanes.first[static_cast<std::size_t>(l)] = l > 8 ? 3 * l : 0;
             lanes.last[static_cast<std::size_t>(l)] = 60 + 5 * l;
         }
-        k->finish_scores(scores.all.data(), 16, 0, keys, lanes, 0.5f, 0);
+        std::array<float, 16> largest, factors;
+        largest.fill(-HUGE_VALF);
+        k->finish_scores(scores.all.data(), 16, 0, 70, lanes, 0.5f, 0, largest.data()); // some keys at a time
+        k->finish_scores(scores.all.data(), 16, 70, keys, lanes, 0.5f, 0, largest.data());
+        for (std::size_t l = 0; l < 16; ++l) {
+            float most = -HUGE_VALF;
+            for (std::size_t j = 0; j < keys; ++j)
+                most = std::max(most, scores.all[j * 16 + l]);
+            CHECK(largest[l] == most);
+        }
+        auto parts = scores.all;
+        k->exponentials(parts.data(), 16, 0, keys, largest.data(), factors.data());
+        k->scale_lanes(parts.data(), 16, 0, 70, factors.data());
+        k->scale_lanes(parts.data(), 16, 70, keys, factors.data());
         k->softmax(scores.all.data(), 16, 0, keys);
+        CHECK(parts == scores.all); // to the bit
         k->softmax_back(slopes.all.data(), scores.all.data(), nullptr, 16, 0, keys, 0.5f, 0);
         for (std::size_t l = 0; l < 16; ++l) {
             auto const seen = [&](std::size_t j) { return int(j) >= lanes.first[l] && int(j) <= lanes.last[l]; };

@@ -1,6 +1,9 @@
 """Writes tests/golden/data/gguf/: GGUF files and what they must be read as.
 
     pip install gguf==0.19.0 transformers==4.53.3 torch==2.5.1 tokenizers==0.21.4 safetensors
+
+(gemma3 was made with transformers 5.24.0, whose config.json is of the new style.)
+
     python3 tests/golden/make_gguf_fixture.py
 
 blocks.gguf and more_blocks.gguf hold random blocks of every type that is read, the .safetensors files beside them what the package gguf
@@ -99,6 +102,7 @@ MODELS = {
     "qwen2": ("Qwen2ForCausalLM", MODEL_ARCH.QWEN2, dict(SIZES, num_key_value_heads=2, rms_norm_eps=1e-6, rope_theta=1e6, tie_word_embeddings=True)),
     "qwen3": ("Qwen3ForCausalLM", MODEL_ARCH.QWEN3, dict(SIZES, num_key_value_heads=2, head_dim=6, rms_norm_eps=1e-6, rope_theta=1e6, tie_word_embeddings=False)),
     "gemma2": ("Gemma2ForCausalLM", MODEL_ARCH.GEMMA2, dict(SIZES, num_key_value_heads=2, head_dim=8, query_pre_attn_scalar=8, sliding_window=32, attn_logit_softcapping=50.0, final_logit_softcapping=30.0, hidden_activation="gelu_pytorch_tanh", tie_word_embeddings=True)),
+    "gemma3": ("Gemma3ForCausalLM", MODEL_ARCH.GEMMA3, dict(SIZES, num_key_value_heads=2, head_dim=8, query_pre_attn_scalar=8, sliding_window=32, rope_local_base_freq=10000.0, rope_theta=500000.0, hidden_activation="gelu_pytorch_tanh", tie_word_embeddings=True)),
     "gpt2": ("GPT2LMHeadModel", MODEL_ARCH.GPT2, dict(n_layer=2, n_embd=16, n_head=4, n_inner=64, vocab_size=40, n_positions=12, tie_word_embeddings=True)),
     "gpt_neox": ("GPTNeoXForCausalLM", MODEL_ARCH.GPTNEOX, dict(SIZES, rotary_pct=0.5, use_parallel_residual=False, tie_word_embeddings=False)),
 }
@@ -125,7 +129,7 @@ def in_ggml_layout(name, w, kind, config):
         return permuted(w, config.num_attention_heads)
     if kind == "llama" and "k_proj" in name:
         return permuted(w, config.num_key_value_heads)
-    if kind == "gemma2" and name.endswith("norm.weight"):
+    if kind in ("gemma2", "gemma3") and name.endswith("norm.weight"):
         return w.astype(np.float32) + 1
     if kind == "gpt2" and name.endswith((".c_attn.weight", ".c_proj.weight", ".c_fc.weight")):
         return w.T
@@ -164,8 +168,10 @@ def add_config(writer, kind, c):
         writer.add_final_logit_softcapping(c.final_logit_softcapping)
         writer.add_sliding_window(c.sliding_window)
         return
-    writer.add_rope_freq_base(c.rope_theta)
-    if kind == "qwen3":
+    if kind == "gemma3":
+        writer.add_sliding_window(c.sliding_window)
+    writer.add_rope_freq_base(getattr(c, "rope_theta", None) or c.rope_parameters["full_attention"]["rope_theta"])
+    if kind in ("qwen3", "gemma3"):
         writer.add_key_length(c.head_dim)
         writer.add_value_length(c.head_dim)
     if kind == "llama":
@@ -320,7 +326,8 @@ def main():
     torch.manual_seed(7)
     make_blocks("blocks", (Type.Q4_0, Type.Q4_1, Type.Q8_0, Type.Q4_K, Type.Q6_K), with_floats=True)
     for kind in MODELS:
-        make_model(kind)
+        if kind != "gemma3":
+            make_model(kind)
     make_tokenizer("gpt2", "gpt-2")
     make_tokenizer("smollm2", "smollm")
     make_tokenizer("qwen2", "qwen2")
@@ -328,7 +335,8 @@ def main():
     make_tokenizer("llama2", begin="<s>")
     make_damage()
     global random
-    random = np.random.default_rng(8)  # so that these blocks can be made alone
+    random = np.random.default_rng(8)  # so that these can be made alone
+    make_model("gemma3")
     make_blocks("more_blocks", (Type.Q5_0, Type.Q5_1, Type.Q2_K, Type.Q3_K, Type.Q5_K))
 
 

@@ -131,7 +131,8 @@ TEST_CASE("blocks of every type are what the Python package gguf makes of them",
 }
 
 TEST_CASE("a GGUF file has the description and the tensors of the Hugging Face folder it was made of", "[io][gguf]") {
-    std::string const name = GENERATE(as<std::string>{}, "llama", "qwen2", "qwen3", "gemma2", "gpt2", "gpt_neox");
+    std::string const name =
+        GENERATE(as<std::string>{}, "llama", "qwen2", "qwen3", "gemma2", "gemma3", "gpt2", "gpt_neox");
     INFO(name);
     auto const described = read_config(ggufs / name);
     auto const read = read_config(ggufs / (name + ".gguf"));

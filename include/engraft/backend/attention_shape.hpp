@@ -33,6 +33,11 @@ struct attention_shape {
     /// The one behind the last that it sees, in an example of so many positions.
     std::size_t end_visible(std::size_t query, std::size_t length) const { return bidirectional ? length : query + 1; }
 
+    /// How many it sees, hidden ones counted.
+    std::size_t count_visible(std::size_t query, std::size_t length) const {
+        return end_visible(query, length) - first_visible(query);
+    }
+
     bool hides(std::size_t row) const { return std::binary_search(hidden.begin(), hidden.end(), row); }
 
     /// Those of an example.

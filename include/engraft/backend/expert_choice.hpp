@@ -33,10 +33,10 @@ struct softmax_base {
     ENGRAFT_HOST_DEVICE double of(double logit) const { return std::exp(logit - most) / sum; }
 };
 template <class T>
-ENGRAFT_HOST_DEVICE inline softmax_base softmax_of(T const* logits, std::size_t n, std::int32_t const* chosen,
+ENGRAFT_HOST_DEVICE inline softmax_base softmax_of(T const* in, std::size_t n, std::int32_t const* chosen,
                                                    std::size_t count, bool among_chosen) {
     std::size_t const all = among_chosen ? count : n;
-    auto const at = [&](std::size_t i) { return static_cast<double>(logits[among_chosen ? chosen[i] : i]); };
+    auto const at = [&](std::size_t i) { return static_cast<double>(in[among_chosen ? chosen[i] : i]); };
     softmax_base base{at(0), 0};
     for (std::size_t i = 1; i < all; ++i)
         base.most = at(i) > base.most ? at(i) : base.most;
@@ -47,19 +47,19 @@ ENGRAFT_HOST_DEVICE inline softmax_base softmax_of(T const* logits, std::size_t 
 
 /// weights[i] = the softmax at chosen[i]
 template <class T>
-ENGRAFT_HOST_DEVICE inline void weigh_chosen(T* weights, T const* logits, std::size_t n, std::int32_t const* chosen,
+ENGRAFT_HOST_DEVICE inline void weigh_chosen(T* weights, T const* in, std::size_t n, std::int32_t const* chosen,
                                              std::size_t count, bool among_chosen) {
-    auto const base = softmax_of(logits, n, chosen, count, among_chosen);
+    auto const base = softmax_of(in, n, chosen, count, among_chosen);
     for (std::size_t i = 0; i < count; ++i)
-        weights[i] = static_cast<T>(base.of(static_cast<double>(logits[chosen[i]])));
+        weights[i] = static_cast<T>(base.of(static_cast<double>(in[chosen[i]])));
 }
 
 /// From the gradient of the weights to that of all logits; the choice is constant.
 template <class T>
-ENGRAFT_HOST_DEVICE inline void weigh_chosen_back(T* dlogits, T const* dweights, T const* logits, std::size_t n,
+ENGRAFT_HOST_DEVICE inline void weigh_chosen_back(T* dlogits, T const* dweights, T const* in, std::size_t n,
                                                   std::int32_t const* chosen, std::size_t count, bool among_chosen) {
-    auto const base = softmax_of(logits, n, chosen, count, among_chosen);
-    auto const weight = [&](std::size_t e) { return base.of(static_cast<double>(logits[e])); };
+    auto const base = softmax_of(in, n, chosen, count, among_chosen);
+    auto const weight = [&](std::size_t e) { return base.of(static_cast<double>(in[e])); };
     double along = 0;
     for (std::size_t i = 0; i < count; ++i)
         along = std::fma(weight(static_cast<std::size_t>(chosen[i])), static_cast<double>(dweights[i]), along);

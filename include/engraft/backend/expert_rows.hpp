@@ -23,7 +23,7 @@ struct expert_rows {
     std::vector<std::size_t> begins;  ///< of each expert's places, and the end; [experts + 1]
 
     /// chosen: [r * k], the experts of each row. throws bad_input for one that is not there
-    expert_rows(std::span<std::int32_t const> chosen, std::size_t experts, std::size_t k)
+    expert_rows(std::span<std::int32_t const> chosen, std::size_t experts, std::size_t per_row)
         : rows(chosen.size()), places(chosen.size()), begins(experts + 1) {
         for (auto const e : chosen) {
             if (e < 0 || static_cast<std::size_t>(e) >= experts)
@@ -36,7 +36,7 @@ struct expert_rows {
         auto next = begins;
         for (std::size_t i = 0; i < chosen.size(); ++i) {
             auto const place = next[static_cast<std::size_t>(chosen[i])]++;
-            rows[place] = static_cast<std::int32_t>(i / k);
+            rows[place] = static_cast<std::int32_t>(i / per_row);
             places[i] = static_cast<std::int32_t>(place);
         }
     }

@@ -156,8 +156,8 @@ private:
         ++runs_;
         auto const all = model_.run(tokens_, policy).logits_at(at_).values().to_host();
         std::vector<std::vector<double>> of_examples;
-        for (auto at = all.begin(); at != all.end(); at += D.vocab) {
-            of_examples.push_back(log_softmax(std::vector(at, at + D.vocab)));
+        for (auto at = all.begin(); at != all.end(); at += output_vocab(D)) {
+            of_examples.push_back(log_softmax(std::vector(at, at + output_vocab(D))));
             if (std::isnan(of_examples.back().front()))
                 refuse_logits(of_examples.size() - 1);
         }

@@ -91,7 +91,7 @@ attributions attribute_scored(model<D, Backend> const& m, batch const& clean, ba
                         auto const first = here.shape.first_visible(s);
                         auto const slope = slopes.data() + places.offset(e, s, h) + first;
                         std::vector<double> line, patched;
-                        for (auto t = first; t <= s; ++t) {
+                        for (auto t = first; t < here.shape.end_visible(s, rows.length(e)); ++t) {
                             line.push_back(here.score(here.queries, here.keys, e, h, s, t));
                             patched.push_back(OfQueries ? here.score(other, here.keys, e, h, s, t)
                                                         : here.score(here.queries, other, e, h, s, t));

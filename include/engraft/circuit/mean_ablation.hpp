@@ -159,7 +159,7 @@ private:
                 auto const whole = model_.run(p.tokens).logits_at(at).values().to_host();
                 std::vector<std::vector<double>> clean;
                 for (std::size_t e = 0; e < p.tokens.examples(); ++e)
-                    clean.push_back(log_softmax(std::span(whole).subspan(e * D.vocab, D.vocab)));
+                    clean.push_back(log_softmax(std::span(whole).subspan(e * output_vocab(D), output_vocab(D))));
                 m = reading(m.name, [clean](std::span<double const> row, std::size_t e) {
                     return kl_divergence(clean[e], log_softmax(row));
                 });

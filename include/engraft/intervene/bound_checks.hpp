@@ -6,6 +6,7 @@
 #include <engraft/backend/attention_shape.hpp>
 #include <engraft/backend/slice.hpp>
 #include <engraft/core/linkage.hpp>
+#include <engraft/core/ragged.hpp>
 #include <engraft/intervene/selection.hpp>
 
 /// What a composition is asked and refused for once it is bound to a run, as far as its types do not matter.
@@ -17,7 +18,7 @@ using selections = std::vector<selection const*>; ///< of one policy
 void require_apart(selections const& held, selections const& written);
 
 /// blocked: slices of a layer's pattern, of all policies together; throws bad_input when they leave a query no key
-void require_key(std::vector<row_slice> blocked, attention_shape const& shape, int layer);
+void require_key(std::vector<row_slice> blocked, attention_shape const& shape, ragged const& rows, int layer);
 
 /// counts: slices that each policy acted on; throws bad_input when policy i acted on none
 void require_fired(std::size_t i, std::vector<std::size_t> const& counts);

@@ -68,16 +68,19 @@ public:
         return sum;
     }
 
-    /// What is done to the rows of one example, from the first position that anything is written to.
+    /// What is done to the rows of one example, from the first position that anything is written to; where rows are
+    /// also seen by those before them, of all rows.
     class of_example {
     public:
-        void set(footprint const& all, std::size_t layers, std::size_t example, std::size_t length) {
+        void set(footprint const& all, std::size_t layers, std::size_t example, std::size_t length, bool seen_before) {
             first_ = length;
             for (auto const& r : all.records_)
                 if (r.how != touch::holds)
                     r.each_row(example, [&](std::size_t, std::size_t position, head_set const&) {
                         first_ = std::min(first_, position);
                     });
+            if (seen_before && first_ < length)
+                first_ = 0;
             positions_ = length - first_;
             for (auto& cells : cells_)
                 cells.clear();
@@ -178,7 +181,9 @@ struct named_twice : P, without_footprint {};
 /// Whether a policy says where it acts. (By the member's name: nvcc's compiler knows no constrained call of a template
 /// whose argument is a reference.)
 template <class P>
-inline constexpr bool has_footprint = !requires { &detail::named_twice<P>::leave_footprint; };
+inline constexpr bool has_footprint = !requires {
+    &detail::named_twice<P>::leave_footprint;
+};
 
 /// What a policy of a described model does to a batch's rows. throws as `resolve`
 template <description const& D, class Policy>

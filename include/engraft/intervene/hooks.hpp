@@ -75,7 +75,7 @@ public:
     }
 
     /// Each query keeps a key to attend to. throws bad_input when all policies together leave it none
-    void require_visible(int layers, attention_shape (*shape)(int layer)) const {
+    void require_visible(int layers, attention_shape (*shape)(int layer), ragged const& rows) const {
         for (int layer = 0; layer < layers; ++layer) {
             std::vector<row_slice> blocked;
             for (auto const& one : policies_)
@@ -84,7 +84,7 @@ public:
                     blocked.insert(blocked.end(), more.begin(), more.end());
                 }
             if (!blocked.empty())
-                require_key(std::move(blocked), shape(layer), layer);
+                require_key(std::move(blocked), shape(layer), rows, layer);
         }
     }
 
@@ -156,7 +156,7 @@ hooks<B> bind_all(composed<P...> const& policy, binding<D, B> const& run) {
     hooks<B> all;
     policy.policies.apply([&](auto const&... one) { (all.add(facts_of<P>(), owned<D, P, B>(one.bind(run))), ...); });
     all.require_apart();
-    all.require_visible(D.layers, shape_of_attention<D>);
+    all.require_visible(D.layers, shape_of_attention<D>, run.rows);
     return all;
 }
 

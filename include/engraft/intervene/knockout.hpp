@@ -75,9 +75,11 @@ struct knockout_policy : touches_nothing {
             [&](std::size_t a, std::size_t b) { return layout->layers_alike() && window(a) == window(b); },
             [&](std::vector<row_slice>& slices, std::size_t layer, selection::place const& at, std::size_t head) {
                 auto const line = layout->place(layer, at.example, at.position, head);
-                auto const first = shape_of_attention<D>(static_cast<int>(layer)).first_visible(at.position);
+                auto const shape = shape_of_attention<D>(static_cast<int>(layer));
+                auto const first = shape.first_visible(at.position);
+                auto const end = shape.end_visible(at.position, run.rows.length(at.example));
                 for (auto key : seen[at.example])
-                    if (key >= first && key <= at.position)
+                    if (key >= first && key < end)
                         slices.push_back({.to = line + key,
                                           .width = 1,
                                           .example = static_cast<std::uint32_t>(at.example),

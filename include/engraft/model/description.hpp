@@ -160,6 +160,9 @@ struct description {
 /// Elements of a head that rotary embedding turns.
 constexpr int rotary_width(description const& d) { return d.d_rotary > 0 ? d.d_rotary : d.d_head; }
 
+/// Whether attention and the MLP read the stream through a norm.
+constexpr bool has_pre_norms(description const& d) { return d.norm != norm::none && d.pre_norms; }
+
 /// Outputs of the unembedding.
 constexpr int output_vocab(description const& d) { return d.vocab_out > 0 ? d.vocab_out : d.vocab; }
 
@@ -233,34 +236,7 @@ constexpr std::string_view what_is_wrong(description const& d) {
     return detail::what_is_wrong_with_mlps(d);
 }
 
-/// What of a description that fits together can't be computed yet; empty if all can.
-constexpr std::string_view what_is_not_computed(description const& d) {
-    if (d.norm == norm::none || !d.pre_norms)
-        return "models without norms before attention and the MLP are not computed yet";
-    if (!d.norm_gain)
-        return "norms without gain are not computed yet";
-    if (d.qk_norm_wide)
-        return "a norm of the queries and keys of all heads together is not computed yet";
-    if (d.rope_scaling == rope_scaling::yarn)
-        return "rotary embedding scaled by yarn is not computed yet";
-    if (d.window_rope_theta > 0)
-        return "a rotary base of layers with a window is not computed yet";
-    if (d.bidirectional)
-        return "attention in both directions is not computed yet";
-    if (d.pad_token >= 0)
-        return "a token that keys are hidden by is not computed yet";
-    if (d.mlp == mlp::none)
-        return "blocks without MLP are not computed yet";
-    if (d.experts > 0)
-        return "mixtures of experts are not computed yet";
-    if (output_vocab(d) != d.vocab)
-        return "an output vocabulary of its own is not computed yet";
-    if (d.unembedding_bias)
-        return "a bias of the unembedding is not computed yet";
-    return {};
-}
-
 /// Whether models of a description can be made.
-constexpr bool well_formed(description const& d) { return what_is_wrong(d).empty() && what_is_not_computed(d).empty(); }
+constexpr bool well_formed(description const& d) { return what_is_wrong(d).empty(); }
 
 } // namespace engraft

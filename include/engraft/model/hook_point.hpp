@@ -20,6 +20,8 @@ inline constexpr int site_heads = [] {
         return D.heads;
     case site_kind::kv_head:
         return D.kv_heads;
+    case site_kind::expert_contribution:
+        return D.experts_per_token;
     default:
         return 1;
     }
@@ -37,8 +39,12 @@ inline constexpr std::size_t site_width = [] {
         return dynamic;
     case site_kind::neuron:
         return static_cast<std::size_t>(D.d_mlp);
+    case site_kind::router:
+        return static_cast<std::size_t>(D.experts);
+    case site_kind::expert_weight:
+        return static_cast<std::size_t>(D.experts_per_token);
     case site_kind::logits:
-        return static_cast<std::size_t>(D.vocab);
+        return static_cast<std::size_t>(output_vocab(D));
     default:
         return static_cast<std::size_t>(D.d_model);
     }

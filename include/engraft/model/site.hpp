@@ -11,15 +11,18 @@ namespace engraft {
 
 /// What an activation is, which decides its shape and what may be done with it.
 enum class site_kind {
-    stream,            ///< the residual stream itself, [rows, d_model]
-    contribution,      ///< something added to the stream, [rows, d_model]
-    normalized,        ///< the stream as a block's maps read it, after a norm, [rows, d_model]
-    query_head,        ///< one vector per query head, [rows, heads, d_head]
-    kv_head,           ///< one vector per key/value head, [rows, kv_heads, d_head]
-    pattern,           ///< query position by key position for each query head; as wide as the example is long
-    head_contribution, ///< what each query head adds to the stream, [rows, heads, d_model]
-    neuron,            ///< inside the MLP, [rows, d_mlp]
-    logits,            ///< [rows, vocab]
+    stream,              ///< the residual stream itself, [rows, d_model]
+    contribution,        ///< something added to the stream, [rows, d_model]
+    normalized,          ///< the stream as a block's maps read it, after a norm, [rows, d_model]
+    query_head,          ///< one vector per query head, [rows, heads, d_head]
+    kv_head,             ///< one vector per key/value head, [rows, kv_heads, d_head]
+    pattern,             ///< query position by key position for each query head; as wide as the example is long
+    head_contribution,   ///< what each query head adds to the stream, [rows, heads, d_model]
+    neuron,              ///< inside the MLP, [rows, d_mlp]
+    router,              ///< one number per expert, [rows, experts]
+    expert_weight,       ///< one number per chosen expert, [rows, experts_per_token]
+    expert_contribution, ///< one vector per chosen expert, [rows, experts_per_token, d_model]
+    logits,              ///< [rows, vocab]
 };
 
 /// Which rows of a layer have an activation where only those are computed that differ from a clean run. A step of a
@@ -52,8 +55,9 @@ concept site = std::is_empty_v<S> && requires(description const& d) {
 
 /// Satisfied by sites whose activation has a separate slice for each head, so that heads can be chosen there.
 template <class S>
-concept per_head_site = site<S> &&(S::kind == site_kind::query_head || S::kind == site_kind::kv_head ||
-                                   S::kind == site_kind::pattern || S::kind == site_kind::head_contribution);
+concept per_head_site = site<S> &&
+    (S::kind == site_kind::query_head || S::kind == site_kind::kv_head || S::kind == site_kind::pattern ||
+     S::kind == site_kind::head_contribution || S::kind == site_kind::expert_contribution);
 
 /// Names follow TransformerLens, without its `hook_` prefix.
 namespace sites {
@@ -69,6 +73,10 @@ struct base {
 template <class S, site_kind Kind>
 struct before_blocks : base<S, Kind, site_rows::stream> {
     static constexpr bool in_block = false;
+};
+template <class S, site_kind Kind>
+struct expert_site : base<S, Kind, site_rows::neurons> {
+    static constexpr bool exists(description const& d) { return d.experts > 0; }
 };
 template <class S, site_kind Kind, site_rows Rows, class Home = S>
 struct rotated : base<S, Kind, Rows, Home> {
@@ -86,7 +94,10 @@ struct pos_embed : before_blocks<pos_embed, site_kind::contribution> {
 /// The stream as it enters a block.
 struct resid_pre : base<resid_pre, site_kind::stream, site_rows::stream> { static constexpr char const* name = "resid_pre"; };
 /// Output of the norm before attention, its weight applied.
-struct normalized1 : base<normalized1, site_kind::normalized, site_rows::first_norm> { static constexpr char const* name = "normalized1"; };
+struct normalized1 : base<normalized1, site_kind::normalized, site_rows::first_norm> {
+    static constexpr char const* name = "normalized1";
+    static constexpr bool exists(description const& d) { return has_pre_norms(d); }
+};
 /// Queries, keys and values, before rotary embedding; keys and values are not repeated for grouped queries.
 struct q : base<q, site_kind::query_head, site_rows::query> { static constexpr char const* name = "q"; };
 struct k : base<k, site_kind::kv_head, site_rows::keys> { static constexpr char const* name = "k"; };
@@ -108,21 +119,45 @@ struct attn_out : base<attn_out, site_kind::contribution, site_rows::onward> { s
 /// The stream between attention and MLP.
 struct resid_mid : base<resid_mid, site_kind::stream, site_rows::onward, resid_pre> {
     static constexpr char const* name = "resid_mid";
-    static constexpr bool exists(description const& d) { return d.residual == residual::sequential; }
+    static constexpr bool exists(description const& d) { return d.residual == residual::sequential && d.mlp != mlp::none; }
 };
 /// Output of the norm before the MLP, its weight applied.
-struct normalized2 : base<normalized2, site_kind::normalized, site_rows::neurons, normalized1> { static constexpr char const* name = "normalized2"; };
+struct normalized2 : base<normalized2, site_kind::normalized, site_rows::neurons, normalized1> {
+    static constexpr char const* name = "normalized2";
+    static constexpr bool exists(description const& d) { return has_pre_norms(d) && d.mlp != mlp::none; }
+};
 /// Output of the up projection; in a gated MLP what the gate multiplies (`hook_pre_linear` in TransformerLens).
-struct mlp_pre : base<mlp_pre, site_kind::neuron, site_rows::neurons> { static constexpr char const* name = "mlp_pre"; };
+struct mlp_pre : base<mlp_pre, site_kind::neuron, site_rows::neurons> {
+    static constexpr char const* name = "mlp_pre";
+    static constexpr bool exists(description const& d) { return d.d_mlp > 0; }
+};
 /// Output of the gate projection of a gated MLP, before its nonlinearity (`hook_pre` in TransformerLens).
 struct mlp_gate : base<mlp_gate, site_kind::neuron, site_rows::neurons> {
     static constexpr char const* name = "mlp_gate";
-    static constexpr bool exists(description const& d) { return is_gated(d.mlp); }
+    static constexpr bool exists(description const& d) { return d.d_mlp > 0 && is_gated(d.mlp); }
 };
 /// Input of the down projection.
-struct mlp_post : base<mlp_post, site_kind::neuron, site_rows::neurons, mlp_pre> { static constexpr char const* name = "mlp_post"; };
-/// What the MLP adds to the stream.
-struct mlp_out : base<mlp_out, site_kind::contribution, site_rows::onward> { static constexpr char const* name = "mlp_out"; };
+struct mlp_post : base<mlp_post, site_kind::neuron, site_rows::neurons, mlp_pre> {
+    static constexpr char const* name = "mlp_post";
+    static constexpr bool exists(description const& d) { return d.d_mlp > 0; }
+};
+/// The router's number for each expert; those with the largest ones are chosen, so that who holds it holds the choice.
+struct router_logits : expert_site<router_logits, site_kind::router> {
+    static constexpr char const* name = "router_logits";
+};
+/// What the chosen experts' outputs are multiplied by, in the order of falling router logits.
+struct expert_weights : expert_site<expert_weights, site_kind::expert_weight> {
+    static constexpr char const* name = "expert_weights";
+};
+/// Output of each chosen expert before it is weighed, in that order: its "head" 0 is the first choice.
+struct expert_out : expert_site<expert_out, site_kind::expert_contribution> {
+    static constexpr char const* name = "expert_out";
+};
+/// What the MLP, or all experts together, add to the stream.
+struct mlp_out : base<mlp_out, site_kind::contribution, site_rows::onward> {
+    static constexpr char const* name = "mlp_out";
+    static constexpr bool exists(description const& d) { return d.mlp != mlp::none; }
+};
 /// The stream as it leaves a block.
 struct resid_post : base<resid_post, site_kind::stream, site_rows::onward, resid_pre> { static constexpr char const* name = "resid_post"; };
 /// Output of the final norm.
@@ -152,6 +187,9 @@ inline constexpr sites::normalized2 normalized2{};
 inline constexpr sites::mlp_pre mlp_pre{};
 inline constexpr sites::mlp_gate mlp_gate{};
 inline constexpr sites::mlp_post mlp_post{};
+inline constexpr sites::router_logits router_logits{};
+inline constexpr sites::expert_weights expert_weights{};
+inline constexpr sites::expert_out expert_out{};
 inline constexpr sites::mlp_out mlp_out{};
 inline constexpr sites::resid_post resid_post{};
 inline constexpr sites::final_normalized final_normalized{};
@@ -169,8 +207,9 @@ struct site_list {
 using known_sites =
     site_list<sites::embed, sites::pos_embed, sites::resid_pre, sites::normalized1, sites::q, sites::k, sites::v,
               sites::rot_q, sites::rot_k, sites::scores, sites::pattern, sites::z, sites::result, sites::attn_out,
-              sites::resid_mid, sites::normalized2, sites::mlp_pre, sites::mlp_gate, sites::mlp_post, sites::mlp_out,
-              sites::resid_post, sites::final_normalized, sites::logits>;
+              sites::resid_mid, sites::normalized2, sites::mlp_pre, sites::mlp_gate, sites::mlp_post,
+              sites::router_logits, sites::expert_weights, sites::expert_out, sites::mlp_out, sites::resid_post,
+              sites::final_normalized, sites::logits>;
 
 template <class... Lists>
 struct joined;

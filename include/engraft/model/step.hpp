@@ -18,6 +18,7 @@ enum class block_weight {
     gate_map,
     up_map,
     down_map,
+    router_map,
     mlp_out_norm
 };
 
@@ -51,14 +52,29 @@ struct attend {};
 /// To = f(pre), or f(gate) times pre: the MLP's nonlinearity.
 struct activate {};
 
+/// The experts with the largest router logits are chosen, and `expert_weights` made of these.
+struct choose {};
+
+/// expert_out: the chosen experts' MLPs of From.
+template <site From>
+struct experts {};
+
+/// To = the sum of the chosen experts' outputs, each times its weight.
+template <site To>
+struct weigh {};
+
+/// A step of layers that have experts, or of those that have not, where a model has both.
+template <bool Experts, class Step>
+struct in_layers {};
+
 /// What all heads of From, or all neurons, add to the stream together: To = From W^T + bias. Of heads, `result` has the
 /// parts.
 template <site From, site To, block_weight W>
 struct sum {};
 
-/// A sum passes a norm, in place.
+/// A whole row passes a norm, in place.
 template <site S, block_weight Norm>
-struct norm_sum {};
+struct norm_in_place {};
 
 /// What is added to the stream is all there. Beside a clean run, rows that were not computed are the clean run's.
 template <site S>

@@ -72,6 +72,8 @@ auto const& weight_of(auto const& block) {
         return block.up;
     else if constexpr (W == block_weight::down_map)
         return block.down;
+    else if constexpr (W == block_weight::router_map)
+        return block.router;
     else
         return block.mlp_out_norm;
 }

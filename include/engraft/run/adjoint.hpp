@@ -99,8 +99,9 @@ struct gradient_of_run {
         require_finite(options.weights, "gradient's weights");
         for (auto const* list : {&of.tokens, &of.others})
             for (auto t : *list)
-                if (t < 0 || t >= D.vocab)
-                    throw bad_input({"token ", t, " of the metric is not in the model's vocabulary of ", D.vocab});
+                if (t < 0 || t >= output_vocab(D))
+                    throw bad_input(
+                        {"token ", t, " of the metric is not in the model's vocabulary of ", output_vocab(D)});
     }
 
     /// The metric of each row of logits, and its gradient with respect to them, times the weights.
@@ -122,7 +123,7 @@ struct gradient_of_run {
                 shares[r] = -ones[r];
             }
         }
-        table seeds(extents<dynamic, dynamic>(rows, D.vocab));
+        table seeds(extents<dynamic, dynamic>(rows, output_vocab(D)));
         adjoint.softmax_seed(as_matrix(seeds), as_matrix(logits.values()), log_sums, shares);
         adjoint.add_elements(as_matrix(seeds), of.tokens, ones);
         if (of.of == metric::kind::logit_difference) {

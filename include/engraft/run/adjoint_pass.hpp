@@ -41,6 +41,9 @@ public:
 
 private:
     using block_type = block_weights<D, B>;
+    using router_map = steps::map<block_weight::router_map, sites::router_logits>;
+
+    static auto by_choice(auto all) { return forward_pass<D, B, hooks<B>, Rows>::by_choice(all); }
 
     void readings(table const& stream, table seed, table const& values, std::vector<std::int32_t> const& at) {
         table again; // the final norm's output as the policies change it
@@ -54,8 +57,7 @@ private:
         else
             unembed(std::move(seed), values, at);
         pull<sites::final_normalized>(0);
-        norm_back(in_place<sites::resid_post>(), read<sites::final_normalized>(), as_matrix(stream), w_.final_norm,
-                  false);
+        norm_back(now<sites::resid_post>(), read<sites::final_normalized>(), as_matrix(stream), w_.final_norm, false);
     }
 
     /// From rows of logits to all rows of the final norm's output, when no policy is between them.
@@ -87,7 +89,7 @@ private:
         pull<sites::logits>(0, logits.data(), logits.size());
         if constexpr (D.final_softcap > 0)
             a_.softcap(as_matrix(logits), as_matrix(std::as_const(capped)), D.final_softcap);
-        a_.linear(in_place<sites::final_normalized>(), as_matrix(std::as_const(logits)), w_.unembedding, false);
+        a_.linear(now<sites::final_normalized>(), as_matrix(std::as_const(logits)), w_.unembedding, false);
     }
     /// `rows` at these places, and zero between them.
     void scatter(table& all, table const& rows, std::vector<std::int32_t> const& at) const {
@@ -111,29 +113,52 @@ private:
         pull<S>(layer);
     }
     template <site S, block_weight W>
-    void take(steps::norm_sum<S, W>, int, block_type const& w) {
-        norm_back(in_place<S>(), read<S>(), kept<S>(), weight_of<W>(w), false);
+    void take(steps::norm_in_place<S, W>, int, block_type const& w) {
+        norm_back(now<S>(), read<S>(), kept<S>(), weight_of<W>(w), false);
     }
     template <site From, site To, block_weight W>
     void take(steps::sum<From, To, W>, int layer, block_type const& w) {
         if constexpr (per_head_site<From>)
             if (touched<sites::result>())
                 return results<From, To>(layer, weight_of<W>(w));
-        a_.linear(in_place<From>(), read<To>(), weight_of<W>(w), false);
+        a_.linear(now<From>(), read<To>(), weight_of<W>(w), false);
     }
     void take(steps::activate, int layer, block_type const&) {
         pull<sites::mlp_post>(layer);
         if constexpr (is_gated(D.mlp))
-            a_.gated(in_place<sites::mlp_post>(), in_place<sites::mlp_gate>(), kept<sites::mlp_pre>(),
-                     was<sites::mlp_gate>(), D.mlp);
+            a_.gated(now<sites::mlp_post>(), now<sites::mlp_gate>(), kept<sites::mlp_pre>(), was<sites::mlp_gate>(),
+                     D.mlp);
         else
-            a_.activate(in_place<sites::mlp_post>(), kept<sites::mlp_pre>(), D.mlp);
+            a_.activate(now<sites::mlp_post>(), kept<sites::mlp_pre>(), D.mlp);
+    }
+    template <site To>
+    void take(steps::weigh<To>, int, block_type const&) {
+        a_.sum_rows(by_choice(now<sites::expert_out>()), now<sites::expert_weights>(), read<To>(),
+                    by_choice(was<sites::expert_out>()), was<sites::expert_weights>(), again_.experts_.in_order());
+    }
+    template <site From>
+    void take(steps::experts<From>, int layer, block_type const& w) {
+        pull<sites::expert_out>(layer);
+        again_.experts_.run_back(b_, a_, now<From>(), by_choice(read<sites::expert_out>()), w.experts,
+                                 From::kind == site_kind::stream);
+    }
+    template <class Choose>
+        requires std::is_same_v<Choose, steps::choose>
+    void take(Choose, int layer, block_type const&) {
+        pull<sites::expert_weights>(layer);
+        a_.expert_weights(now<sites::router_logits>(), read<sites::expert_weights>(), was<sites::router_logits>(),
+                          again_.experts_.chosen(), D.normalized_experts);
+    }
+    template <bool Experts, class Step>
+    void take(steps::in_layers<Experts, Step>, int layer, block_type const& w) {
+        if (has_experts(D, layer) == Experts)
+            take(Step(), layer, w);
     }
     template <site Queries, site Keys>
     void take(steps::attend<Queries, Keys>, int layer, block_type const&) {
         pull<sites::z>(layer);
-        auto const shape = shape_of_attention<D>(layer);
-        auto const q = in_place<Queries>(), k = in_place<Keys>(), v = in_place<sites::v>();
+        auto const shape = again_.shapes_.of(layer);
+        auto const q = now<Queries>(), k = now<Keys>(), v = now<sites::v>();
         auto const dz = read<sites::z>(), was_q = was<Queries>(), was_k = was<Keys>(), was_v = was<sites::v>();
         if (!touched<sites::scores>() && !touched<sites::pattern>())
             return again_.seen_.attention_adjoint(b_, a_, layer, q, k, v, dz, was_q, was_k, was_v, shape, rows_);
@@ -150,7 +175,7 @@ private:
     template <site From, site To>
     void take(steps::rotate<From, To>, int layer, block_type const&) {
         pull<To>(layer);
-        a_.rotate(in_place<From>(), site_heads<D, From>, as_matrix(std::as_const(again_.angles_)), again_.positions_);
+        a_.rotate(now<From>(), site_heads<D, From>, again_.angles_.of(layer), again_.positions_);
     }
     template <site S, block_weight W>
     void take(steps::norm_heads<S, W>, int, block_type const& w) {
@@ -158,22 +183,23 @@ private:
             return decltype(all){all.data, rows_.rows() * static_cast<std::size_t>(site_heads<D, S>), D.d_head,
                                  D.d_head};
         };
-        a_.rms_norm(each(in_place<S>()), each(read<S>()), each(kept<S>()), weight_of<W>(w).gain, D.norm_eps, false);
+        a_.rms_norm(each(now<S>()), each(read<S>()), each(kept<S>()), weight_of<W>(w).gain, D.norm_eps, false);
     }
     template <site From, class... Map>
     void take(steps::maps<From, Map...>, int layer, block_type const& w) {
-        bool added = false;
+        // A stream's gradient is there already, and so is that of what experts read.
+        bool added = From::kind == site_kind::stream || (std::is_same_v<Map, router_map> || ...);
         (map_back<From>(Map(), layer, w, std::exchange(added, true)), ...);
     }
     template <site From, block_weight W, site To>
     void map_back(steps::map<W, To>, int layer, block_type const& w, bool added) {
         pull<To>(layer);
-        a_.linear(in_place<From>(), read<To>(), weight_of<W>(w), added);
+        a_.linear(now<From>(), read<To>(), weight_of<W>(w), added);
     }
     template <site From, site To, block_weight W>
     void take(steps::norm<From, To, W>, int layer, block_type const& w) {
         pull<To>(layer);
-        norm_back(in_place<From>(), read<To>(), kept<From>(), weight_of<W>(w), true);
+        norm_back(now<From>(), read<To>(), kept<From>(), weight_of<W>(w), true);
     }
 
     template <site From, site To>
@@ -184,9 +210,9 @@ private:
         a_.repeat(as_matrix(result), read<To>(), D.heads);
         pull<sites::result>(layer);
         if (policies_.touched(site_index<sites::result>))
-            a_.head_results(in_place<From>(), read<sites::result>(), map, D.heads);
+            a_.head_results(now<From>(), read<sites::result>(), map, D.heads);
         else
-            a_.linear(in_place<From>(), read<To>(), map, false);
+            a_.linear(now<From>(), read<To>(), map, false);
     }
 
     void embed() {
@@ -203,7 +229,12 @@ private:
 
     void norm_back(matrix<T> dx, matrix<T const> dy, matrix<T const> x, typename block_type::norm const& w,
                    bool added) const {
-        if constexpr (D.norm == engraft::norm::rms)
+        if constexpr (D.norm == engraft::norm::none) {
+            if (added)
+                b_.add(dx, dy);
+            else if (dx.data != dy.data)
+                b_.copy(dx.data, dy.data, dy.rows * dy.columns);
+        } else if constexpr (D.norm == engraft::norm::rms)
             a_.rms_norm(dx, dy, x, w.gain, D.norm_eps, added);
         else
             a_.layer_norm(dx, dy, x, w.gain, D.norm_eps, added);
@@ -233,7 +264,7 @@ private:
     }
 
     template <site S>
-    matrix<T> in_place() {
+    matrix<T> now() {
         return t_.template matrix_of<S>();
     }
     template <site S>

@@ -16,9 +16,10 @@ inline constexpr std::size_t row_sets = static_cast<std::size_t>(site_rows::last
 struct block_facts {
     description const* of = nullptr;
     attention_shape (*shape)(int layer) = nullptr;
-    std::array<double, row_sets> products{}; ///< multiplications of linear maps, of each row of a set
-    double last_products = 0;                ///< of those, what only the MLP's output is made by
-    std::array<site_set, row_sets> sites{};  ///< of a block, whose activations have the rows of a set
+    /// Multiplications of linear maps, of each row of a set; [1] in layers with experts.
+    std::array<std::array<double, row_sets>, 2> products{};
+    double last_products = 0;               ///< of those, what only the output of an MLP without experts is made by
+    std::array<site_set, row_sets> sites{}; ///< of a block, whose activations have the rows of a set
 };
 
 namespace detail {
@@ -31,25 +32,39 @@ template <description const& D>
 struct products_of_step {
     block_facts& facts;
 
+    bool plain = true, experts = true; ///< layers that have the step
+
     void operator()(auto) const {}
+    template <bool Experts, class Step>
+    void operator()(steps::in_layers<Experts, Step>) const {
+        products_of_step{facts, !Experts, Experts}(Step());
+    }
+    template <site From>
+    void operator()(steps::experts<From>) const {
+        add(site_rows::neurons, 3.0 * D.experts_per_token * D.d_model * D.d_expert);
+    }
     template <site From, class... Map>
     void operator()(steps::maps<From, Map...>) const {
-        (add(Map(), From()), ...);
+        (add_map(Map(), From()), ...);
     }
     template <site From, site To, block_weight W>
     void operator()(steps::sum<From, To, W>) const {
-        auto& of_rows = facts.products[static_cast<std::size_t>(From::rows)];
-        of_rows += products_of<D, From, To>;
+        add(From::rows, products_of<D, From, To>);
         if constexpr (per_head_site<From>)
-            facts.products[static_cast<std::size_t>(site_rows::results)] += products_of<D, From, To>;
+            add(site_rows::results, products_of<D, From, To>);
         else
             facts.last_products = products_of<D, From, To>;
     }
 
 private:
     template <block_weight W, site To, site From>
-    void add(steps::map<W, To>, From) const {
-        facts.products[static_cast<std::size_t>(To::rows)] += products_of<D, From, To>;
+    void add_map(steps::map<W, To>, From) const {
+        add(To::rows, products_of<D, From, To>);
+    }
+    void add(site_rows set, double products) const {
+        for (std::size_t kind = 0; kind < 2; ++kind)
+            if (kind == 1 ? experts : plain)
+                facts.products[kind][static_cast<std::size_t>(set)] += products;
     }
 };
 

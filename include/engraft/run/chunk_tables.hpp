@@ -26,6 +26,9 @@ enum class chunk_table {
     up,
     mlp_sum, ///< as of attention
     mlp_out,
+    router,
+    expert_weights,
+    expert_out,
     lines,   ///< of attention, where policies touch them
     results, ///< of single heads, where policies touch them
     before,  ///< the same, as they were
@@ -52,6 +55,12 @@ public:
         columns(chunk_table::k) = columns(chunk_table::v) = narrow;
         columns(chunk_table::up) = static_cast<std::size_t>(d.d_mlp);
         columns(chunk_table::gate) = is_gated(d.mlp) ? static_cast<std::size_t>(d.d_mlp) : 0;
+        auto const chosen = static_cast<std::size_t>(d.experts_per_token),
+                   of_expert = static_cast<std::size_t>(d.d_expert);
+        columns(chunk_table::router) = static_cast<std::size_t>(d.experts);
+        columns(chunk_table::expert_weights) = chosen;
+        columns(chunk_table::expert_out) = chosen * model;
+        by_expert_ = 2 * chosen * (model + of_expert);
         columns(chunk_table::lines) = extra.lines ? heads * extra.longest : 0;
         columns(chunk_table::results) = columns(chunk_table::before) = extra.results ? heads * model : 0;
         gathers_z_ = extra.results ? wide : 0;
@@ -78,6 +87,9 @@ public:
         raise(gate, neurons);
         raise(up, neurons);
         raise(mlp_sum, neurons);
+        raise(router, neurons);
+        raise(expert_weights, neurons);
+        raise(expert_out, neurons);
         raise(lines, l[site_rows::attention]);
         raise(results, l[site_rows::results]);
         raise(before, l[site_rows::results]);
@@ -94,7 +106,8 @@ public:
     double rows(std::size_t table) const { return rows_[table]; }
     /// Elements of all tables.
     double elements() const {
-        double sum = results_rows_ * static_cast<double>(gathers_z_);
+        double sum = results_rows_ * static_cast<double>(gathers_z_) +
+                     rows_[static_cast<std::size_t>(chunk_table::expert_out)] * static_cast<double>(by_expert_);
         for (std::size_t i = 0; i < chunk_tables; ++i)
             sum += rows_[i] * static_cast<double>(columns_[i]);
         return sum;
@@ -106,7 +119,7 @@ private:
     std::array<double, chunk_tables> rows_{};
     std::array<std::size_t, chunk_tables> columns_{};
     double results_rows_ = 0;
-    std::size_t gathers_z_ = 0;
+    std::size_t gathers_z_ = 0, by_expert_ = 0; ///< elements of a row
 };
 
 /// Rows of every set of every layer of a growing chunk, and what its tables take.

@@ -14,17 +14,16 @@ namespace engraft {
 /// Logarithms of a softmax, in double: small divergences drown in the rounding of a sum of floats. All are NaN if one
 /// element is NaN or +infinity, or all are -infinity. of: a vector or a span
 template <class Numbers>
-    requires std::floating_point<typename Numbers::value_type>
-std::vector<double> log_softmax(Numbers const& of) {
-    double const largest = *std::max_element(of.begin(), of.end());
-    double sum = 0;
-    for (double const x : of)
-        sum += std::exp(x - largest);
-    std::vector<double> logs(of.begin(), of.end());
-    for (double& x : logs)
-        x -= largest + std::log(sum);
-    return logs;
-}
+    requires std::floating_point<typename Numbers::value_type> std::vector<double> log_softmax(Numbers const& of) {
+        double const largest = *std::max_element(of.begin(), of.end());
+        double sum = 0;
+        for (double const x : of)
+            sum += std::exp(x - largest);
+        std::vector<double> logs(of.begin(), of.end());
+        for (double& x : logs)
+            x -= largest + std::log(sum);
+        return logs;
+    }
 
 /// D_KL(p || q), in nats: the sum of p (log p - log q). Both are given as logarithms of probabilities. Infinite where q
 /// has no probability and p has some; NaN if either distribution has NaN.

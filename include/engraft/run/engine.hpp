@@ -28,7 +28,8 @@ public:
     using table = workspace<T, memory>;
 
     engine(B const& backend, weights<D, B> const& w, clean_tables<D, B> const& clean, extra_tables const& extra)
-        : row_steps_type(backend), w_(w), clean_(clean), rows_(clean.rows()), sizes_(D, extra) {
+        : row_steps_type(backend), w_(w), clean_(clean), rows_(clean.rows()), sizes_(D, extra),
+          shapes_(clean.tokens()) {
         if constexpr (D.position == position::rope)
             angles_ = rotary_angles<D, B>(rows_.longest());
     }
@@ -147,7 +148,7 @@ private:
     /// z of the rows that attend, beside the clean run's keys and values, and of those that have the clean run's.
     template <site Queries, site Keys>
     void attend(int layer) {
-        auto const shape = shape_of_attention<D>(layer);
+        auto const shape = shapes_.of(layer);
         auto const& keys = rows(site_rows::keys);
         std::vector<attention_row> queried;
         std::vector<std::uint32_t> own;
@@ -172,8 +173,9 @@ private:
                                    .position = r.position,
                                    .own_first = static_cast<std::uint32_t>(first),
                                    .own_count = static_cast<std::uint32_t>(end - first)});
+                auto const length = rows_.length(chunk_->cases[r.owner].example);
                 counted_.attention +=
-                    4.0 * D.heads * D.d_head * static_cast<double>(r.position + 1 - shape.first_visible(r.position));
+                    4.0 * D.heads * D.d_head * static_cast<double>(shape.count_visible(r.position, length));
             } else {
                 kept.add(row, clean_row(r.owner, r.position));
             }
@@ -245,7 +247,10 @@ private:
                                                           {site_index<sites::mlp_gate>, gate},
                                                           {site_index<sites::mlp_pre>, up},
                                                           {site_index<sites::attn_out>, attn_sum},
-                                                          {site_index<sites::mlp_out>, mlp_sum}};
+                                                          {site_index<sites::mlp_out>, mlp_sum},
+                                                          {site_index<sites::router_logits>, router},
+                                                          {site_index<sites::expert_weights>, expert_weights},
+                                                          {site_index<sites::expert_out>, expert_out}};
         for (auto const& [site, table] : tables)
             if (site == site_index<typename S::home>)
                 return table;
@@ -273,17 +278,18 @@ private:
         return gathered_.elements;
     }
     template <site S>
-    void rotate() {
+    void rotate(int layer) {
         auto const& of = current<S>();
         if (of.elements.rows == 0)
             return;
         std::vector<std::uint32_t> positions;
         for (std::size_t i = 0; i < of.rows->size(); ++i)
             positions.push_back(of.rows->position(i));
-        b_.rotate(of.elements, site_heads<D, S>, as_matrix(std::as_const(angles_)), upload<memory>(positions));
+        b_.rotate(of.elements, site_heads<D, S>, angles_.of(layer), upload<memory>(positions));
     }
     template <site S>
     static void keep() {}
+    static bool keeps() { return false; }
     template <site S>
     static bool skips() {
         return false;
@@ -363,7 +369,8 @@ private:
     hooks<B>* hooks_ = nullptr;
     std::array<part_of_rows, static_cast<std::size_t>(known_sites::size)> now_;
     part_of_rows gathered_; ///< what the last step has read
-    matrix_tensor<T, memory> angles_;
+    rotary_angles<D, B> angles_;
+    attention_shapes<D> shapes_;
     flop_count counted_;
     engine_tables<T, memory> t_;
 };

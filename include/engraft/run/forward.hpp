@@ -70,7 +70,7 @@ public:
     forward_pass(B const& backend, weights<D, B> const& w, batch const& tokens, Hooks& hooks, Rows const& seen = {},
                  asked_lines const* lines = nullptr)
         : row_steps_type(backend), w_(w), tokens_(tokens), rows_(tokens.rows()), seen_(seen), hooks_(hooks),
-          lines_(lines) {}
+          lines_(lines), shapes_(tokens.tokens()) {}
 
     /// From block `first` on also keeps the stream between blocks.
     void keep_streams(stream_tables<B>& to, int first) { streams_ = &to, first_kept_ = first; }
@@ -150,12 +150,12 @@ private:
 
     template <site Queries, site Keys>
     void attend(int layer) {
-        seen_.attention(b_, layer, now<sites::z>(), read<Queries>(), read<Keys>(), read<sites::v>(),
-                        shape_of_attention<D>(layer), rows_);
+        seen_.attention(b_, layer, now<sites::z>(), read<Queries>(), read<Keys>(), read<sites::v>(), shapes_.of(layer),
+                        rows_);
     }
     template <site Queries, site Keys>
     void attend_by_patterns(int layer) {
-        auto const shape = shape_of_attention<D>(layer);
+        auto const shape = shapes_.of(layer);
         if (pattern_.empty())
             pattern_ = vector_tensor<T, memory>(activation_layout<D, sites::pattern>(rows_).extent());
         b_.scores(pattern_.data(), read<Queries>(), read<Keys>(), shape, rows_);
@@ -171,7 +171,7 @@ private:
         attend<Queries, Keys>(layer);
         if (!lines_->layers[static_cast<std::size_t>(layer)])
             return;
-        auto const shape = shape_of_attention<D>(layer);
+        auto const shape = shapes_.of(layer);
         if (pattern_.empty()) {
             pattern_ = vector_tensor<T, memory>(extents<dynamic>(lines_->rows * D.heads * rows_.longest()));
             queried_ = upload<memory>(queried_rows(*lines_));
@@ -233,8 +233,8 @@ private:
     }
     void linear(matrix<T> out, matrix<T const> in, typename B::linear_map const& map) const { b_.linear(out, in, map); }
     template <site S>
-    void rotate() {
-        b_.rotate(now<S>(), site_heads<D, S>, as_matrix(std::as_const(angles_)), positions_);
+    void rotate(int layer) {
+        b_.rotate(now<S>(), site_heads<D, S>, angles_.of(layer), positions_);
     }
 
     template <site S>
@@ -284,6 +284,7 @@ private:
                 b_.copy(to.data(), std::as_const(t_).template of<S>().data(), to.size());
             }
     }
+    bool keeps() const { return kept_ != nullptr; }
     void keep_pattern() {
         if constexpr (hooked)
             if (kept_ && hooks_.touched(site_index<sites::pattern>)) {
@@ -323,7 +324,8 @@ private:
     int first_kept_ = 0;
     kept_block<B>* kept_ = nullptr;
     activations<D, B> t_;
-    table angles_;
+    rotary_angles<D, B> angles_;
+    attention_shapes<D> shapes_;
     vector_tensor<std::uint32_t, memory> positions_; ///< of all rows
     vector_tensor<T, memory> pattern_;
     vector_tensor<attention_row, memory> queried_; ///< whose lines `pattern_` has, where it does not have all

@@ -39,6 +39,14 @@ auto gradient_beside(model<D, B> const& m, Clean const& clean, std::vector<last_
                   "functor a member `derivative`, or leave the policy out");
     static_assert(Clean::model == D && std::is_same_v<typename Clean::backend_type, B>,
                   "engraft [sweep.clean]: the clean run is of another model or backend");
+    static_assert(
+        !D.bidirectional && D.pad_token < 0,
+        "engraft [gradient.beside]: rows before a case's first one see what it changes where attention goes in "
+        "both directions, and padding is not known to it; take the gradient of whole runs");
+    static_assert(
+        Policy::captures::size == 0 && !detail::touches_lines<Policy>,
+        "engraft [gradient.beside]: gradients beside a clean run keep nothing and store no patterns; leave out "
+        "captures and policies of scores and patterns, or take the gradient of whole runs");
     Policy::template check<D, B>();
     if (clean.weights_identity() != m.shared_weights().get() || clean.edited())
         throw bad_input("engraft [sweep.clean]: the clean run must be an unedited run of the model that is "
@@ -86,7 +94,7 @@ auto gradient_beside(model<D, B> const& m, Clean const& clean, std::vector<last_
     hooks.fired(); // refuses what acted on nothing
 
     auto const read = gathered(as_matrix(out), ends);
-    table made(extents<dynamic, dynamic>(cases.size(), D.vocab));
+    table made(extents<dynamic, dynamic>(cases.size(), output_vocab(D)));
     detail::unembed(b, w, as_matrix(made), as_matrix(read));
     logit_rows<B> const logit_table(b, std::move(made));
     auto [values, seeds] = detail::gradient_of_run<D, B>::seed(b, logit_table, of, {});

@@ -35,17 +35,17 @@ namespace detail {
 
 /// Adds a row's share of a layer that is gone back through, or below which nothing is asked for.
 template <class Model>
-void add_row(gradient_plan& p, int layer, std::size_t position, bool back) {
+void add_row(gradient_plan& p, int layer, std::size_t position, std::size_t length, bool back) {
     constexpr auto const& D = Model::described;
     static block_facts const block = facts_of_block<D>();
     auto const shape = block.shape(layer);
-    auto f = flops_of(block, work::keys | work::query | work::attention | work::neurons,
-                      position + 1 - shape.first_visible(position));
+    auto f = flops_of(block, layer, work::keys | work::query | work::attention | work::neurons,
+                      shape.count_visible(position, length));
     p.forward += f;
     if (!back)
         return;
     p.back += {f.linear, 2.5 * f.attention, 0}; // scores again; and of patterns, q, k and v
-    if constexpr (!D.post_norms)
+    if (!D.post_norms && has_plain_mlp(D, layer))
         f.linear -= 2 * block.last_products;
     p.again += f;
 }
@@ -61,7 +61,7 @@ double bytes_of_gradient(double rows, double read, int lowest) {
                          (D.qk_norm ? (D.heads + D.kv_heads) * D.d_head : 0);
     constexpr int back = 4 * D.d_model + heads + gates * D.d_mlp;
     double const columns = double(D.d_model) * (D.layers - lowest + 2) + again + kept + back; // 1 the final norm's
-    return sizeof(typename Model::backend_type::value_type) * (columns * rows + 2.0 * D.vocab * read);
+    return sizeof(typename Model::backend_type::value_type) * (columns * rows + 2.0 * output_vocab(D) * read);
 }
 
 } // namespace detail
@@ -77,9 +77,9 @@ gradient_plan plan_gradient(ragged const& rows, int lowest = 0) {
     for (int layer = 0; layer < D.layers; ++layer)
         for (std::size_t e = 0; e < rows.examples(); ++e)
             for (std::size_t s = 0; s < rows.length(e); ++s)
-                detail::add_row<Model>(p, layer, s, layer >= lowest);
+                detail::add_row<Model>(p, layer, s, rows.length(e), layer >= lowest);
     auto const read = static_cast<double>(rows.examples());
-    p.forward.readings = p.back.readings = 2.0 * D.d_model * D.vocab * read;
+    p.forward.readings = p.back.readings = 2.0 * D.d_model * output_vocab(D) * read;
     p.memory = detail::bytes_of_gradient<Model>(static_cast<double>(rows.rows()), read, lowest);
     return p;
 }
@@ -94,9 +94,9 @@ gradient_plan plan_gradient_beside(ragged const& rows, std::vector<last_rows> co
     for (auto const& c : cases)
         for (auto s = c.first; s < rows.length(c.example); ++s, ++count)
             for (int layer = lowest; layer < D.layers; ++layer)
-                detail::add_row<Model>(p, layer, s, true);
+                detail::add_row<Model>(p, layer, s, rows.length(c.example), true);
     auto const read = static_cast<double>(cases.size());
-    p.forward.readings = p.back.readings = 2.0 * D.d_model * D.vocab * read;
+    p.forward.readings = p.back.readings = 2.0 * D.d_model * output_vocab(D) * read;
     p.memory = detail::bytes_of_gradient<Model>(count, read, lowest);
     return p;
 }

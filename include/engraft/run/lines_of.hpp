@@ -36,6 +36,8 @@ private:
 
 template <class P>
 inline constexpr bool touches_lines = touches<P, sites::scores> || touches<P, sites::pattern>;
+template <class... P>
+inline constexpr bool touches_lines<composed<P...>> = (touches_lines<P> || ...);
 
 template <description const& D, class P>
 void add_lines(P const& policy, line_collector& all, ragged const& rows) {

@@ -62,9 +62,9 @@ public:
                     throw bad_input({"engraft [sweep.metric]: ", m.name, " got ", tokens->size(), " tokens for ",
                                      examples, " examples; each example needs one"});
                 for (auto t : *tokens)
-                    if (t < 0 || t >= D.vocab)
+                    if (t < 0 || t >= output_vocab(D))
                         throw bad_input(
-                            {"engraft [sweep.metric]: token ", t, " is not in the vocabulary of ", D.vocab});
+                            {"engraft [sweep.metric]: token ", t, " is not in the vocabulary of ", output_vocab(D)});
             }
         }
     }
@@ -76,7 +76,7 @@ public:
     }
     /// edited: a policy writes to the logits, so that all of them must be there.
     double flops_per_row(bool edited) const {
-        double entries = D.vocab;
+        double entries = output_vocab(D);
         if (few() && !edited) {
             entries = 0;
             for (auto const& m : metrics_)
@@ -94,7 +94,7 @@ public:
 
     /// Elements of the logits that exist at one time for so many rows.
     double elements(double rows, bool edited) const {
-        return few() && !edited ? 0 : (edited ? rows : std::min(rows, static_cast<double>(tile))) * D.vocab;
+        return few() && !edited ? 0 : (edited ? rows : std::min(rows, static_cast<double>(tile))) * output_vocab(D);
     }
 
 private:
@@ -102,7 +102,7 @@ private:
 
     void to_logits(matrix<T> out, matrix<T const> in) {
         unembed(b_, w_, out, in);
-        flops_ += 2.0 * static_cast<double>(in.rows) * D.d_model * D.vocab;
+        flops_ += 2.0 * static_cast<double>(in.rows) * D.d_model * output_vocab(D);
     }
 
     static std::vector<token> tokens_of(std::vector<token> const& of_examples,
@@ -194,7 +194,7 @@ private:
             clean_.resize(clean_rows.rows);
         auto& found = clean_[example];
         if (found.empty()) {
-            auto const row = clean_space_.shaped(1, D.vocab);
+            auto const row = clean_space_.shaped(1, output_vocab(D));
             unembed(b_, w_, row, clean_rows.row_range(example, 1));
             found = log_softmax(to_host(row));
         }
@@ -220,7 +220,7 @@ void metric_reader<D, B>::read(matrix<T> rows, std::vector<std::size_t> const& e
             return read_few(rows, example_of, use);
     for (std::size_t first = 0; first < rows.rows; first += touched ? rows.rows : tile) {
         auto const count = touched ? rows.rows : std::min(tile, rows.rows - first);
-        auto const logits = logits_.shaped(count, D.vocab);
+        auto const logits = logits_.shaped(count, output_vocab(D));
         to_logits(logits, rows.row_range(first, count));
         if (touched)
             hooks->apply(site_index<sites::logits>, 0, logits.data, logits.rows * logits.columns);

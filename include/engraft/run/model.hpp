@@ -115,7 +115,7 @@ private:
                 pass.keep_streams(*streams, first_kept);
             c->final_normalized = pass.run(layers);
             if (hooks.touched(site_index<sites::logits>)) {
-                c->edited_logits = typename output::table(extents<dynamic, dynamic>(rows->rows(), D.vocab));
+                c->edited_logits = typename output::table(extents<dynamic, dynamic>(rows->rows(), output_vocab(D)));
                 detail::unembed(backend_, *weights_, as_matrix(c->edited_logits),
                                 as_matrix(std::as_const(c->final_normalized)));
                 hooks.apply(site_index<sites::logits>, 0, c->edited_logits.data(), c->edited_logits.size());

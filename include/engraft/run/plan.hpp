@@ -109,8 +109,8 @@ struct flop_count {
 
 namespace detail {
 
-/// FLOPs of one row's share of a layer. `seen`: positions that its query sees.
-flop_count flops_of(block_facts const& block, work todo, std::size_t seen);
+/// FLOPs of one row's share of a layer. seen: positions that its query sees.
+flop_count flops_of(block_facts const& block, int layer, work todo, std::size_t seen);
 
 /// FLOPs of a whole forward pass over one example, without logits.
 flop_count flops_of_example(block_facts const& block, std::size_t length);

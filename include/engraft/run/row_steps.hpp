@@ -5,6 +5,7 @@
 
 #include <engraft/model/block.hpp>
 #include <engraft/run/activations.hpp>
+#include <engraft/run/expert_steps.hpp>
 #include <engraft/run/steps.hpp>
 
 namespace engraft::detail {
@@ -16,6 +17,7 @@ namespace engraft::detail {
 ///   make<S>(rows)       room for a site's activation, of the rows that a step has made
 ///   at<S>(layer)        calls what acts at a site
 ///   keep<S>()           keeps what a step overwrites, where a gradient will need it
+///   keeps()             whether it will
 ///   skips<S>()          whether nothing asks for a site
 ///   linear, rotate      products, which it may count, and rotation by its rows' positions
 ///   results<From, To>   where policies touch single heads' contributions
@@ -49,7 +51,7 @@ protected:
     }
     template <site From, site To>
     void take(steps::rotate<From, To>, int layer, block_type const&) {
-        self().template rotate<To>();
+        self().template rotate<To>(layer);
         self().template at<To>(layer);
     }
     void take(steps::activate, int layer, block_type const&) {
@@ -62,6 +64,35 @@ protected:
         }
         self().template at<sites::mlp_post>(layer);
     }
+    void take(steps::choose, int layer, block_type const&) {
+        matrix<T> const weights = self().template make<sites::expert_weights>(site_rows::neurons);
+        if (weights.rows > 0)
+            experts_.choose(b_, weights, self().template now<sites::router_logits>());
+        self().template at<sites::expert_weights>(layer);
+    }
+    template <site From>
+    void take(steps::experts<From>, int layer, block_type const& w) {
+        auto const in = self().template part<From>(site_rows::neurons);
+        auto const out = self().template make<sites::expert_out>(site_rows::neurons);
+        if (in.rows > 0)
+            experts_.run(b_, by_choice(out), in, w.experts, self().keeps(),
+                         [&](auto const&... product) { self().linear(product...); });
+        self().template at<sites::expert_out>(layer);
+    }
+    template <site To>
+    void take(steps::weigh<To>, int, block_type const&) {
+        if (self().template skips<To>())
+            return;
+        matrix<T> const out = self().template make<To>(site_rows::neurons);
+        if (out.rows > 0)
+            b_.sum_rows(out, by_choice(self().template now<sites::expert_out>()),
+                        self().template now<sites::expert_weights>(), experts_.in_order());
+    }
+    template <bool Experts, class Step>
+    void take(steps::in_layers<Experts, Step>, int layer, block_type const& w) {
+        if (has_experts(D, layer) == Experts)
+            self().take(Step(), layer, w);
+    }
     template <site From, site To, block_weight W>
     void take(steps::sum<From, To, W>, int layer, block_type const& w) {
         if (self().template skips<To>())
@@ -72,7 +103,7 @@ protected:
             self().template results<From, To>(layer, map);
     }
     template <site S, block_weight W>
-    void take(steps::norm_sum<S, W>, int, block_type const& w) {
+    void take(steps::norm_in_place<S, W>, int, block_type const& w) {
         self().template keep<S>();
         normalize<D>(b_, self().template now<S>(), self().template now<S>(), weight_of<W>(w));
     }
@@ -85,7 +116,14 @@ protected:
         self().template at<To>(layer);
     }
 
+    /// [rows, experts_per_token * d_model] as [rows * experts_per_token, d_model]
+    static auto by_choice(auto all) {
+        return decltype(all){all.data, all.rows * static_cast<std::size_t>(D.experts_per_token), D.d_model, D.d_model};
+    }
+
     B const& b_;
+    struct none {};
+    [[no_unique_address]] std::conditional_t<(D.experts > 0), expert_steps<D, B>, none> experts_;
 
 private:
     template <site From, block_weight W, site To>

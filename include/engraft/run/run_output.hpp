@@ -93,7 +93,7 @@ private:
         for (auto const& place : places)
             index.push_back(static_cast<std::int32_t>(rows().begin(place.example) + place.position));
         auto const list = upload<typename Backend::memory_type>(index);
-        table values(extents<dynamic, dynamic>(index.size(), D.vocab));
+        table values(extents<dynamic, dynamic>(index.size(), output_vocab(D)));
         if (!c.edited_logits.empty()) {
             c.backend.gather_rows(as_matrix(values), as_matrix(c.edited_logits), list);
         } else {

@@ -11,8 +11,9 @@ namespace detail {
 /// What rows of cases take from the clean run; of keys what scores are made of.
 template <description const& D>
 using sites_for_sweeps =
-    site_list<sites::resid_pre, std::conditional_t<D.position == position::rope, sites::rot_k, sites::k>, sites::v,
-              sites::z, sites::attn_out, sites::mlp_out>;
+    join<site_list<sites::resid_pre, std::conditional_t<D.position == position::rope, sites::rot_k, sites::k>, sites::v,
+                   sites::z, sites::attn_out>,
+         std::conditional_t<has_site<D, sites::mlp_out>, site_list<sites::mlp_out>, site_list<>>>;
 
 template <site... S>
 auto capture_all(site_list<S...>) {

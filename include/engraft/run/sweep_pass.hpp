@@ -95,7 +95,8 @@ private:
         planned_case made{planner_.plan(touched, c.example, clean_.rows().length(c.example), wanted_[c.example], idle)};
         made.todo.each([&](std::size_t layer, std::size_t p, work w) {
             auto const shape = block_.shape(static_cast<int>(layer));
-            made.flops += flops_of(block_, w, p + 1 - shape.first_visible(p));
+            made.flops +=
+                flops_of(block_, static_cast<int>(layer), w, shape.count_visible(p, clean_.rows().length(c.example)));
             made.rows += 1;
         });
         auto const there = [&](int site, std::size_t layer, std::size_t position) {

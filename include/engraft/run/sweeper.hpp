@@ -160,7 +160,7 @@ private:
         for (std::size_t e = 0; e < clean_.rows().examples(); ++e)
             result_.planned.naive_flops +=
                 passes_ * static_cast<double>(policies_->size()) *
-                (2.0 * D.d_model * D.vocab + flops_of_example(block, clean_.rows().length(e)).total());
+                (2.0 * D.d_model * output_vocab(D) + flops_of_example(block, clean_.rows().length(e)).total());
         return chunks;
     }
 

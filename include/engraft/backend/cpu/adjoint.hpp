@@ -101,9 +101,9 @@ public:
         });
     }
 
-    void expert_weights(out_matrix dlogits, in_matrix dweights, in_matrix logits, list<std::int32_t> const& chosen,
+    void expert_weights(out_matrix dlogits, in_matrix dweights, in_matrix in, list<std::int32_t> const& chosen,
                         bool among_chosen) const {
-        expert_weights_back(dlogits, dweights, logits, chosen, among_chosen);
+        expert_weights_back(dlogits, dweights, in, chosen, among_chosen);
     }
 
     /// The product of two floats is exact in double, so that no compiler can round a sum otherwise.

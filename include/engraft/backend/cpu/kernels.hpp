@@ -72,9 +72,14 @@ struct cpu_kernels {
     /// Whether all numbers of some rows are finite.
     bool (*finite)(matrix<float const> rows);
     /// Scores of 16 queries as they come from a tile, scores + key * step + lane: scaled, capped, and -infinity where a
-    /// lane does not see the key, for the keys [begin, end).
+    /// lane does not see the key, for the keys [begin, end). largest[lane] rises to the largest of them.
     void (*finish_scores)(float* scores, std::size_t step, std::size_t begin, std::size_t end,
-                          attention_lanes const& lanes, float scale, float cap);
+                          attention_lanes const& lanes, float scale, float cap, float* largest);
+    /// The two parts of `softmax`: e^(score - largest) and, as factors, one over its sum; then the scaling, which may
+    /// be done some keys at a time.
+    void (*exponentials)(float* scores, std::size_t step, std::size_t begin, std::size_t end, float const* largest,
+                         float* factors);
+    void (*scale_lanes)(float* x, std::size_t step, std::size_t begin, std::size_t end, float const* factors);
     /// Softmax of each lane over the keys [begin, end), hidden ones included, which become 0 and change no bit. The sum
     /// is that of blocks of 64 keys at fixed positions.
     void (*softmax)(float* scores, std::size_t step, std::size_t begin, std::size_t end);

@@ -208,8 +208,8 @@ public:
                      kernels::chosen_columns<value_type>{chosen.data(), in.rows ? chosen.size() / in.rows : 0, in});
     }
 
-    void expert_weights(out_matrix out, in_matrix logits, list<std::int32_t> const& chosen, bool among_chosen) const {
-        launch_.each(out.rows, kernels::chosen_weights<value_type>{out, logits, chosen.data(), among_chosen});
+    void expert_weights(out_matrix out, in_matrix in, list<std::int32_t> const& chosen, bool among_chosen) const {
+        launch_.each(out.rows, kernels::chosen_weights<value_type>{out, in, chosen.data(), among_chosen});
     }
 
     void sum_rows(out_matrix out, in_matrix in, in_matrix weights, list<std::int32_t> const& places) const {

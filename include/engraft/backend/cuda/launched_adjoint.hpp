@@ -123,10 +123,9 @@ public:
         each_element(dup, kernels::gated_rows_back<T>{dup, dgate, up, gate, kind});
     }
 
-    void expert_weights(out_matrix dlogits, in_matrix dweights, in_matrix logits, list<std::int32_t> const& chosen,
+    void expert_weights(out_matrix dlogits, in_matrix dweights, in_matrix in, list<std::int32_t> const& chosen,
                         bool among_chosen) const {
-        launch().each(logits.rows,
-                      kernels::chosen_weights_back<T>{dlogits, dweights, logits, chosen.data(), among_chosen});
+        launch().each(in.rows, kernels::chosen_weights_back<T>{dlogits, dweights, in, chosen.data(), among_chosen});
     }
 
     void sum_rows(out_matrix din, out_matrix dweights, in_matrix dout, in_matrix in, in_matrix weights,

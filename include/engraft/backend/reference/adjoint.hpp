@@ -191,9 +191,9 @@ public:
         });
     }
 
-    void expert_weights(out_matrix dlogits, in_matrix dweights, in_matrix logits, list<std::int32_t> const& chosen,
+    void expert_weights(out_matrix dlogits, in_matrix dweights, in_matrix in, list<std::int32_t> const& chosen,
                         bool among_chosen) const {
-        expert_weights_back(dlogits, dweights, logits, chosen, among_chosen);
+        expert_weights_back(dlogits, dweights, in, chosen, among_chosen);
     }
 
     void sum_rows(out_matrix din, out_matrix dweights, in_matrix dout, in_matrix in, in_matrix weights,
@@ -211,11 +211,11 @@ public:
     }
 
     void gather_rows(out_matrix dx, in_matrix dy, list<std::int32_t> const& places) const {
-        std::size_t const k = dx.rows == 0 ? 0 : places.size() / dx.rows;
+        std::size_t const count = dx.rows == 0 ? 0 : places.size() / dx.rows;
         fill(dx);
         for (std::size_t i = 0; i < places.size(); ++i)
             for (std::size_t c = 0; c < dx.columns; ++c)
-                at(dx, i / k, c) += at(dy, static_cast<std::size_t>(places.data()[i]), c);
+                at(dx, i / count, c) += at(dy, static_cast<std::size_t>(places.data()[i]), c);
     }
 
     void softcap(out_matrix dx, in_matrix y, double cap) const {

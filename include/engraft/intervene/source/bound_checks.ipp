@@ -21,7 +21,8 @@ ENGRAFT_BODY void require_apart(selections const& held, selections const& writte
                 });
 }
 
-ENGRAFT_BODY void require_key(std::vector<row_slice> blocked, attention_shape const& shape, int layer) {
+ENGRAFT_BODY void require_key(std::vector<row_slice> blocked, attention_shape const& shape, ragged const& rows,
+                              int layer) {
     // Sorted by where they lie, the blocked keys of a query stand together; two policies may block the same.
     std::sort(blocked.begin(), blocked.end(), [](auto const& a, auto const& b) { return a.to < b.to; });
     auto const same = [](auto const& a, auto const& b) { return a.to == b.to; };
@@ -32,7 +33,7 @@ ENGRAFT_BODY void require_key(std::vector<row_slice> blocked, attention_shape co
         bool const same_query =
             i > 0 && s.example == before.example && s.position == before.position && s.head == before.head;
         count = same_query ? count + 1 : 1;
-        if (count == s.position + 1 - shape.first_visible(s.position))
+        if (count == shape.count_visible(s.position, rows.length(s.example)))
             throw bad_input({"engraft [knockout.everything]: position ", s.position, " of example ", s.example,
                              " would see no position at all in layer ", layer, ", head ", s.head,
                              "; leave it one, such as its own"});

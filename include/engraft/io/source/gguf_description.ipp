@@ -44,12 +44,15 @@ private:
             return read_qwen();
         if (arch_ == "gemma2")
             return read_gemma2();
+        if (arch_ == "gemma3")
+            return read_gemma3();
         if (arch_ == "gpt2")
             return read_gpt2();
         if (arch_ == "gptneox")
             return read_gpt_neox();
-        throw bad_file(file_.path(), {"unsupported: 'general.architecture' is '", printable(arch_),
-                                      "'; supported: 'llama', 'qwen2', 'qwen3', 'gemma2', 'gpt2', 'gptneox'"});
+        throw bad_file(file_.path(),
+                       {"unsupported: 'general.architecture' is '", printable(arch_),
+                        "'; supported: 'llama', 'qwen2', 'qwen3', 'gemma2', 'gemma3', 'gpt2', 'gptneox'"});
     }
 
     std::string key(std::string_view name) {
@@ -125,8 +128,12 @@ private:
         d.rope_theta = positive("rope.freq_base", &usual);
         if (int const turned = dimension_or("rope.dimension_count", d.d_head); turned != d.d_head)
             d.d_rotary = turned;
-        if (auto const type = key("rope.scaling.type"); file_.text_or(type, "none") != "none")
-            unsupported(type, "'none'");
+        if (auto const type = key("rope.scaling.type"); file_.text_or(type, "none") == "linear") {
+            d.rope_scaling = rope_scaling::linear;
+            d.rope_factor = positive("rope.scaling.factor");
+        } else if (file_.text_or(type, "none") != "none") {
+            unsupported(type, "'none', 'linear'");
+        }
         key("rope.scaling.original_context_length"); // nothing without a type
     }
 
@@ -221,6 +228,30 @@ private:
                 *cap = positive(name, &none);
         d.window = dimension_or("attention.sliding_window", 4096);
         d.window_layers = d.window > 0 ? "10" : "1";
+        return d;
+    }
+
+    description read_gemma3() {
+        auto d = read_llama_like(family::gemma3);
+        d.mlp = mlp::gated_gelu_tanh;
+        d.qk_norm = d.post_norms = d.scaled_embedding = true;
+        constexpr int layers_of_27b = 62;
+        d.attention_scalar = expects(family::gemma3)                                 ? expected_->attention_scalar
+                             : d.layers == layers_of_27b && d.d_model % d.heads == 0 ? d.d_model / d.heads
+                                                                                     : d.d_head;
+        double const none = 0, local_theta = 10000;
+        if (file_.contains(key("final_logit_softcapping")))
+            d.final_softcap = positive("final_logit_softcapping", &none);
+        // Every so many layers one sees everything; the conversions write this only if it is not 6.
+        int const window = dimension("attention.sliding_window");
+        auto const every = static_cast<std::size_t>(file_.whole_or(key("attention.sliding_window_pattern"), 6, 1, 128));
+        double const window_theta = positive("rope.freq_base_swa", &local_theta);
+        if (every > 1) {
+            d.window = window;
+            d.window_rope_theta = window_theta;
+            if (every <= static_cast<std::size_t>(d.layers))
+                d.window_layers = std::string_view(std::string(every - 1, '1') + '0');
+        }
         return d;
     }
 

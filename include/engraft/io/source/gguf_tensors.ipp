@@ -25,7 +25,7 @@ inline constexpr gguf_names llama_inside[] = {
     {"attn_k_norm", "self_attn.k_norm"}, {"ffn_norm", "post_attention_layernorm"},
     {"ffn_gate", "mlp.gate_proj"},       {"ffn_up", "mlp.up_proj"},
     {"ffn_down", "mlp.down_proj"}};
-// First in line for Gemma 2, then Llama's.
+// First in line for Gemma 2 and 3, then Llama's.
 inline constexpr gguf_names gemma2_inside[] = {{"post_attention_norm", "post_attention_layernorm"},
                                                {"ffn_norm", "pre_feedforward_layernorm"},
                                                {"post_ffw_norm", "post_feedforward_layernorm"}};
@@ -82,7 +82,7 @@ inline std::string family_name(gguf_name_parts const& parts, family f) {
         name = inside ? among(gpt_neox_inside) : among(gpt_neox_outside);
     } else {
         begin = "model.layers.";
-        if (f == family::gemma2 && inside)
+        if ((f == family::gemma2 || f == family::gemma3) && inside)
             name = among(gemma2_inside);
         if (name.empty())
             name = inside ? among(llama_inside) : among(llama_outside);
@@ -136,7 +136,7 @@ ENGRAFT_BODY std::map<std::string, arranged_tensor, std::less<>> family_tensors(
         if (d.family == family::gpt_neox && parts.map == "attn_qkv" && has_rows(3 * d.heads))
             tensor.rows = detail::rows_of_heads(d.heads, d.d_head);
         tensor.transposed = d.family == family::gpt2 && !parts.layer.empty() && stored.shape.size() == 2;
-        tensor.one_added = d.family == family::gemma2 && name.ends_with("norm.weight");
+        tensor.one_added = (d.family == family::gemma2 || d.family == family::gemma3) && name.ends_with("norm.weight");
         auto known = detail::family_name(parts, d.family);
         if (known.empty() || tensors.contains(known))
             known = name;

@@ -12,11 +12,12 @@
 
 namespace engraft::detail {
 
-ENGRAFT_BODY flop_count flops_of(block_facts const& block, work todo, std::size_t seen) {
+ENGRAFT_BODY flop_count flops_of(block_facts const& block, int layer, work todo, std::size_t seen) {
+    auto const& products = block.products[has_experts(*block.of, layer) ? 1 : 0];
     flop_count f;
     for (std::size_t set = 0; set < row_sets; ++set)
         if (takes_part(todo, static_cast<site_rows>(set)))
-            f.linear += 2 * block.products[set];
+            f.linear += 2 * products[set];
     if (takes_part(todo, site_rows::attention))
         f.attention += 4.0 * block.of->heads * block.of->d_head * static_cast<double>(seen);
     return f;
@@ -27,8 +28,8 @@ ENGRAFT_BODY flop_count flops_of_example(block_facts const& block, std::size_t l
     for (int l = 0; l < block.of->layers; ++l) {
         auto const shape = block.shape(l);
         for (std::size_t p = 0; p < length; ++p)
-            f += flops_of(block, work::keys | work::query | work::attention | work::neurons,
-                          p + 1 - shape.first_visible(p));
+            f += flops_of(block, l, work::keys | work::query | work::attention | work::neurons,
+                          shape.count_visible(p, length));
     }
     return f;
 }
@@ -37,7 +38,7 @@ ENGRAFT_BODY case_work const& case_planner::plan(footprint const& touched, std::
                                                  wanted_rows const& wanted, idle_layers const& idle) {
     n_ = length;
     auto const layers = static_cast<std::size_t>(block_.of->layers);
-    effects_.set(touched, layers, example, n_);
+    effects_.set(touched, layers, example, n_, block_.of->bidirectional);
     first_ = effects_.first();
     todo_.start(layers, first_, n_);
     if (first_ == n_)
@@ -90,7 +91,8 @@ ENGRAFT_BODY void case_planner::forward(footprint::of_example const& touched, id
             if (f.keys)
                 last_own = p;
             f.sees_all = touch(site_index<sites::scores>, p).freely || touch(site_index<sites::pattern>, p).freely;
-            bool const sees = f.sees_all ? any_own : last_own != n_ && last_own >= shape.first_visible(p);
+            bool const sees =
+                f.sees_all || shape.bidirectional ? any_own : last_own != n_ && last_own >= shape.first_visible(p);
             auto const z = touch(site_index<sites::z>, p);
             auto const out = touch(site_index<sites::attn_out>, p);
             bool const asks = f.query || sees || writes_any(site_rows::attention, p);
@@ -109,7 +111,7 @@ ENGRAFT_BODY void case_planner::forward(footprint::of_example const& touched, id
             auto const mlp = touch(site_index<sites::mlp_out>, p);
             bool const reads = after(parallel ? f.differs : f.mid, touch(site_index<sites::normalized2>, p)) ||
                                writes_any(site_rows::neurons, p);
-            f.neurons = reads && !mlp.covered;
+            f.neurons = reads && !mlp.covered && block_.of->mlp != mlp::none;
             bool const mlp_differs = after(f.neurons, mlp);
             f.out = after(f.mid || mlp_differs, touch(site_index<sites::resid_post>, p));
             stream[p] = f.out;
@@ -172,7 +174,7 @@ ENGRAFT_BODY bool case_planner::backward(wanted_rows const& wanted) {
         for (std::size_t p = first_; p < n_; ++p)
             if (has(todo(l, p), work::attention))
                 for (auto t = at(l, p).sees_all ? first_ : std::max(first_, shape.first_visible(p));
-                     t < (at(l, p).sees_all ? n_ : p + 1); ++t)
+                     t < (at(l, p).sees_all ? n_ : shape.end_visible(p, n_)); ++t)
                     if (at(l, t).keys)
                         todo(l, t) |= work::keys;
         for (std::size_t p = first_; p < n_; ++p)

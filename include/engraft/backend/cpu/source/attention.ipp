@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <span>
 #include <vector>
 
 #include <engraft/backend/cpu/attention.hpp>
@@ -12,6 +13,7 @@
 #include <engraft/backend/cpu/parallel.hpp>
 #include <engraft/backend/cpu/source/attention_block.ipp>
 #include <engraft/core/linkage.hpp>
+#include <engraft/core/tensor.hpp>
 
 namespace engraft::detail {
 
@@ -44,22 +46,67 @@ inline lane_block lanes_of(attention_inputs const& of, std::size_t example, std:
     return lanes;
 }
 
-/// task(example, key/value head, lanes) for all of a batch, on several threads; long lines first.
+/// From how many keys on an example is long: fewer stay in the caches by themselves.
+inline constexpr std::size_t long_example = 512;
+
+/// How many blocks of lanes take turns over the keys of an example. Each saves reading keys and values from memory once
+/// more, and its scores leave less of a second-level cache to the others'.
+inline std::size_t blocks_together(std::size_t keys) {
+    constexpr std::size_t most_scores = 5 << 19; // bytes, of all blocks
+    if (keys < long_example)
+        return 1;
+    return std::clamp<std::size_t>(most_scores / (keys * lane_block::most * sizeof(float)), 1,
+                                   block_attention::most_blocks);
+}
+
+/// task(example, key/value head, blocks of lanes) for all of a batch, on several threads; long lines first. `together`:
+/// up to how many blocks one task takes.
 template <class Task>
-void each_block(int threads, attention_inputs const& of, Task const& task) {
+void each_block(int threads, attention_inputs const& of, std::size_t together, Task const& task) {
     struct part {
-        std::uint32_t example, kv, first;
+        std::uint32_t example, kv, first, blocks;
     };
     std::vector<part> parts;
-    for (std::size_t e = 0; e < of.rows.examples(); ++e)
-        for (std::size_t first = 0; first < of.rows.length(e) * of.shape.group(); first += lane_block::most)
+    for (std::size_t e = 0; e < of.rows.examples(); ++e) {
+        auto const blocks = std::min(together, blocks_together(of.rows.length(e)));
+        for (std::size_t first = 0; first < of.rows.length(e) * of.shape.group(); first += blocks * lane_block::most)
             for (std::size_t kv = 0; kv < of.shape.kv_heads; ++kv)
-                parts.push_back(
-                    {static_cast<std::uint32_t>(e), static_cast<std::uint32_t>(kv), static_cast<std::uint32_t>(first)});
+                parts.push_back({static_cast<std::uint32_t>(e), static_cast<std::uint32_t>(kv),
+                                 static_cast<std::uint32_t>(first), static_cast<std::uint32_t>(blocks)});
+    }
     parallel_for(threads, parts.size(), [&](std::size_t i) {
         auto const& p = parts[parts.size() - 1 - i];
-        task(p.example, p.kv, lanes_of(of, p.example, p.kv, p.first, of.rows.length(p.example) * of.shape.group()));
+        auto const all = of.rows.length(p.example) * of.shape.group();
+        std::array<lane_block, block_attention::most_blocks> blocks;
+        std::size_t count = 0;
+        for (std::size_t first = p.first; count < p.blocks && first < all; first += lane_block::most)
+            blocks[count++] = lanes_of(of, p.example, p.kv, first, all);
+        task(p.example, p.kv, std::span<lane_block const>(blocks.data(), count));
     });
+}
+
+/// [key/value heads * rows, width]: the rows of each head behind one another, so that the keys of a long example come
+/// to the caches as one stream.
+inline matrix_tensor<float, host_memory> heads_apart(int threads, matrix<float const> in,
+                                                     attention_shape const& shape) {
+    matrix_tensor<float, host_memory> out(extents<dynamic, dynamic>(shape.kv_heads * in.rows, shape.width));
+    parallel_rows(threads, in.rows, shape.kv_heads * shape.width, [&](std::size_t first, std::size_t count) {
+        for (std::size_t r = first; r < first + count; ++r)
+            for (std::size_t h = 0; h < shape.kv_heads; ++h)
+                std::copy_n(in.data + r * in.stride + h * shape.width, shape.width,
+                            out.data() + (h * in.rows + r) * shape.width);
+    });
+    return out;
+}
+
+/// As attention_of, of keys and values that heads_apart has made.
+inline block_attention attention_apart(attention_inputs const& of, std::size_t example, std::size_t kv) {
+    auto const width = of.shape.width, first = kv * of.keys.rows / of.shape.kv_heads + of.rows.begin(example);
+    return {of.shape,
+            {.clean = rows_of_head(of.keys, first, 0, width), .width = width},
+            {.clean = rows_of_head(of.values, first, 0, width), .width = width},
+            of.shape.hidden_of(of.rows, example),
+            of.rows.begin(example)};
 }
 
 /// Each lane's sums to its row and head of `out`.
@@ -76,12 +123,35 @@ ENGRAFT_BODY std::size_t pattern_begin(ragged const& rows, attention_shape const
     return begin;
 }
 
-ENGRAFT_BODY void attend(int threads, matrix<float> out, attention_inputs const& of) {
-    each_block(threads, of, [&](std::size_t e, std::size_t kv, lane_block const& lanes) {
+/// As `attend`, where keys may be hidden.
+inline void attend_shown(int threads, matrix<float> out, attention_inputs const& of) {
+    each_block(threads, of, 1, [&](std::size_t e, std::size_t kv, std::span<lane_block const> blocks) {
         auto const block = attention_of(of, e, kv);
-        put_lanes(out, block.mix(block.pattern(lanes), lanes, block.values()), lanes, of.shape.width,
-                  block.values().padded());
+        auto const sums = block.mix(block.pattern(blocks.front()), blocks.front(), block.values());
+        put_lanes(out, sums, blocks.front(), of.shape.width, block.values().padded());
     });
+}
+
+ENGRAFT_BODY void attend(int threads, matrix<float> out, attention_inputs const& of) {
+    if (!of.shape.hidden.empty())
+        return attend_shown(threads, out, of);
+    auto const task = [&](attention_inputs const& from, bool apart) {
+        each_block(threads, from, block_attention::most_blocks,
+                   [&](std::size_t e, std::size_t kv, std::span<lane_block const> blocks) {
+                       auto const block = apart ? attention_apart(from, e, kv) : attention_of(from, e, kv);
+                       auto const sums = block.attend(blocks);
+                       auto const wide = block.values().padded();
+                       for (std::size_t b = 0; b < blocks.size(); ++b)
+                           put_lanes(out, sums + b * lane_block::most * wide, blocks[b], from.shape.width, wide);
+                   });
+    };
+    std::size_t longest = 0;
+    for (std::size_t e = 0; e < of.rows.examples(); ++e)
+        longest = std::max(longest, of.rows.length(e));
+    if (longest < long_example)
+        return task(of, false);
+    auto const keys = heads_apart(threads, of.keys, of.shape), values = heads_apart(threads, of.values, of.shape);
+    task({of.queries, as_matrix(keys), as_matrix(values), of.shape, of.rows}, true);
 }
 
 /// Copies one lane's scores, which are stored key by key, into a line; keys that no lane of the block sees are hidden.
@@ -95,7 +165,8 @@ inline void put_line(float* line, std::size_t size, float const* scores, lane_bl
 }
 
 ENGRAFT_BODY void make_scores(int threads, float* lines, attention_inputs const& of) {
-    each_block(threads, of, [&](std::size_t e, std::size_t kv, lane_block const& lanes) {
+    each_block(threads, of, 1, [&](std::size_t e, std::size_t kv, std::span<lane_block const> blocks) {
+        auto const& lanes = blocks.front();
         auto const scores = attention_of(of, e, kv).make_scores(lanes);
         auto const n = of.rows.length(e);
         auto const first = lines + pattern_begin(of.rows, of.shape, e);

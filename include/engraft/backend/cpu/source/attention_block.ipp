@@ -50,8 +50,12 @@ struct lane_block {
         sees[count / 16].last[count % 16] = static_cast<std::int32_t>(last);
         ++count;
     }
-    /// Lanes without a query see everything, so that they hide no key.
+    /// After the last add(). Lanes without a query see everything, so that they hide no key.
     void close() {
+        begin_ = least([this](std::size_t l) { return first(l); }, 0, count);
+        end_ = most_of([this](std::size_t l) { return end(l); }, 0, count);
+        all_begin_ = most_of([this](std::size_t l) { return first(l); }, 0, count);
+        all_end_ = least([this](std::size_t l) { return end(l); }, 0, count);
         using limits = std::numeric_limits<std::int32_t>;
         for (std::size_t l = count; l < (count + 15) / 16 * 16; ++l)
             sees[l / 16].first[l % 16] = limits::min(), sees[l / 16].last[l % 16] = limits::max();
@@ -62,12 +66,11 @@ struct lane_block {
     std::size_t end(std::size_t l) const { return static_cast<std::size_t>(sees[l / 16].last[l % 16] + 1); }
 
     /// The keys that any lane sees: [begin, end).
-    std::size_t begin() const {
-        return least([this](std::size_t l) { return first(l); }, 0, count);
-    }
-    std::size_t end() const {
-        return most_of([this](std::size_t l) { return end(l); }, 0, count);
-    }
+    std::size_t begin() const { return begin_; }
+    std::size_t end() const { return end_; }
+
+    /// Whether each lane sees all of the keys [j, stop).
+    bool all_see(std::size_t j, std::size_t stop) const { return j >= all_begin_ && stop <= all_end_; }
 
     template <class F>
     static std::size_t least(F const& f, std::size_t from, std::size_t to) {
@@ -93,6 +96,9 @@ struct lane_block {
             f(l, next, own[l]);
         }
     }
+
+private:
+    std::size_t begin_, end_, all_begin_, all_end_;
 };
 
 /// What a block's lanes read: rows of the example, and the cases' own rows, which replace them at their positions.
@@ -157,6 +163,7 @@ inline head_rows whole_panels(head_rows const& from, std::size_t count, std::siz
 class block_attention {
 public:
     static constexpr std::size_t step = lane_block::most;
+    static constexpr std::size_t most_blocks = 4; ///< that `attend` takes
 
     /// hidden: rows of the example, which begins with row `begin`, whose keys no lane sees
     block_attention(attention_shape const& shape, seen_rows const& keys, seen_rows const& values,
@@ -180,9 +187,8 @@ public:
     /// Scaled, capped, and hidden where a lane does not see a key.
     float* make_scores(lane_block const& lanes) const {
         auto const scores = products(memory_.scores, memory_.turned, lanes.query.data(), lanes, keys_);
-        for (std::size_t g = 0; g < lanes.groups(); ++g)
-            kernels().finish_scores(scores + 16 * g, step, lanes.begin(), lanes.end(), lanes.sees[g],
-                                    static_cast<float>(shape_.scale), static_cast<float>(shape_.softcap));
+        auto largest = lowest();
+        finish(scores, lanes, lanes.begin(), lanes.end(), largest.data());
         fill_hidden(scores, lanes, -std::numeric_limits<float>::infinity());
         return scores;
     }
@@ -194,33 +200,62 @@ public:
                 std::fill_n(lines + key * step, step, number);
     }
 
+    /// z of blocks of lanes that read nothing but the clean run: [block][32][padded width]. The blocks take turns over
+    /// some keys at a time, which stay in a first-level cache meanwhile; so do the scores while they are finished, and
+    /// while they are scaled and mixed. The bits are those of `pattern` and `mix`. No key may be hidden.
+    float* attend(std::span<lane_block const> blocks) const {
+        auto const wide = values_.padded(), first = blocks.front().begin(), last = blocks.back().end();
+        auto const scores = block_memory::room(memory_.scores, blocks.size() * last * step);
+        auto const turned = block_memory::room(memory_.turned, blocks.size() * keys_.width * step);
+        auto const sums = block_memory::room(memory_.sums, blocks.size() * step * wide);
+        std::fill_n(sums, blocks.size() * step * wide, 0.0f);
+        std::array<lane_numbers, most_blocks> largest, factors;
+        largest.fill(lowest());
+        auto const each = [&](auto const& f) { // f(block, its number, the scores)
+            for (std::size_t b = 0; b < blocks.size(); ++b)
+                f(blocks[b], b, scores + b * last * step);
+        };
+        auto const each_some = [&](std::size_t some, auto const& f) { // f(block, its number, scores, keys' begin, end)
+            for (std::size_t j = first; j < last; j += some)
+                each([&](lane_block const& lanes, std::size_t b, float* of) {
+                    auto const begin = std::max(j, lanes.begin()), end = std::min(j + some, lanes.end());
+                    if (begin < end)
+                        f(lanes, b, of, begin, end);
+                });
+        };
+        each([&](lane_block const& lanes, std::size_t b, float*) {
+            turn(turned + b * keys_.width * step, lanes.query.data(), lanes, keys_.width);
+        });
+        each_some(keys_at_once, [&](lane_block const& lanes, std::size_t b, float* of, std::size_t j, std::size_t end) {
+            multiply(of + j * step, {keys_.clean.at(j), keys_.clean.stride}, end - j, turned + b * keys_.width * step,
+                     keys_.width, lanes.groups());
+            finish(of, lanes, j, end, largest[b].data());
+        });
+        each([&](lane_block const& lanes, std::size_t b, float* of) {
+            for (std::size_t g = 0; g < lanes.groups(); ++g)
+                kernels().exponentials(of + 16 * g, step, lanes.begin(), lanes.end(), largest[b].data() + 16 * g,
+                                       factors[b].data() + 16 * g);
+        });
+        each_some(values_at_once,
+                  [&](lane_block const& lanes, std::size_t b, float* of, std::size_t j, std::size_t end) {
+                      for (std::size_t g = 0; g < lanes.groups(); ++g)
+                          kernels().scale_lanes(of + 16 * g, step, j, end, factors[b].data() + 16 * g);
+                      mix_some(sums + b * step * wide, of, lanes, j, end, values_);
+                  });
+        return sums;
+    }
+
     /// [key][32]: the product of each lane's vector with each row that it sees. Other entries are arbitrary.
     float* products(std::vector<float>& to, std::vector<float>& turned_memory, float const* const* vectors,
                     lane_block const& lanes, seen_rows const& rows) const {
         auto const begin = lanes.begin(), end = lanes.end();
         auto const out = block_memory::room(to, end * step);
         auto const turned = block_memory::room(turned_memory, rows.width * step);
-        for (std::size_t g = 0; g < lanes.groups(); ++g)
-            kernels().turn(turned + 16 * g, step, vectors + 16 * g, std::min<std::size_t>(16, lanes.count - 16 * g),
-                           rows.width);
-        auto const multiply = [&](head_rows const& in, std::size_t count, std::size_t group, std::size_t groups,
-                                  float* lines) {
-            multiply_tiles({.in = in.data,
-                            .in_stride = in.stride,
-                            .in_step = 1,
-                            .weights = turned + 16 * group,
-                            .weight_step = step,
-                            .panel_step = 16,
-                            .depth = rows.width,
-                            .out = lines,
-                            .out_stride = step,
-                            .go_on = false},
-                           count, 16 * groups);
-        };
+        turn(turned, vectors, lanes, rows.width);
         auto const clean_end = end_of_clean(lanes, rows, begin, end);
         if (clean_end > begin)
-            multiply({rows.clean.at(begin), rows.clean.stride}, clean_end - begin, 0, lanes.groups(),
-                     out + begin * step);
+            multiply(out + begin * step, {rows.clean.at(begin), rows.clean.stride}, clean_end - begin, turned,
+                     rows.width, lanes.groups());
         lanes.each_case([&](std::size_t l, std::size_t next, own_range const& own) {
             if (own.count == 0)
                 return;
@@ -230,7 +265,7 @@ public:
                                   return;
                               auto const group = l / 16, groups = (next - 1) / 16 + 1 - group;
                               auto const lines = block_memory::room(memory_.own, (stop - j) * step);
-                              multiply(from, stop - j, group, groups, lines);
+                              multiply(lines, from, stop - j, turned + 16 * group, rows.width, groups);
                               for (std::size_t i = 0; i < stop - j; ++i)
                                   std::copy_n(lines + i * step + (l - 16 * group), next - l, out + (j + i) * step + l);
                           });
@@ -246,17 +281,9 @@ public:
         std::fill_n(sums, lanes.count * wide, 0.0f);
         auto const begin = lanes.begin(), end = lanes.end();
         auto const shared_end = first_own(lanes, rows, begin, end);
-        // Some keys at a time, so that their rows stay in a first-level cache while the lanes take turns.
-        constexpr std::size_t some = 128;
         each_shown(begin, shared_end, [&](std::size_t shown, std::size_t shown_end) {
-            for (std::size_t j = shown; j < shown_end; j += some) {
-                auto const stop = std::min(j + some, shown_end);
-                auto const from =
-                    whole_panels({rows.clean.at(j), rows.clean.stride}, stop - j, rows.width, memory_.padded);
-                each_part(lanes.count, kernels().tiles.rows, [&](std::size_t first, std::size_t count) {
-                    mix_run(sums, weights, lanes, first, first + count, j, stop, from, wide);
-                });
-            }
+            for (std::size_t j = shown; j < shown_end; j += values_at_once)
+                mix_some(sums, weights, lanes, j, std::min(j + values_at_once, shown_end), rows);
         });
         if (shared_end < end)
             lanes.each_case([&](std::size_t l, std::size_t next, own_range const& own) {
@@ -299,6 +326,70 @@ private:
             f(begin, end);
     }
 
+    using lane_numbers = std::array<float, step>;
+    /// So that their rows stay in a first-level cache while the lanes take turns.
+    static constexpr std::size_t keys_at_once = 96, values_at_once = 128;
+
+    static lane_numbers lowest() {
+        lane_numbers all;
+        all.fill(-std::numeric_limits<float>::infinity());
+        return all;
+    }
+
+    /// [width][32]: the lanes' vectors as columns.
+    static void turn(float* to, float const* const* vectors, lane_block const& lanes, std::size_t width) {
+        for (std::size_t g = 0; g < lanes.groups(); ++g)
+            kernels().turn(to + 16 * g, step, vectors + 16 * g, std::min<std::size_t>(16, lanes.count - 16 * g), width);
+    }
+
+    static void multiply(float* lines, head_rows const& in, std::size_t count, float const* turned, std::size_t width,
+                         std::size_t groups) {
+        multiply_tiles({.in = in.data,
+                        .in_stride = in.stride,
+                        .in_step = 1,
+                        .weights = turned,
+                        .weight_step = step,
+                        .panel_step = 16,
+                        .depth = width,
+                        .out = lines,
+                        .out_stride = step,
+                        .go_on = false},
+                       count, 16 * groups);
+    }
+
+    void finish(float* scores, lane_block const& lanes, std::size_t begin, std::size_t end, float* largest) const {
+        for (std::size_t g = 0; g < lanes.groups(); ++g)
+            kernels().finish_scores(scores + 16 * g, step, begin, end, lanes.sees[g], static_cast<float>(shape_.scale),
+                                    static_cast<float>(shape_.softcap), largest + 16 * g);
+    }
+
+    /// sums[lane] += the sum of weights[key * 32 + lane] times the key's row.
+    static void mix_tiles(float* sums, float const* weights, std::size_t lanes, std::size_t keys, head_rows const& from,
+                          std::size_t wide) {
+        multiply_tiles({.in = weights,
+                        .in_stride = 1,
+                        .in_step = step,
+                        .weights = from.data,
+                        .weight_step = from.stride,
+                        .panel_step = 16,
+                        .depth = keys,
+                        .out = sums,
+                        .out_stride = wide,
+                        .go_on = true},
+                       lanes, wide);
+    }
+
+    /// The keys [j, stop) of the clean run, for all lanes.
+    void mix_some(float* sums, float const* weights, lane_block const& lanes, std::size_t j, std::size_t stop,
+                  seen_rows const& rows) const {
+        auto const from = whole_panels({rows.clean.at(j), rows.clean.stride}, stop - j, rows.width, memory_.padded);
+        if (lanes.all_see(j, stop))
+            return mix_tiles(sums, weights + j * step, lanes.count, stop - j, from, rows.padded());
+        each_part(lanes.count, kernels().tiles.rows, [&](std::size_t first, std::size_t count) {
+            mix_run(sums, weights, lanes, first, first + count, j, stop, from, rows.padded());
+        });
+    }
+
     /// The end of the keys that some lane reads from the clean run.
     static std::size_t end_of_clean(lane_block const& lanes, seen_rows const& rows, std::size_t begin,
                                     std::size_t end) {
@@ -334,17 +425,8 @@ private:
                         std::size_t j, std::size_t stop, head_rows const& from, std::size_t wide) {
         auto const take = [&](std::size_t lane, std::size_t count, std::size_t begin, std::size_t end) {
             if (begin < end)
-                multiply_tiles({.in = weights + begin * step + lane,
-                                .in_stride = 1,
-                                .in_step = step,
-                                .weights = from.at(begin - j),
-                                .weight_step = from.stride,
-                                .panel_step = 16,
-                                .depth = end - begin,
-                                .out = sums + lane * wide,
-                                .out_stride = wide,
-                                .go_on = true},
-                               count, wide);
+                mix_tiles(sums + lane * wide, weights + begin * step + lane, count, end - begin,
+                          {from.at(begin - j), from.stride}, wide);
         };
         auto const begin = std::max(j, lanes.most_of([&](std::size_t l) { return lanes.first(l); }, a, b));
         auto const end =

@@ -349,27 +349,31 @@ inline wide capped(wide const& x, float cap) {
 }
 
 inline void finish_scores(float* scores, std::size_t step, std::size_t begin, std::size_t end,
-                          attention_lanes const& lanes, float scale, float cap) {
+                          attention_lanes const& lanes, float scale, float cap, float* largest) {
+    if (cap > 0) { // by itself: calls would keep the loop below from its registers
+        for (std::size_t j = begin; j < end; ++j)
+            store(scores + j * step, capped(mul(load(scores + j * step), set(scale)), cap));
+        scale = 1;
+    }
+    wide most = load(largest);
     auto const first = *std::max_element(lanes.first.begin(), lanes.first.end());
     auto const last = *std::min_element(lanes.last.begin(), lanes.last.end());
     for (std::size_t j = begin; j < end; ++j) {
         auto const line = scores + j * step;
-        wide x = mul(load(line), set(scale));
-        if (cap > 0)
-            x = capped(x, cap);
-        store(line, x);
+        store(line, mul(load(line), set(scale)));
         if (auto const key = static_cast<std::int32_t>(j); key < first || key > last)
             for (std::size_t l = 0; l < 16; ++l)
                 if (key < lanes.first[l] || key > lanes.last[l])
                     line[l] = -std::numeric_limits<float>::infinity();
+        most = max(most, load(line));
     }
+    store(largest, most);
 }
 
-inline void softmax(float* scores, std::size_t step, std::size_t begin, std::size_t end) {
-    wide most = set(-std::numeric_limits<float>::infinity());
-    for (std::size_t j = begin; j < end; ++j)
-        most = max(most, load(scores + j * step));
-    most = max(set(std::numeric_limits<float>::lowest()), most); // where no key is seen, all become 0
+inline void exponentials(float* scores, std::size_t step, std::size_t begin, std::size_t end, float const* largest,
+                         float* factors) {
+    wide const most =
+        max(set(std::numeric_limits<float>::lowest()), load(largest)); // where no key is seen, all become 0
     wide sum = set(0);
     for (std::size_t j = begin; j < end;) {
         wide part = set(0);
@@ -380,9 +384,23 @@ inline void softmax(float* scores, std::size_t step, std::size_t begin, std::siz
         }
         sum = add(sum, part);
     }
-    wide const factor = div(set(1), max(set(std::numeric_limits<float>::min()), sum));
+    store(factors, div(set(1), max(set(std::numeric_limits<float>::min()), sum)));
+}
+
+inline void scale_lanes(float* x, std::size_t step, std::size_t begin, std::size_t end, float const* factors) {
+    wide const factor = load(factors);
     for (std::size_t j = begin; j < end; ++j)
-        store(scores + j * step, mul(load(scores + j * step), factor));
+        store(x + j * step, mul(load(x + j * step), factor));
+}
+
+inline void softmax(float* scores, std::size_t step, std::size_t begin, std::size_t end) {
+    wide most = set(-std::numeric_limits<float>::infinity());
+    for (std::size_t j = begin; j < end; ++j)
+        most = max(most, load(scores + j * step));
+    float largest[16], factors[16];
+    store(largest, most);
+    exponentials(scores, step, begin, end, largest, factors);
+    scale_lanes(scores, step, begin, end, factors);
 }
 
 inline void scale_slice(float* x, std::size_t n, float factor) {
@@ -550,6 +568,8 @@ inline constexpr cpu_kernels make_kernels(char const* name, tile_set const& tile
             .turn = turn,
             .finite = finite,
             .finish_scores = finish_scores,
+            .exponentials = exponentials,
+            .scale_lanes = scale_lanes,
             .softmax = softmax,
             .scale_slice = scale_slice,
             .add_slice = add_slice,

@@ -11,10 +11,12 @@ namespace engraft::detail {
 /// f(first, count) for parts of [0, count) of at most `most`, of nearly one size.
 template <class F>
 void each_part(std::size_t count, std::size_t most, F const& f) {
-    std::size_t const parts = (count + most - 1) / most;
-    for (std::size_t i = 0; i < parts; ++i) {
-        std::size_t const first = count * i / parts;
-        f(first, count * (i + 1) / parts - first);
+    if (count == 0)
+        return;
+    std::size_t const parts = (count + most - 1) / most, least = count / parts, longer = count % parts;
+    for (std::size_t i = 0, first = 0, size; i < parts; ++i, first += size) {
+        size = least + (i < longer);
+        f(first, size);
     }
 }
 

@@ -58,9 +58,9 @@ struct summed_rows {
     ENGRAFT_DEVICE void operator()(std::size_t i) const {
         auto const [r, c] = cell_of(i, out.columns);
         T sum = T(0);
-        for (std::size_t k = 0; k < count; ++k)
-            sum = fused(weights.data ? at(weights, r, k) : T(1),
-                        at(in, static_cast<std::size_t>(places[r * count + k]), c), sum);
+        for (std::size_t e = 0; e < count; ++e)
+            sum = fused(weights.data ? at(weights, r, e) : T(1),
+                        at(in, static_cast<std::size_t>(places[r * count + e]), c), sum);
         at(out, r, c) = sum;
     }
 };
@@ -74,8 +74,8 @@ struct summed_rows_back {
 
     ENGRAFT_DEVICE void operator()(std::size_t i) const {
         auto const [place, c] = cell_of(i, din.columns); // of r and i
-        auto const [r, k] = cell_of(place, weights.columns);
-        at(din, static_cast<std::size_t>(places[place]), c) = at(weights, r, k) * at(dout, r, c);
+        auto const [r, e] = cell_of(place, weights.columns);
+        at(din, static_cast<std::size_t>(places[place]), c) = at(weights, r, e) * at(dout, r, c);
     }
 };
 
@@ -89,13 +89,13 @@ struct weights_of_summed_rows_back {
     template <class Warp>
     ENGRAFT_DEVICE void operator()(Warp const& warp, std::size_t i) const {
         auto const [row, expert] = cell_of(i, dweights.columns);
-        std::size_t const r = row, k = expert; // names that lambdas can take
+        std::size_t const r = row, e = expert; // names that lambdas can take
         T const* const x = &at(in, static_cast<std::size_t>(places[i]), 0);
         T const* const d = &at(dout, r, 0);
         double const sum = warp.template sum<double>(in.columns, [&](double s, std::size_t c) {
             return fused(static_cast<double>(d[c]), static_cast<double>(x[c]), s);
         });
-        warp.once([&] { at(dweights, r, k) = static_cast<T>(sum); });
+        warp.once([&] { at(dweights, r, e) = static_cast<T>(sum); });
     }
 };
 
