@@ -101,9 +101,7 @@ public:
     }
 
 private:
-    static bool is_transposed(stored_map const& map) {
-        return map.transposed || map.out_heads > 0 || map.in_heads > 0;
-    }
+    static bool is_transposed(stored_map const& map) { return map.transposed || map.out_heads > 0 || map.in_heads > 0; }
 
     auto bias_of(stored_map const& map) {
         require_shape(map.bias, map.bias_shape());

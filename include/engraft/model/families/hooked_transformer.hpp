@@ -9,8 +9,9 @@
 #include <engraft/model/stored_map.hpp>
 #include <engraft/model/weights.hpp>
 
-/// State dicts of TransformerLens' HookedTransformer (Nanda and Bloom 2022): maps stored as [in, out], those of heads as
-/// [heads, in, d_head], and all of them with biases. Norms that only centre and scale get gains of 1 and biases of 0.
+/// State dicts of TransformerLens' HookedTransformer (Nanda and Bloom 2022): maps stored as [in, out], those of heads
+/// as [heads, in, d_head], and all of them with biases. Norms that only centre and scale get gains of 1 and biases of
+/// 0.
 namespace engraft::families {
 
 struct hooked_transformer {

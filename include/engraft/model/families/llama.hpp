@@ -9,8 +9,8 @@
 #include <engraft/model/weights.hpp>
 
 /// Checkpoints with Llama's names: Llama (Touvron et al. 2023) itself, and families that differ in what the description
-/// says (biases, norms, window, experts), in how a norm's gain is stored (Gemma), in what is stored side by side (Phi-3),
-/// or in what experts are called (Mixtral).
+/// says (biases, norms, window, experts), in how a norm's gain is stored (Gemma), in what is stored side by side
+/// (Phi-3), or in what experts are called (Mixtral).
 ///
 /// A family takes every weight of its model from `read`, which knows checkpoints' tensors by name:
 ///   read.vector(name, n)              [n]
@@ -71,8 +71,8 @@ private:
                             .rows = std::move(rows)});
     }
 
-    /// Of a block's norms one is called by the place before which it stands, and that behind attention is the one before
-    /// the MLP where there is no other.
+    /// Of a block's norms one is called by the place before which it stands, and that behind attention is the one
+    /// before the MLP where there is no other.
     template <class Block>
     static void read_norms(description const& d, auto& read, std::string const& at, Block& b) {
         auto const named = [&](char const* name) { return norm<Block>(d, read, at + name, d.d_model); };
