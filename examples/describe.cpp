@@ -83,7 +83,6 @@ int main(int argc, char** argv) {
 
     return example::run(app, argc, argv, [&] {
         auto d = eg::read_config(folder);
-        eg::require_computed(d, folder);
         if (!name.empty()) {
             if (name != eg::cpp_identifier(name))
                 throw eg::bad_input({"'", name, "' is no name of a variable; try '", eg::cpp_identifier(name), "'"});

@@ -7,6 +7,7 @@
 #include <engraft/io/config.hpp>
 
 #include <engraft_models/gemma2.hpp>
+#include <engraft_models/gemma3_text.hpp>
 #include <engraft_models/gpt2.hpp>
 #include <engraft_models/gpt_neox.hpp>
 #include <engraft_models/gpt_neox_sequential.hpp>
@@ -14,9 +15,14 @@
 #include <engraft_models/llama_gqa.hpp>
 #include <engraft_models/llama_mha.hpp>
 #include <engraft_models/mistral.hpp>
+#include <engraft_models/mixtral.hpp>
 #include <engraft_models/of_gguf.hpp>
+#include <engraft_models/olmo2.hpp>
+#include <engraft_models/olmoe.hpp>
+#include <engraft_models/phi3.hpp>
 #include <engraft_models/qwen2.hpp>
 #include <engraft_models/qwen3.hpp>
+#include <engraft_models/qwen3_moe.hpp>
 
 namespace {
 
@@ -37,6 +43,12 @@ static_assert(mistral == golden::mistral);
 static_assert(qwen3 == golden::qwen3);
 static_assert(gemma2 == golden::gemma2);
 static_assert(llama3_untied == golden::llama3_untied);
+static_assert(gemma3_text == golden::gemma3_text);
+static_assert(olmo2 == golden::olmo2);
+static_assert(phi3 == golden::phi3);
+static_assert(mixtral == golden::mixtral);
+static_assert(qwen3_moe == golden::qwen3_moe);
+static_assert(olmoe == golden::olmoe);
 
 TEST_CASE("a generated description is the config's") {
     check(llama_mha, "llama_mha");
@@ -49,6 +61,12 @@ TEST_CASE("a generated description is the config's") {
     check(qwen3, "qwen3");
     check(gemma2, "gemma2");
     check(llama3_untied, "llama3_untied");
+    check(gemma3_text, "gemma3_text");
+    check(olmo2, "olmo2");
+    check(phi3, "phi3");
+    check(mixtral, "mixtral");
+    check(qwen3_moe, "qwen3_moe");
+    check(olmoe, "olmoe");
     auto file = engraft::read_config(ENGRAFT_TEST_DATA "/data/gguf/llama.gguf");
     file.name = "of_gguf";
     CHECK(of_gguf == file);

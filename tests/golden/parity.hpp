@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <limits>
+#include <numeric>
 #include <ostream>
 #include <set>
 #include <sstream>
@@ -63,11 +64,13 @@ public:
             else
                 compare_site(run, site, first_row);
         });
+        if constexpr (eg::has_site<D, eg::sites::router_logits>)
+            compare_choices(run, first_row);
         compare_site(run, eg::final_normalized, first_row);
         compare_site(run, eg::logits, first_row);
         auto const logits = run.logits().values().to_host();
         report("logits_on_demand", 0, logits, expected_.read<double>("logits"),
-               first_row * static_cast<std::size_t>(D.vocab));
+               first_row * static_cast<std::size_t>(eg::output_vocab(D)));
     }
 
 private:
@@ -78,11 +81,48 @@ private:
             return;
         }
         auto const theirs = expected_.read<double>(S::name);
-        auto const layer_size = theirs.size() / static_cast<std::size_t>(eg::hook_point<D, S>::layers);
-        for (int layer = 0; layer < eg::hook_point<D, S>::layers; ++layer) {
-            auto const ours = host(run[S{}].whole(layer));
+        auto const layers = layers_with<S>();
+        for (std::size_t i = 0; i < layers.size(); ++i) {
+            auto const ours = host(run[S{}].whole(layers[i]));
             auto const row_size = ours.size() / run.rows().rows();
-            report(S::name, layer, ours, theirs, static_cast<std::size_t>(layer) * layer_size + first_row * row_size);
+            report(S::name, layers[i], ours, theirs, i * theirs.size() / layers.size() + first_row * row_size);
+        }
+    }
+
+    /// The layers that a site's tensor has: of what is inside MLPs only those with such an MLP.
+    template <eg::site S>
+    static std::vector<int> layers_with() {
+        constexpr bool of_experts = S::kind == eg::site_kind::router || S::kind == eg::site_kind::expert_weight ||
+                                    S::kind == eg::site_kind::expert_contribution;
+        std::vector<int> layers;
+        for (int layer = 0; layer < eg::hook_point<D, S>::layers; ++layer)
+            if ((!of_experts || eg::has_experts(D, layer)) &&
+                (S::kind != eg::site_kind::neuron || eg::has_plain_mlp(D, layer)))
+                layers.push_back(layer);
+        return layers;
+    }
+
+    /// Which experts each row goes to, in order: those with the largest router logits.
+    template <class Run>
+    void compare_choices(Run const& run, std::size_t first_row) {
+        if (!expected_.contains("expert_index"))
+            return;
+        auto const theirs = expected_.read<std::int64_t>("expert_index");
+        auto const layers = layers_with<eg::sites::router_logits>();
+        std::size_t const rows = run.rows().rows(), chosen = D.experts_per_token;
+        for (std::size_t i = 0; i < layers.size(); ++i) {
+            auto const logits = host(run[eg::router_logits].whole(layers[i]));
+            bool good = true;
+            for (std::size_t r = 0; r < rows; ++r) {
+                auto const of_row = logits.begin() + static_cast<std::ptrdiff_t>(r * D.experts);
+                std::vector<std::int64_t> order(D.experts);
+                std::iota(order.begin(), order.end(), 0);
+                std::ranges::sort(order, [&](auto a, auto b) { return of_row[a] > of_row[b]; });
+                for (std::size_t k = 0; k < chosen; ++k)
+                    good = good && order[k] == theirs[i * theirs.size() / layers.size() + (first_row + r) * chosen + k];
+            }
+            passed_ = passed_ && good;
+            lines_ << "expert_index " << layers[i] << (good ? " equal" : " differs FAILED") << '\n';
         }
     }
 

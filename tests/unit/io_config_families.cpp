@@ -358,33 +358,6 @@ TEST_CASE("layers of two kinds in any order are a pattern", "[io][config]") {
                           "128 layers"));
 }
 
-TEST_CASE("models that can be described and not computed are refused by a sentence", "[io][config]") {
-    config_file const file;
-    for (auto const& [name, text] : configs)
-        CHECK_THROWS_WITH(require_computed(file.read(name), "m"), ContainsSubstring("m: unsupported: weights of"));
-    description const fits{.layers = 2, .d_model = 8, .heads = 2, .kv_heads = 2, .d_head = 4, .d_mlp = 8, .vocab = 9};
-    CHECK(well_formed(fits));
-    auto const refused = [&](auto change, std::string const& why) {
-        auto d = fits;
-        change(d);
-        CHECK(what_is_wrong(d).empty());
-        CHECK_FALSE(well_formed(d));
-        CHECK_THROWS_WITH(require_computed(d, "m"), ContainsSubstring("m: unsupported: " + why));
-    };
-    refused([](auto& d) { d.norm = norm::none; }, "models without norms");
-    refused([](auto& d) { d.pre_norms = false, d.post_norms = true; }, "models without norms before");
-    refused([](auto& d) { d.norm_gain = false; }, "norms without gain");
-    refused([](auto& d) { d.qk_norm = d.qk_norm_wide = true; }, "a norm of the queries and keys of all heads");
-    refused([](auto& d) { d.rope_scaling = rope_scaling::yarn, d.rope_original_context = 8; }, "rotary embedding");
-    refused([](auto& d) { d.window = 2, d.window_rope_theta = 5; }, "a rotary base of layers with a window");
-    refused([](auto& d) { d.bidirectional = true; }, "attention in both directions");
-    refused([](auto& d) { d.pad_token = 0; }, "a token that keys are hidden by");
-    refused([](auto& d) { d.mlp = mlp::none, d.d_mlp = 0; }, "blocks without MLP");
-    refused([](auto& d) { d.experts = 2, d.experts_per_token = 1, d.d_expert = 4, d.d_mlp = 0; }, "mixtures");
-    refused([](auto& d) { d.vocab_out = 3; }, "an output vocabulary");
-    refused([](auto& d) { d.unembedding_bias = true; }, "a bias of the unembedding");
-}
-
 TEST_CASE("fields of a description that do not fit together are said", "[model]") {
     description const fits{.layers = 4, .d_model = 8, .heads = 2, .kv_heads = 2, .d_head = 4, .d_mlp = 8, .vocab = 9};
     auto const wrong = [&](auto change, std::string const& why) {

@@ -80,12 +80,17 @@ struct block_weights<D, adapted<Base>> {
     using norm = typename block_weights<D, Base>::norm;
     using linear_map = adapted_map<Base>;
 
+    struct expert {
+        linear_map gate, up, down;
+    };
+
     block_weights(block_weights<D, Base> const& base)
         : norm1(base.norm1), q_norm(base.q_norm), k_norm(base.k_norm), attn_out_norm(base.attn_out_norm),
-          norm2(base.norm2), mlp_out_norm(base.mlp_out_norm) {}
+          norm2(base.norm2), mlp_out_norm(base.mlp_out_norm), experts(base.experts.size()) {}
 
     norm const &norm1, &q_norm, &k_norm, &attn_out_norm, &norm2, &mlp_out_norm;
-    linear_map q, k, v, o, gate, up, down;
+    linear_map q, k, v, o, gate, up, down, router;
+    std::vector<expert> experts;
 };
 
 /// Weights of an adapted model: the adapter's matrices, and the base model's weights, which they keep alive.

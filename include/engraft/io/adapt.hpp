@@ -70,6 +70,12 @@ model<D, adapted<Backend>> adapt(model<D, Backend> const& base, lora const& adap
         adapt_map(to.gate, from.gate, at.gate);
         adapt_map(to.up, from.up, at.up);
         adapt_map(to.down, from.down, at.down);
+        adapt_map(to.router, from.router, at.router);
+        for (std::size_t e = 0; e < to.experts.size(); ++e) {
+            adapt_map(to.experts[e].gate, from.experts[e].gate, at.experts[e].gate);
+            adapt_map(to.experts[e].up, from.experts[e].up, at.experts[e].up);
+            adapt_map(to.experts[e].down, from.experts[e].down, at.experts[e].down);
+        }
     }
     adapt_map(made->unembedding, owner->unembedding, layout.unembedding);
     return {std::move(made), adapted<Backend>(base.backend())};

@@ -15,9 +15,6 @@ namespace engraft {
 /// neither supported nor known to change nothing in what models of its family compute
 description read_config(std::filesystem::path const& path);
 
-/// Checks that models of a description that was read can be computed. throws bad_file, naming what can't be
-void require_computed(description const& d, std::filesystem::path const& path);
-
 /// Checks that a checkpoint's config says what a program was compiled for. Names may differ; numbers that are not whole
 /// are compared as floats, in which models compute.
 /// throws bad_model with a list of every field that differs and both its values

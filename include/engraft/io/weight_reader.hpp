@@ -60,6 +60,10 @@ public:
         return vector_tensor<T, memory>::from_host(elements, extents<dynamic>(n));
     }
 
+    auto constant(int n, double value) const {
+        return vector_tensor<T, memory>::from_host(std::vector<T>(std::size_t(n), T(value)), extents<dynamic>(n));
+    }
+
     auto table(std::string const& name, int rows, int columns) {
         require_shape(name, {std::size_t(rows), std::size_t(columns)});
         matrix_tensor<T, memory> t{extents<dynamic, dynamic>(rows, columns)};
@@ -70,9 +74,9 @@ public:
     auto linear(stored_map const& map) {
         vector_tensor<T, memory> bias;
         if (!map.bias.empty())
-            bias = map.rows.empty() ? vector(map.bias, map.out) : picked_vector(map);
+            bias = bias_of(map);
         auto const added = adapter_.find(map.weight);
-        if (map.rows.empty() && !map.transposed && !added)
+        if (map.rows.empty() && !is_transposed(map) && !added)
             return backend_.make_linear(table(map.weight, map.out, map.in), std::move(bias));
         return backend_.make_linear(picked_rows(map, added), std::move(bias));
     }
@@ -97,8 +101,15 @@ public:
     }
 
 private:
-    auto picked_vector(stored_map const& map) {
-        require_shape(map.bias, {std::size_t(map.out)});
+    static bool is_transposed(stored_map const& map) { return map.transposed || map.out_heads > 0 || map.in_heads > 0; }
+
+    auto bias_of(stored_map const& map) {
+        require_shape(map.bias, map.bias_shape());
+        if (map.rows.empty()) {
+            vector_tensor<T, memory> whole{extents<dynamic>(map.out)};
+            fill(map.bias, whole.data(), whole.size());
+            return whole;
+        }
         auto const stored = from_.read_weight<T>(map.bias);
         std::vector<T> picked;
         for (int row : map.rows)
@@ -111,16 +122,19 @@ private:
     template <class Added>
     auto picked_rows(stored_map const& map, Added const& added) {
         std::size_t const out(map.out), in(map.in), count(map.outputs());
-        require_shape(map.weight, map.transposed ? std::vector{in, out} : std::vector{out, in});
+        require_shape(map.weight, map.weight_shape());
         auto const stored_row = [&](std::size_t r) { return map.rows.empty() ? r : std::size_t(map.rows[r]); };
         return written(extents<dynamic, dynamic>(count, in), [&](T* picked) {
-            if (map.transposed) {
-                std::vector<T> line(out);
-                for (std::size_t c = 0; c < in; ++c) {
-                    from_.read_weight(map.weight, c * out, std::span<T>(line));
-                    for (std::size_t r = 0; r < count; ++r)
-                        picked[r * in + c] = line[stored_row(r)];
-                }
+            if (is_transposed(map)) {
+                std::size_t const width = map.out_heads > 0 ? out / std::size_t(map.out_heads) : out;
+                std::vector<T> line(width);
+                for (std::size_t first = 0; first < out; first += width)
+                    for (std::size_t c = 0; c < in; ++c) {
+                        from_.read_weight(map.weight, first * in + c * width, std::span<T>(line));
+                        for (std::size_t r = 0; r < count; ++r)
+                            if (auto const at = stored_row(r) - first; at < width) // which wraps for rows before these
+                                picked[r * in + c] = line[at];
+                    }
             } else {
                 for (std::size_t r = 0; r < count; ++r)
                     from_.read_weight(map.weight, stored_row(r) * in, std::span<T>(picked + r * in, in));

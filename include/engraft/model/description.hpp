@@ -236,14 +236,7 @@ constexpr std::string_view what_is_wrong(description const& d) {
     return detail::what_is_wrong_with_mlps(d);
 }
 
-/// What of a description that fits together can't be computed yet; empty if all can.
-constexpr std::string_view what_is_not_computed(description const& d) {
-    if (d.family >= family::gemma3)
-        return "weights of the families from Gemma 3 on are not read yet";
-    return {};
-}
-
 /// Whether models of a description can be made.
-constexpr bool well_formed(description const& d) { return what_is_wrong(d).empty() && what_is_not_computed(d).empty(); }
+constexpr bool well_formed(description const& d) { return what_is_wrong(d).empty(); }
 
 } // namespace engraft

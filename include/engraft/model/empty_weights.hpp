@@ -23,6 +23,7 @@ public:
 
     auto vector(std::string const&, int n) { return vector_tensor<T, memory>(extents<dynamic>(std::size_t(n))); }
     auto vector_plus_one(std::string const& name, int n) { return vector(name, n); }
+    auto constant(int n, double) { return vector({}, n); }
     auto table(std::string const&, int rows, int columns) {
         return matrix_tensor<T, memory>(extents<dynamic, dynamic>(std::size_t(rows), std::size_t(columns)));
     }

@@ -22,6 +22,7 @@ struct layout_reader {
     bool contains(std::string const&) const { return true; }
     vector_type vector(std::string const&, int) const { return {}; }
     vector_type vector_plus_one(std::string const&, int) const { return {}; }
+    vector_type constant(int, double) const { return {}; }
     matrix_tensor<float, host_memory> table(std::string const&, int, int) const { return {}; }
     stored_map linear(stored_map map) const { return map; }
 };
@@ -42,10 +43,12 @@ map_layout<D> layout_of() {
 template <description const& D>
 std::vector<stored_map> maps_of(map_layout<D> const& layout) {
     std::vector<stored_map> maps;
-    for (auto const& block : layout.blocks)
-        for (auto const* map : {&block.q, &block.k, &block.v, &block.o, &block.gate, &block.up, &block.down})
-            if (!map->weight.empty())
-                maps.push_back(*map);
+    auto const add = [&](auto const&... map) { ((map.weight.empty() ? void() : maps.push_back(map)), ...); };
+    for (auto const& block : layout.blocks) {
+        add(block.q, block.k, block.v, block.o, block.gate, block.up, block.down, block.router);
+        for (auto const& expert : block.experts)
+            add(expert.gate, expert.up, expert.down);
+    }
     if (!D.tied_unembedding)
         maps.push_back(layout.unembedding);
     return maps;

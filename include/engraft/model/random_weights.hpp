@@ -26,10 +26,14 @@ public:
     bool contains(std::string const&) const { return true; }
 
     auto vector(std::string const& name, int n) {
-        double const mean = name.ends_with("bias") ? 0 : 1;
+        bool const bias = name.ends_with("bias") || name.ends_with(".b") || name.find(".b_") != name.npos;
+        double const mean = bias ? 0 : 1;
         return vector_tensor<T, memory>::from_host(normal(std::size_t(n), mean, 0.1), extents<dynamic>(n));
     }
     auto vector_plus_one(std::string const& name, int n) { return vector(name, n); }
+    auto constant(int n, double value) {
+        return vector_tensor<T, memory>::from_host(std::vector<T>(std::size_t(n), T(value)), extents<dynamic>(n));
+    }
     auto table(std::string const&, int rows, int columns) { return matrix_of(rows, columns); }
     auto linear(stored_map const& map) {
         auto weight = matrix_of(map.outputs(), map.in);

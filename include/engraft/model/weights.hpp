@@ -34,12 +34,15 @@ struct block_weights {
     linear_map down;     ///< [d_model, d_mlp]
     norm mlp_out_norm;   ///< of the MLP's output, [d_model]
 
+    /// One of several gated MLPs beside each other, as wide as `d_expert`.
     struct expert {
-        linear_map gate, up; ///< [d_expert, d_model]
-        linear_map down;     ///< [d_model, d_expert]
+        linear_map gate; ///< [d_expert, d_model]
+        linear_map up;   ///< [d_expert, d_model]
+        linear_map down; ///< [d_model, d_expert]
     };
-    linear_map router; ///< [experts, d_model]
-    std::vector<expert> experts;
+
+    linear_map router;           ///< [experts, d_model]
+    std::vector<expert> experts; ///< of layers that have some, in the order of the router's outputs
 };
 
 /// The weight of a block that a step names.
@@ -102,7 +105,7 @@ struct weights {
     table position_embedding; ///< [positions, d_model]
     std::vector<block> blocks;
     typename block::norm final_norm;          ///< [d_model]
-    typename Backend::linear_map unembedding; ///< [vocab, d_model]
+    typename Backend::linear_map unembedding; ///< [output_vocab, d_model]
 };
 
 } // namespace engraft

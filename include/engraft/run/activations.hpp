@@ -26,12 +26,14 @@ public:
     /// Tables of all sites of a block but the two that are made where they are touched: patterns and single heads'
     /// contributions.
     void make_all(std::size_t rows) {
-        boost::hana::for_each(block_sites<D>, [&](auto s) {
-            using S = decltype(s);
-            if constexpr (std::is_same_v<typename S::home, S> && S::kind != site_kind::pattern &&
-                          S::kind != site_kind::head_contribution)
-                of<S>() = make<S>(rows);
-        });
+        auto const make_home = [&](auto s) {
+            using home = typename decltype(s)::home;
+            if constexpr (home::kind != site_kind::pattern && home::kind != site_kind::head_contribution)
+                if (of<home>().empty())
+                    of<home>() = make<home>(rows);
+        };
+        boost::hana::for_each(block_sites<D>, make_home);
+        make_home(sites::final_normalized()); // whose home no block has that has no norm
     }
     template <site S>
     static table make(std::size_t rows) {

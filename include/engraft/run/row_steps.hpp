@@ -76,7 +76,7 @@ protected:
         auto const out = self().template make<sites::expert_out>(site_rows::neurons);
         if (in.rows > 0)
             experts_.run(b_, by_choice(out), in, w.experts, self().keeps(),
-                         [&](auto... product) { self().linear(product...); });
+                         [&](auto const&... product) { self().linear(product...); });
         self().template at<sites::expert_out>(layer);
     }
     template <site To>

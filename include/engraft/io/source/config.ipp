@@ -299,9 +299,4 @@ ENGRAFT_BODY description read_config(std::filesystem::path const& path) {
     return d;
 }
 
-ENGRAFT_BODY void require_computed(description const& d, std::filesystem::path const& path) {
-    if (auto const missing = what_is_not_computed(d); !missing.empty())
-        throw bad_file(path.string(), {"unsupported: ", missing});
-}
-
 } // namespace engraft

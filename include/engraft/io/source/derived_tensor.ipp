@@ -88,7 +88,31 @@ inline void require_frequencies(checkpoint const& from, description const& d, st
                                "; take the tensor out if the config is right");
 }
 
-inline void require_causal_mask(checkpoint const& from, std::string const& name) {
+/// Those of the pairs (i, i + half of them), computed in fp32 when the model was made.
+inline void require_rotary_table(checkpoint const& from, description const& d, std::string const& name, bool cosines) {
+    auto const frequencies = rotary_frequencies(d);
+    auto const shape = from.shape(name);
+    std::size_t const half = frequencies.size();
+    if (shape.size() != 2 || shape[1] != 2 * half)
+        refuse_derived(from, name,
+                       "has the shape " + shape_text(shape) + ", but the config implies rows of " +
+                           std::to_string(2 * half));
+    std::vector<double> row(2 * half);
+    for (std::size_t p = 0; p < shape[0]; ++p) {
+        from.read(name, p * row.size(), std::span(row));
+        for (std::size_t i = 0; i < row.size(); ++i) {
+            double const angle = static_cast<double>(p) * frequencies[i % half];
+            double const expected = cosines ? std::cos(angle) : std::sin(angle);
+            if (!(std::abs(row[i] - expected) <= 1e-2))
+                refuse_derived(from, name,
+                               "is " + number_text(row[i]) + " at [" + std::to_string(p) + ", " + std::to_string(i) +
+                                   "], but the config implies " + number_text(expected) +
+                                   "; take the tensor out if the config is right");
+        }
+    }
+}
+
+inline void require_causal_mask(checkpoint const& from, std::string const& name, int window) {
     auto const shape = from.shape(name);
     std::size_t const n = shape.empty() ? 0 : shape.back();
     if (shape.size() < 2 || shape[shape.size() - 2] != n || from.size(name) != n * n)
@@ -97,10 +121,12 @@ inline void require_causal_mask(checkpoint const& from, std::string const& name)
     for (std::size_t r = 0; r < n; ++r) {
         from.read(name, r * n, std::span(row));
         for (std::size_t c = 0; c < n; ++c)
-            if (row[c] != (c <= r ? 1 : 0))
+            if (bool const seen = c <= r && (window == 0 || r - c < static_cast<std::size_t>(window));
+                row[c] != (seen ? 1 : 0))
                 refuse_derived(from, name,
                                "is " + number_text(row[c]) + " at [" + std::to_string(r) + ", " + std::to_string(c) +
-                                   "], but only causal masks are supported");
+                                   "], but only causal masks are supported" +
+                                   (window == 0 ? "" : ", here with a window of " + std::to_string(window)));
     }
 }
 
@@ -120,7 +146,11 @@ ENGRAFT_BODY void require_derived(checkpoint const& from, description const& d, 
         detail::require_frequencies(from, d, name);
         break;
     case derived_tensor::content::causal_mask:
-        detail::require_causal_mask(from, name);
+        detail::require_causal_mask(from, name, tensor.window);
+        break;
+    case derived_tensor::content::cosines:
+    case derived_tensor::content::sines:
+        detail::require_rotary_table(from, d, name, tensor.holds == derived_tensor::content::cosines);
         break;
     case derived_tensor::content::masked_score:
         if (from.size(name) != 1 || !(from.read<double>(name)[0] <= -1000))

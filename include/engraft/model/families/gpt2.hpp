@@ -47,8 +47,9 @@ struct gpt2 {
             w.blocks.push_back(std::move(b));
         }
         w.final_norm = norm(root + "ln_f");
-        w.unembedding = read.linear(
-            {.weight = d.tied_unembedding ? root + "wte.weight" : "lm_head.weight", .out = d.vocab, .in = width});
+        w.unembedding = read.linear({.weight = d.tied_unembedding ? root + "wte.weight" : "lm_head.weight",
+                                     .out = output_vocab(d),
+                                     .in = width});
         return w;
     }
 

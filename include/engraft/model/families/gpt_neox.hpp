@@ -52,7 +52,7 @@ struct gpt_neox {
         }
         w.final_norm = norm("gpt_neox.final_layer_norm");
         w.unembedding = read.linear({.weight = d.tied_unembedding ? "gpt_neox.embed_in.weight" : "embed_out.weight",
-                                     .out = d.vocab,
+                                     .out = output_vocab(d),
                                      .in = width});
         return w;
     }
