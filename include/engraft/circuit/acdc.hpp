@@ -53,8 +53,9 @@ public:
           options_(options), at_{"read",
                                  options.read_at.empty() ? std::vector<long>(tokens.examples(), -1) : options.read_at,
                                  {}} {
-        for (auto const& e : each_edge<D>().entries)
-            ++leaving_[e.from];
+        for (auto const& edges : {each_edge<D>(), each_edge_of_embedding<D>()})
+            for (auto const& e : edges.entries)
+                ++leaving_[e.from];
         clean_ = distributions(identity);
         hasher h;
         h.add(tokens.tokens()).add(noise.tokens()).add(at_.positions).add(options.threshold);

@@ -35,9 +35,9 @@ public:
             if (cuts_.empty() || cuts_.back().to != e.to)
                 cuts_.push_back({e.to, {}});
             cuts_.back().from.push_back(e.from);
-            auto& kept = e.from.head == edge_sender::mlp ? mlps_ : heads_;
-            if (auto& t = kept[static_cast<std::size_t>(e.from.layer)]; t.empty())
-                t = made((e.from.head == edge_sender::mlp ? 1 : D.heads) * D.d_model);
+            bool const is_head = e.from.head >= 0 && e.from.head < D.heads;
+            if (auto& t = is_head ? heads_[static_cast<std::size_t>(e.from.layer)] : written_by(e.from); t.empty())
+                t = made((is_head ? D.heads : 1) * D.d_model);
         }
     }
 
@@ -47,6 +47,9 @@ public:
         auto const l = static_cast<std::size_t>(layer);
         if constexpr (S::kind == site_kind::stream) {
             stream_ = as_matrix(view);
+            if constexpr (std::is_same_v<S, sites::resid_pre> && Noise::template holds<sites::resid_pre>)
+                if (layer == 0 && !embedding_.empty())
+                    difference(embedding_, noise_.elements(sites::resid_pre{}, 0), view.data());
         } else if constexpr (std::is_same_v<S, sites::z>) {
             if (!heads_[l].empty()) {
                 auto changed = made(D.heads * D.d_head);
@@ -65,6 +68,9 @@ public:
         } else if constexpr (std::is_same_v<S, sites::normalized2>) {
             each_cut(layer, edge_input::mlp,
                      [&](auto const& cut) { normalize<D>(*b_, as_matrix(view), input_of(cut), w_->blocks[l].norm2); });
+        } else if constexpr (S::kind == site_kind::neuron) {
+            auto const& map = std::is_same_v<S, sites::mlp_gate> ? w_->blocks[l].gate : w_->blocks[l].up;
+            each_cut(layer, edge_input::mlp, [&](auto const& cut) { b_->linear(as_matrix(view), input_of(cut), map); });
         } else {
             each_cut(D.layers, edge_input::unembedding,
                      [&](auto const& cut) { normalize<D>(*b_, as_matrix(view), input_of(cut), w_->final_norm); });
@@ -80,6 +86,11 @@ private:
         edge_receiver to;
         std::vector<edge_sender> from;
     };
+
+    /// Of an MLP or the embedding.
+    tensor_type& written_by(edge_sender const& from) {
+        return from.head == edge_sender::embedding ? embedding_ : mlps_[static_cast<std::size_t>(from.layer)];
+    }
 
     tensor_type made(int columns) const { return tensor_type(extents<dynamic, dynamic>(rows_, columns)); }
 
@@ -112,9 +123,9 @@ private:
             input_ = made(D.d_model), normalized_ = made(D.d_model);
         b_->copy(input_.data(), stream_.data, input_.size());
         for (auto const& from : cut.from) {
-            auto const l = static_cast<std::size_t>(from.layer);
-            auto const all = as_matrix(from.head == edge_sender::mlp ? mlps_[l] : heads_[l]);
-            auto const first = from.head == edge_sender::mlp ? 0 : static_cast<std::size_t>(from.head) * D.d_model;
+            bool const is_head = from.head >= 0 && from.head < D.heads;
+            auto const all = as_matrix(is_head ? heads_[static_cast<std::size_t>(from.layer)] : written_by(from));
+            auto const first = is_head ? static_cast<std::size_t>(from.head) * D.d_model : 0;
             b_->add(as_matrix(input_), all.column_range(first, D.d_model));
         }
         return as_matrix(std::as_const(input_));
@@ -138,6 +149,7 @@ private:
     std::vector<cut_edges> cuts_;
     matrix<T const> stream_;                ///< as the forward pass has it now
     std::vector<tensor_type> heads_, mlps_; ///< of layers with senders: [rows, heads * d_model], [rows, d_model]
+    tensor_type embedding_;                 ///< [rows, d_model], if it is a sender
     tensor_type input_, normalized_;
     std::size_t fired_ = 0;
 };
@@ -147,9 +159,9 @@ private:
 /// See `rewire`.
 template <description const& D, class B, class Noise>
 struct rewire_policy : touches_nothing {
-    using between = std::conditional_t<D.residual == residual::sequential, site_list<sites::resid_mid>, site_list<>>;
-    using reads = join<site_list<sites::resid_pre, sites::z, sites::mlp_out, sites::resid_post>, between>;
-    using writes = site_list<sites::q, sites::k, sites::v, sites::normalized2, sites::final_normalized>;
+    using between = std::conditional_t<has_site<D, sites::resid_mid>, site_list<sites::resid_mid>, site_list<>>;
+    using reads = join<site_list<sites::resid_pre, sites::resid_post>, detail::written_by_senders<D>, between>;
+    using writes = detail::receiving_sites<D>;
     std::vector<edge> edges;
     model<D, B> of;
     Noise noise;
@@ -182,17 +194,17 @@ struct rewire_policy : touches_nothing {
 /// rewire(edges, model, noise): cuts edges. Every receiver reads the stream as it is in this run, except that what the
 /// senders of its cut edges write is exchanged for what they write in the noise run, at all positions:
 ///     input = stream + sum over cut edges of (sender's output in `noise` - sender's output in this run)
-/// Queries, keys and values of a layer, its heads, and its MLP read inputs of their own. Token embeddings and biases
-/// are never cut. So a circuit of edges is run by cutting all others. Put it behind what edits z or mlp_out.
-/// noise: a run of `model` on prompts of the same lengths with capture(z, mlp_out)
+/// Queries, keys and values of a layer, its heads, and its MLP read inputs of their own. Biases are never cut. So a
+/// circuit of edges is run by cutting all others. Put it behind what edits z or mlp_out.
+/// noise: a run of `model` on prompts of the same lengths with capture(z, mlp_out), and capture(resid_pre, layer(0))
+/// where edges of the embedding are cut
 /// throws bad_input for edges that the model does not have
 /// source Conmy et al. 2023, section 3
 template <description const& D, class B, class Noise>
 auto rewire(std::vector<edge> edges, model<D, B> const& m, Noise const& noise) {
     for (auto const& e : edges)
         detail::require_edge(D, e);
-    static_assert(Noise::template holds<sites::z> && Noise::template holds<sites::mlp_out>,
-                  "engraft [cache.site]: the noise run did not keep z and mlp_out; add capture(z, mlp_out) to it");
+    detail::require_senders<D, Noise>(edges);
     return rewire_policy<D, B, Noise>(std::move(edges), m, noise);
 }
 

@@ -14,8 +14,9 @@ namespace engraft {
 
 ENGRAFT_BODY std::string name_of(edge const& e) {
     auto const layer = [](int l) { return std::to_string(l) + "."; };
-    auto const from =
-        layer(e.from.layer) + (e.from.head == edge_sender::mlp ? std::string("mlp") : std::to_string(e.from.head));
+    auto const from = e.from.head == edge_sender::embedding ? std::string("embed")
+                      : e.from.head == edge_sender::mlp     ? layer(e.from.layer) + "mlp"
+                                                            : layer(e.from.layer) + std::to_string(e.from.head);
     switch (e.to.input) {
     case edge_input::unembedding:
         return from + " -> logits";
@@ -31,7 +32,8 @@ ENGRAFT_BODY std::vector<edge_sender> edge_senders(description const& d) {
     for (int l = 0; l < d.layers; ++l) {
         for (int h = 0; h < d.heads; ++h)
             all.push_back({l, h});
-        all.push_back({l, edge_sender::mlp});
+        if (d.mlp != mlp::none)
+            all.push_back({l, edge_sender::mlp});
     }
     return all;
 }
@@ -44,7 +46,8 @@ ENGRAFT_BODY std::vector<edge_receiver> edge_receivers(description const& d) {
         for (auto const input : {edge_input::key, edge_input::value})
             for (int h = 0; h < d.kv_heads; ++h)
                 all.push_back({l, input, h});
-        all.push_back({l, edge_input::mlp, 0});
+        if (d.mlp != mlp::none)
+            all.push_back({l, edge_input::mlp, 0});
     }
     all.push_back({d.layers, edge_input::unembedding, 0});
     return all;
@@ -55,12 +58,13 @@ ENGRAFT_BODY std::vector<edge_receiver> edge_receivers(description const& d) {
 namespace engraft::detail {
 
 ENGRAFT_BODY void require_edge(description const& d, edge const& e) {
-    auto const senders = edge_senders(d);
+    auto senders = edge_senders(d);
+    senders.push_back({0, edge_sender::embedding});
     auto const receivers = edge_receivers(d);
     if (std::ranges::find(senders, e.from) == senders.end() || std::ranges::find(receivers, e.to) == receivers.end() ||
         !reaches(d, e.from, e.to))
         throw bad_input({"engraft [edge.exists]: there is no edge ", name_of(e), " in this model: an edge goes from a ",
-                         "head or an MLP to what reads the stream behind it"});
+                         "head, an MLP or the embedding to what reads the stream behind it"});
 }
 
 } // namespace engraft::detail
