@@ -16,6 +16,7 @@
 //   corrupt_tokens [n, len], circuit_logits [n, P, V]
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -23,8 +24,10 @@
 #include <fstream>
 #include <limits>
 #include <ostream>
+#include <regex>
 #include <set>
 #include <span>
+#include <sstream>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -201,11 +204,12 @@ private:
         }
     }
 
-    /// How much each head looks at the token before, where the text is random, and from a token of the second
-    /// occurrence of a part of the text at what followed it in the first one.
+    /// How much each head looks at the token before, where cases.json says that it does; and, from each token but the
+    /// last of the second occurrence of a part of the text, at what followed it in the first one.
     void induction() {
         auto const starts = expected_.read<std::int64_t>("first_start");
         auto const run = model_.run(eg::batch(tokens_), eg::capture(eg::pattern));
+        auto const [from, to] = queries_of_previous();
         numbers previous, induced;
         for (auto const& n : eg::each_head<D>().entries) {
             double at_previous = 0, at_next = 0;
@@ -220,18 +224,25 @@ private:
                 auto const again = static_cast<std::size_t>(
                     std::find(text.begin() + static_cast<std::ptrdiff_t>(first) + 1, text.end(), text[first]) -
                     text.begin());
-                for (std::size_t q = 1; q <= last_before_; ++q)
+                for (auto q = from; q <= std::min(to, text.size() - 1); ++q)
                     at_previous += seen(q, q - 1), ++of_previous;
-                for (auto const position : positions_) {
-                    auto const q = static_cast<std::size_t>(position);
-                    at_next += seen(q, q - again + first + 1), ++of_next;
-                }
+                for (std::size_t i = 0; again + i + 1 < text.size() && text[again + i + 1] == text[first + i + 1]; ++i)
+                    at_next += seen(again + i, first + i + 1), ++of_next;
             }
             previous.push_back(at_previous / static_cast<double>(of_previous));
             induced.push_back(at_next / static_cast<double>(of_next));
         }
         compare("previous_token_score", previous, expected_.read<double>("previous_token_score"));
         compare("induction_score", induced, expected_.read<double>("induction_score"));
+    }
+
+    /// "... queries 1..27 ..."; all without such words
+    std::pair<std::size_t, std::size_t> queries_of_previous() const {
+        std::smatch found;
+        auto const text = cases_.at("known").dump();
+        if (std::regex_search(text, found, std::regex("queries ([0-9]+)\\.\\.([0-9]+)")))
+            return {std::stoul(found[1]), std::stoul(found[2])};
+        return {1, std::numeric_limits<std::size_t>::max()};
     }
 
     /// The listed edges are those that have an effect, one by one and in a greedy search, and the model with all others
@@ -410,7 +421,7 @@ private:
     eg::model<D, Backend> model_;
     json cases_;
     std::vector<int> positions_;
-    std::size_t from_ = 0, to_ = 0, last_before_ = 27;
+    std::size_t from_ = 0, to_ = 0;
     bool by_value_ = false;
     double value_tolerance_ = 0, largest_logit_ = 0;
     prompts tokens_;
