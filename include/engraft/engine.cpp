@@ -14,7 +14,11 @@
 #include <engraft/backend/cpu/source/product_back.ipp>
 #include <engraft/circuit/source/circuit.ipp>
 #include <engraft/circuit/source/discovery.ipp>
+#include <engraft/circuit/source/eap_graph.ipp>
 #include <engraft/circuit/source/edges.ipp>
+#include <engraft/circuit/source/faithfulness_curve.ipp>
+#include <engraft/circuit/source/head_patterns.ipp>
+#include <engraft/circuit/source/heat_map.ipp>
 #include <engraft/circuit/source/minimality.ipp>
 #include <engraft/circuit/source/role_rows.ipp>
 #include <engraft/circuit/source/trained_mask.ipp>

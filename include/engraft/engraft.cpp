@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <engraft/io/source/arranged_tensor.ipp>
@@ -18,6 +19,7 @@
 #include <engraft/io/source/dcm_file.ipp>
 #include <engraft/io/source/dequantize.ipp>
 #include <engraft/io/source/derived_tensor.ipp>
+#include <engraft/io/source/eap_file.ipp>
 #include <engraft/io/source/gguf.ipp>
 #include <engraft/io/source/gguf_description.ipp>
 #include <engraft/io/source/gguf_reader.ipp>
@@ -33,6 +35,8 @@
 #include <engraft/io/source/pair_row.ipp>
 #include <engraft/io/source/require_same.ipp>
 #include <engraft/io/source/safetensors.ipp>
+#include <engraft/io/source/store.ipp>
+#include <engraft/io/source/store_writer.ipp>
 #include <engraft/io/source/stored_tensor.ipp>
 #include <engraft/io/source/text_pattern.ipp>
 #include <engraft/io/source/tokenizer.ipp>
@@ -55,6 +59,9 @@ template void read_elements(arranged_tensor const&, std::size_t, std::span<float
 template void read_elements(arranged_tensor const&, std::size_t, std::span<double>, std::string const&, element_check);
 template void read_elements(arranged_tensor const&, std::size_t, std::span<std::int64_t>, std::string const&,
                             element_check);
+
+template void store_writer::add(std::string_view, int, std::span<float const>);
+template void store_writer::add(std::string_view, int, std::span<double const>);
 
 namespace boxes {
 template prompts sample(tokenizer const&, options const&);

@@ -7,9 +7,11 @@
 #include <engraft/io/circuit_file.hpp>
 #include <engraft/io/config.hpp>
 #include <engraft/io/dcm_file.hpp>
+#include <engraft/io/eap_file.hpp>
 #include <engraft/io/journal_file.hpp>
 #include <engraft/io/load.hpp>
 #include <engraft/io/npy.hpp>
+#include <engraft/io/write_store.hpp>
 #include <engraft/task/boxes.hpp>
 #include <engraft/task/desiderata.hpp>
 #include <engraft/task/known_tasks.hpp>

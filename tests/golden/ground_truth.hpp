@@ -251,10 +251,7 @@ private:
         std::set<std::string> listed;
         for (auto const& name : edges_listed())
             listed.insert(name);
-        auto all = eg::each_edge<D>();
-        auto const more = eg::each_edge_of_embedding<D>();
-        all.entries.insert(all.entries.end(), more.entries.begin(), more.entries.end());
-        all.axes.front().size = all.entries.size();
+        auto const all = eg::each_edge<D>(eg::input_edges::included);
         std::vector<eg::edge> others;
         for (auto const& e : all.entries)
             if (!listed.contains(name_of(e)))
@@ -312,11 +309,10 @@ private:
     }
 
     static auto kept_of_noise() {
-        auto const usual = eg::capture(eg::z) | eg::capture(eg::resid_pre, eg::layer(0));
         if constexpr (D.mlp == eg::mlp::none)
-            return usual;
+            return eg::capture(eg::embed, eg::z);
         else
-            return usual | eg::capture(eg::mlp_out);
+            return eg::capture(eg::embed, eg::z, eg::mlp_out);
     }
 
     /// The list that `circuit_logits` names, an array or an object with them as keys, as names of this library.
@@ -344,7 +340,7 @@ private:
         auto const arrow = name.find("->");
         auto from = name.substr(0, arrow), to = name.substr(arrow + 2);
         if (from == "Resid Start")
-            from = "embed";
+            from = "input";
         else if (from.starts_with("MLP "))
             from = from.substr(4) + ".mlp";
         else

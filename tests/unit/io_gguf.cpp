@@ -99,7 +99,8 @@ std::string const zeros(64, '\0');
 } // namespace
 
 TEST_CASE("blocks of every type are what the Python package gguf makes of them", "[io][gguf]") {
-    auto const [stem, types] = GENERATE(table<std::string, std::size_t>({{"blocks", 8}, {"more_blocks", 5}}));
+    auto const [stem, types] =
+        GENERATE(Catch::Generators::table<std::string, std::size_t>({{"blocks", 8}, {"more_blocks", 5}}));
     checkpoint const expected(ggufs / (stem + ".safetensors"));
     gguf_file const file(ggufs / (stem + ".gguf"));
     REQUIRE(expected.names().size() == types);

@@ -34,6 +34,14 @@ struct edge_attributions {
         return order;
     }
 
+    /// The edges in that order: what `edge_faithfulness` takes.
+    std::vector<edge> ranking() const {
+        std::vector<edge> best_first;
+        for (auto const i : ranked())
+            best_first.push_back(edges.entries[i]);
+        return best_first;
+    }
+
     /// All edges from a sender added up: the first-order effect of patching it for all that read it.
     double of_sender(edge_sender const& from) const {
         double sum = 0;
@@ -55,10 +63,10 @@ public:
     using memory = typename B::memory_type;
     using table = matrix_tensor<T, memory>;
 
-    /// from and to: the clean run and the noise run, with z and mlp_out
-    edge_scorer(model<D, B> const& m, auto const& from, auto const& to)
-        : b_(m.backend()), a_(b_), w_(*m.shared_weights()), rows_(from.rows()),
-          differences_(extents<dynamic, dynamic>(senders, rows_.rows() * D.d_model)) {
+    /// from and to: the clean run and the noise run, with embed, z and mlp_out
+    edge_scorer(model<D, B> const& m, auto const& from, auto const& to, input_edges input)
+        : b_(m.backend()), a_(b_), w_(*m.shared_weights()), rows_(from.rows()), inputs_(input == input_edges::included),
+          differences_(extents<dynamic, dynamic>(first_of(D.layers), rows_.rows() * D.d_model)) {
         auto const difference = [&](auto s, int l) {
             auto const a = as_matrix(from[s].whole(l)), c = as_matrix(to[s].whole(l));
             table d(extents<dynamic, dynamic>(a.rows, a.columns));
@@ -70,6 +78,8 @@ public:
         auto const keep = [&](std::size_t sender, T const* from_elements) {
             b_.copy(as_matrix(differences_).row_range(sender, 1).data, from_elements, rows_.rows() * D.d_model);
         };
+        if (inputs_ > 0)
+            keep(0, difference(sites::embed{}, 0).data());
         for (int l = 0; l < D.layers; ++l) {
             auto const of_z = difference(sites::z{}, l);
             table results(extents<dynamic, dynamic>(rows_.rows(), D.heads * D.d_model));
@@ -141,8 +151,7 @@ private:
     };
 
     /// The first sender of a layer, which is the number of senders below it.
-    static std::size_t first_of(int layer) { return static_cast<std::size_t>(layer) * (D.heads + 1); }
-    static constexpr std::size_t senders = std::size_t(D.layers) * (D.heads + 1);
+    std::size_t first_of(int layer) const { return inputs_ + static_cast<std::size_t>(layer) * (D.heads + 1); }
 
     /// The next reader's gradient, from the one behind the norm that it reads the stream through.
     void fill(readers& to, matrix<T const> stream, norm_weights const& norm, matrix<T const> gradient) {
@@ -174,7 +183,8 @@ private:
     adjoints<B> a_;
     weights<D, B> const& w_;
     ragged const& rows_;
-    table differences_; ///< [senders, rows * d_model]: what the noise run's contribution is less the clean run's
+    std::size_t inputs_; ///< 1 where the embeddings are a sender
+    table differences_;  ///< [senders, rows * d_model]: what the noise run's contribution is less the clean run's
 };
 
 } // namespace detail
@@ -182,22 +192,23 @@ private:
 /// Edge attribution patching: of every edge between what adds to the residual stream and what reads it, the sender's
 /// difference times the gradient with respect to what the receiver reads. options.steps m > 0 is EAP-IG; options.drop
 /// is of nodes only. Holds one difference of the stream's size for each sender.
+/// input: whether edges from the token embeddings are scored as well
 /// throws as `attribute`
 /// source Syed et al. 2023, "Attribution Patching Outperforms Automated Circuit Discovery"; Hanna et al. 2024, section
 /// 3
 template <description const& D, class Backend>
 edge_attributions attribute_edges(model<D, Backend> const& m, batch const& clean, batch const& noise, metric const& of,
-                                  attribution_options const& options = {}) {
+                                  attribution_options const& options = {}, input_edges input = input_edges::left_out) {
     static_assert(!D.post_norms,
                   "engraft [attribution.post_norms]: a norm behind attention mixes its heads, so no head "
                   "has an edge of its own; use attribute");
     detail::require_pairs(clean, noise);
     if (options.drop)
         throw bad_input("engraft [attribution.steps]: drop is a method for nodes; edges have steps");
-    auto const from = m.run(clean, capture(z, attn_out, mlp_out));
+    auto const from = m.run(clean, capture(embed, z, attn_out, mlp_out));
     auto const to = m.run(noise, capture(z, mlp_out, embed));
-    detail::edge_scorer<D, Backend> scorer(m, from, to);
-    edge_attributions all{each_edge<D>(), {}, {}};
+    detail::edge_scorer<D, Backend> scorer(m, from, to, input);
+    edge_attributions all{each_edge<D>(input), {}, {}};
     all.scores.resize(all.edges.entries.size());
     auto const wanted = capture(q, k, v, normalized2, final_normalized);
     auto const seen = [] {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <numeric>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -17,30 +18,37 @@ namespace engraft {
 
 namespace detail {
 
+/// All of a batch, or none.
+inline std::vector<std::size_t> all_examples(std::size_t count, bool any) {
+    std::vector<std::size_t> all(any ? count : 0);
+    std::iota(all.begin(), all.end(), std::size_t(0));
+    return all;
+}
+
 /// What all receivers read when one sender alone writes what it writes in the noise run: every other head's z and every
 /// other MLP's output are held at their clean values, so that nothing but the stream passes it on.
 template <description const& D, class B, class Clean, class Noise>
 auto run_of_sender(model<D, B> const& m, batch const& tokens, Clean const& clean, Noise const& noise,
                    edge_sender const& from) {
     auto const kept = capture_all(receiving_sites<D>{});
+    bool const is_mlp = from.head == edge_sender::mlp && from != edge_sender::input();
     auto const one =
-        nodes(from.head >= 0 && from.head < D.heads ? std::vector<node>{{from.layer, from.head}} : std::vector<node>{});
+        nodes(from.head == edge_sender::mlp ? std::vector<node>{} : std::vector{node{from.layer, from.head}});
     auto const heads = freeze(sites::z{}, everywhere - one, clean) | patch(sites::z{}, one, noise);
-    auto const start = [&] {
-        if constexpr (Noise::template holds<sites::resid_pre>)
-            return heads | patch(sites::resid_pre{},
-                                 layers(from.head == edge_sender::embedding ? std::vector<int>{0} : std::vector<int>{}),
-                                 noise);
+    auto const with_input = [&] {
+        if constexpr (Noise::template holds<sites::embed>)
+            return patch(sites::embed{}, examples(all_examples(tokens.examples(), from == edge_sender::input())),
+                         noise) |
+                   heads;
         else
             return heads;
     }();
     if constexpr (D.mlp == mlp::none) {
-        return m.run(tokens, may_not_fire(start) | kept);
+        return m.run(tokens, may_not_fire(with_input) | kept);
     } else {
-        auto const its_layer =
-            layers(from.head == edge_sender::mlp ? std::vector<int>{from.layer} : std::vector<int>{});
-        return m.run(tokens, may_not_fire(start | freeze(sites::mlp_out{}, everywhere - its_layer, clean) |
-                                          patch(sites::mlp_out{}, its_layer, noise)) |
+        auto const its = layers(is_mlp ? std::vector<int>{from.layer} : std::vector<int>{});
+        return m.run(tokens, may_not_fire(with_input | freeze(sites::mlp_out{}, everywhere - its, clean) |
+                                          patch(sites::mlp_out{}, its, noise)) |
                                  kept);
     }
 }
@@ -51,10 +59,7 @@ auto patch_receiver(edge_receiver const& to, Source const& source) {
     auto const heads_if = [&](edge_input input) {
         return to.input == input ? std::vector<node>{{to.layer, to.head}} : std::vector<node>{};
     };
-    std::vector<std::size_t> all;
-    if (to.input == edge_input::unembedding)
-        for (std::size_t e = 0; e < source.rows().examples(); ++e)
-            all.push_back(e);
+    auto const all = examples(all_examples(source.rows().examples(), to.input == edge_input::unembedding));
     auto const mlp_layers = to.input == edge_input::mlp ? std::vector<int>{to.layer} : std::vector<int>{};
     auto const attention = patch(sites::q{}, nodes(heads_if(edge_input::query)), source) |
                            patch(sites::k{}, kv_nodes(heads_if(edge_input::key)), source) |
@@ -63,7 +68,7 @@ auto patch_receiver(edge_receiver const& to, Source const& source) {
         return (attention | ... | patch(S{}, layers(mlp_layers), source));
     }
     (inputs_of_mlp<D>{});
-    return may_not_fire(with_mlp | patch(sites::final_normalized{}, examples(std::move(all)), source));
+    return may_not_fire(with_mlp | patch(sites::final_normalized{}, all, source));
 }
 
 /// The batch that a run was made of.
@@ -89,7 +94,7 @@ batch batch_of(Run const& run) {
 /// other. Inputs take memory: senders are done in groups that fit into `options.memory`.
 ///
 /// clean: a run with capture_for_sweeps<D>(); noise: a run of prompts of the same lengths with capture(z, mlp_out), and
-/// capture(resid_pre, layer(0)) where edges of the embedding are patched
+/// embed for edges from there
 /// axes [edge, example], in the order of the table
 /// throws bad_input and its family as `sweep`, and for edges that the model does not have
 /// source Wang et al. 2023, section 3.1 (path patching); Conmy et al. 2023, section 3
@@ -98,9 +103,7 @@ sweep_result edge_patching(model<D, B> const& m, Clean const& clean, Noise const
                            std::vector<metric> const& metrics, sweep_options const& options = {}) {
     if (edges.entries.empty())
         throw bad_input("engraft [edge.none]: there is no edge to patch");
-    for (auto const& e : edges.entries)
-        detail::require_edge(D, e);
-    detail::require_senders<D, Noise>(edges.entries);
+    detail::require_edges<D, Noise>(edges.entries);
     if (!(noise.rows() == clean.rows()))
         throw bad_input("engraft [edge.lengths]: the noise prompts are of other lengths than the clean ones; an edge "
                         "takes each position from the same position");

@@ -28,16 +28,17 @@ public:
                  std::size_t rows)
         : b_(&backend), w_(&w), noise_(noise), rows_(rows), heads_(static_cast<std::size_t>(D.layers)),
           mlps_(heads_.size()) {
-        std::sort(edges.begin(), edges.end(),
-                  [](edge const& a, edge const& b) { return a.to != b.to ? a.to < b.to : a.from < b.from; });
+        std::sort(edges.begin(), edges.end());
         edges.erase(std::unique(edges.begin(), edges.end()), edges.end());
         for (auto const& e : edges) {
             if (cuts_.empty() || cuts_.back().to != e.to)
                 cuts_.push_back({e.to, {}});
             cuts_.back().from.push_back(e.from);
-            bool const is_head = e.from.head >= 0 && e.from.head < D.heads;
-            if (auto& t = is_head ? heads_[static_cast<std::size_t>(e.from.layer)] : written_by(e.from); t.empty())
-                t = made((is_head ? D.heads : 1) * D.d_model);
+            auto& t = e.from == edge_sender::input()    ? input_change_
+                      : e.from.head == edge_sender::mlp ? mlps_[static_cast<std::size_t>(e.from.layer)]
+                                                        : heads_[static_cast<std::size_t>(e.from.layer)];
+            if (t.empty())
+                t = made((e.from.head == edge_sender::mlp ? 1 : D.heads) * D.d_model);
         }
     }
 
@@ -47,9 +48,9 @@ public:
         auto const l = static_cast<std::size_t>(layer);
         if constexpr (S::kind == site_kind::stream) {
             stream_ = as_matrix(view);
-            if constexpr (std::is_same_v<S, sites::resid_pre> && Noise::template holds<sites::resid_pre>)
-                if (layer == 0 && !embedding_.empty())
-                    difference(embedding_, noise_.elements(sites::resid_pre{}, 0), view.data());
+        } else if constexpr (std::is_same_v<S, sites::embed>) {
+            if (!input_change_.empty())
+                difference(input_change_, noise_.elements(sites::embed{}, layer), view.data());
         } else if constexpr (std::is_same_v<S, sites::z>) {
             if (!heads_[l].empty()) {
                 auto changed = made(D.heads * D.d_head);
@@ -87,11 +88,6 @@ private:
         std::vector<edge_sender> from;
     };
 
-    /// Of an MLP or the embedding.
-    tensor_type& written_by(edge_sender const& from) {
-        return from.head == edge_sender::embedding ? embedding_ : mlps_[static_cast<std::size_t>(from.layer)];
-    }
-
     tensor_type made(int columns) const { return tensor_type(extents<dynamic, dynamic>(rows_, columns)); }
 
     /// One slice per row: `width` elements from `first` on.
@@ -123,9 +119,11 @@ private:
             input_ = made(D.d_model), normalized_ = made(D.d_model);
         b_->copy(input_.data(), stream_.data, input_.size());
         for (auto const& from : cut.from) {
-            bool const is_head = from.head >= 0 && from.head < D.heads;
-            auto const all = as_matrix(is_head ? heads_[static_cast<std::size_t>(from.layer)] : written_by(from));
-            auto const first = is_head ? static_cast<std::size_t>(from.head) * D.d_model : 0;
+            auto const l = static_cast<std::size_t>(from.layer);
+            auto const all = as_matrix(from == edge_sender::input()    ? input_change_
+                                       : from.head == edge_sender::mlp ? mlps_[l]
+                                                                       : heads_[l]);
+            auto const first = from.head == edge_sender::mlp ? 0 : static_cast<std::size_t>(from.head) * D.d_model;
             b_->add(as_matrix(input_), all.column_range(first, D.d_model));
         }
         return as_matrix(std::as_const(input_));
@@ -149,7 +147,7 @@ private:
     std::vector<cut_edges> cuts_;
     matrix<T const> stream_;                ///< as the forward pass has it now
     std::vector<tensor_type> heads_, mlps_; ///< of layers with senders: [rows, heads * d_model], [rows, d_model]
-    tensor_type embedding_;                 ///< [rows, d_model], if it is a sender
+    tensor_type input_change_;              ///< where the embeddings send: [rows, d_model]
     tensor_type input_, normalized_;
     std::size_t fired_ = 0;
 };
@@ -160,7 +158,8 @@ private:
 template <description const& D, class B, class Noise>
 struct rewire_policy : touches_nothing {
     using between = std::conditional_t<has_site<D, sites::resid_mid>, site_list<sites::resid_mid>, site_list<>>;
-    using reads = join<site_list<sites::resid_pre, sites::resid_post>, detail::written_by_senders<D>, between>;
+    using before = std::conditional_t<Noise::template holds<sites::embed>, site_list<sites::embed>, site_list<>>;
+    using reads = join<before, site_list<sites::resid_pre, sites::resid_post>, detail::written_by_senders<D>, between>;
     using writes = detail::receiving_sites<D>;
     std::vector<edge> edges;
     model<D, B> of;
@@ -194,17 +193,14 @@ struct rewire_policy : touches_nothing {
 /// rewire(edges, model, noise): cuts edges. Every receiver reads the stream as it is in this run, except that what the
 /// senders of its cut edges write is exchanged for what they write in the noise run, at all positions:
 ///     input = stream + sum over cut edges of (sender's output in `noise` - sender's output in this run)
-/// Queries, keys and values of a layer, its heads, and its MLP read inputs of their own. Biases are never cut. So a
-/// circuit of edges is run by cutting all others. Put it behind what edits z or mlp_out.
-/// noise: a run of `model` on prompts of the same lengths with capture(z, mlp_out), and capture(resid_pre, layer(0))
-/// where edges of the embedding are cut
+/// Queries, keys and values of a layer, its heads, and its MLP read inputs of their own. Learned positions and biases
+/// are never cut. So a circuit of edges is run by cutting all others. Put it behind what edits embed, z or mlp_out.
+/// noise: a run of `model` on prompts of the same lengths with capture(z, mlp_out), and embed for edges from there
 /// throws bad_input for edges that the model does not have
 /// source Conmy et al. 2023, section 3
 template <description const& D, class B, class Noise>
 auto rewire(std::vector<edge> edges, model<D, B> const& m, Noise const& noise) {
-    for (auto const& e : edges)
-        detail::require_edge(D, e);
-    detail::require_senders<D, Noise>(edges);
+    detail::require_edges<D, Noise>(edges);
     return rewire_policy<D, B, Noise>(std::move(edges), m, noise);
 }
 

@@ -14,7 +14,8 @@
 /// same key/value head of one example; its scores are stored key by key, [keys][32]. Tiles compute the scores, softmax
 /// runs over the keys for 16 lanes at once, and tiles compute z. So each number of a lane is one chain of additions
 /// over the keys that it sees, in the order of their positions, wherever the keys are stored and whichever lanes are in
-/// the block. The memory of a block grows with the length, not with its square.
+/// the block. The memory of a block grows with the length, not with its square. In a long example, up to four blocks
+/// take turns over the keys, which are copied first so that those of one head stand together.
 namespace engraft::detail {
 
 /// Queries, keys and values of whole examples: what `attention`, `scores` and `mix` of the concept `backend` take.

@@ -12,11 +12,16 @@
 
 namespace engraft {
 
+ENGRAFT_BODY std::string name_of(edge_sender const& from) {
+    if (from == edge_sender::input())
+        return "input";
+    return std::to_string(from.layer) + "." +
+           (from.head == edge_sender::mlp ? std::string("mlp") : std::to_string(from.head));
+}
+
 ENGRAFT_BODY std::string name_of(edge const& e) {
     auto const layer = [](int l) { return std::to_string(l) + "."; };
-    auto const from = e.from.head == edge_sender::embedding ? std::string("embed")
-                      : e.from.head == edge_sender::mlp     ? layer(e.from.layer) + "mlp"
-                                                            : layer(e.from.layer) + std::to_string(e.from.head);
+    auto const from = name_of(e.from);
     switch (e.to.input) {
     case edge_input::unembedding:
         return from + " -> logits";
@@ -27,8 +32,10 @@ ENGRAFT_BODY std::string name_of(edge const& e) {
     }
 }
 
-ENGRAFT_BODY std::vector<edge_sender> edge_senders(description const& d) {
+ENGRAFT_BODY std::vector<edge_sender> edge_senders(description const& d, input_edges input) {
     std::vector<edge_sender> all;
+    if (input == input_edges::included)
+        all.push_back(edge_sender::input());
     for (int l = 0; l < d.layers; ++l) {
         for (int h = 0; h < d.heads; ++h)
             all.push_back({l, h});
@@ -57,14 +64,17 @@ ENGRAFT_BODY std::vector<edge_receiver> edge_receivers(description const& d) {
 
 namespace engraft::detail {
 
-ENGRAFT_BODY void require_edge(description const& d, edge const& e) {
-    auto senders = edge_senders(d);
-    senders.push_back({0, edge_sender::embedding});
+ENGRAFT_BODY void require_edge(description const& d, edge const& e, input_edges input) {
+    if (e.from == edge_sender::input() && input == input_edges::left_out)
+        throw bad_input({"engraft [edge.input]: the edge ", name_of(e), " comes from the token embeddings, which are ",
+                         "exchanged only beside a noise run that captured embed; take such edges out of the list, or ",
+                         "add embed to the captures of the noise run"});
+    auto const senders = edge_senders(d, input);
     auto const receivers = edge_receivers(d);
     if (std::ranges::find(senders, e.from) == senders.end() || std::ranges::find(receivers, e.to) == receivers.end() ||
         !reaches(d, e.from, e.to))
         throw bad_input({"engraft [edge.exists]: there is no edge ", name_of(e), " in this model: an edge goes from a ",
-                         "head, an MLP or the embedding to what reads the stream behind it"});
+                         "head or an MLP to what reads the stream behind it"});
 }
 
 } // namespace engraft::detail
