@@ -40,7 +40,7 @@ function(engraft_test NAME)
         endif()
         list(APPEND sources ${found})
     endforeach()
-    list(FILTER sources EXCLUDE REGEX "/golden/(parity|interventions)\\.cpp$") # programs of their own; tests/install builds them
+    list(FILTER sources EXCLUDE REGEX "/golden/(parity|interventions|ground_truth)\\.cpp$") # programs of their own; tests/install builds them
     if(NOT sources)
         return()
     endif()

@@ -53,7 +53,7 @@ public:
           options_(options), at_{"read",
                                  options.read_at.empty() ? std::vector<long>(tokens.examples(), -1) : options.read_at,
                                  {}} {
-        for (auto const& e : each_edge<D>().entries)
+        for (auto const& e : each_edge<D>(input_edges::included).entries)
             ++leaving_[e.from];
         clean_ = distributions(identity);
         hasher h;
@@ -206,8 +206,7 @@ edge_circuit acdc(model<D, B> const& m, batch const& tokens, Noise const& noise,
                   acdc_options const& options = {}) {
     if (std::isnan(options.threshold))
         throw bad_input("the threshold of acdc is NaN; give a number of nats");
-    for (auto const& e : candidates)
-        detail::require_edge(D, e);
+    detail::require_edges<D, Noise>(candidates);
     return detail::edge_pruner<D, B, Noise>(m, tokens, noise, options).run(candidates);
 }
 

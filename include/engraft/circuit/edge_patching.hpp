@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <numeric>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -17,37 +18,57 @@ namespace engraft {
 
 namespace detail {
 
+/// All of a batch, or none.
+inline std::vector<std::size_t> all_examples(std::size_t count, bool any) {
+    std::vector<std::size_t> all(any ? count : 0);
+    std::iota(all.begin(), all.end(), std::size_t(0));
+    return all;
+}
+
 /// What all receivers read when one sender alone writes what it writes in the noise run: every other head's z and every
 /// other MLP's output are held at their clean values, so that nothing but the stream passes it on.
 template <description const& D, class B, class Clean, class Noise>
 auto run_of_sender(model<D, B> const& m, batch const& tokens, Clean const& clean, Noise const& noise,
                    edge_sender const& from) {
-    auto const kept = capture(sites::q{}, sites::k{}, sites::v{}, sites::normalized2{}, sites::final_normalized{});
-    if (from.head == edge_sender::mlp)
-        return m.run(tokens, freeze(sites::z{}, everywhere, clean) |
-                                 freeze(sites::mlp_out{}, everywhere - layer(from.layer), clean) |
-                                 patch(sites::mlp_out{}, layer(from.layer), noise) | kept);
-    auto const one = nodes({{from.layer, from.head}});
-    return m.run(tokens, freeze(sites::z{}, everywhere - one, clean) | patch(sites::z{}, one, noise) |
-                             freeze(sites::mlp_out{}, everywhere, clean) | kept);
+    auto const kept = capture_all(receiving_sites<D>{});
+    bool const is_mlp = from.head == edge_sender::mlp && from != edge_sender::input();
+    auto const one =
+        nodes(from.head == edge_sender::mlp ? std::vector<node>{} : std::vector{node{from.layer, from.head}});
+    auto const heads = freeze(sites::z{}, everywhere - one, clean) | patch(sites::z{}, one, noise);
+    auto const with_input = [&] {
+        if constexpr (Noise::template holds<sites::embed>)
+            return patch(sites::embed{}, examples(all_examples(tokens.examples(), from == edge_sender::input())),
+                         noise) |
+                   heads;
+        else
+            return heads;
+    }();
+    if constexpr (D.mlp == mlp::none) {
+        return m.run(tokens, may_not_fire(with_input) | kept);
+    } else {
+        auto const its = layers(is_mlp ? std::vector<int>{from.layer} : std::vector<int>{});
+        return m.run(tokens, may_not_fire(with_input | freeze(sites::mlp_out{}, everywhere - its, clean) |
+                                          patch(sites::mlp_out{}, its, noise)) |
+                                 kept);
+    }
 }
 
-/// The policy that makes one receiver read what it reads in `source`: of the five parts one acts.
-template <class Source>
+/// The policy that makes one receiver read what it reads in `source`: of its parts one acts, or those of the MLP do.
+template <description const& D, class Source>
 auto patch_receiver(edge_receiver const& to, Source const& source) {
     auto const heads_if = [&](edge_input input) {
         return to.input == input ? std::vector<node>{{to.layer, to.head}} : std::vector<node>{};
     };
-    std::vector<std::size_t> all;
-    if (to.input == edge_input::unembedding)
-        for (std::size_t e = 0; e < source.rows().examples(); ++e)
-            all.push_back(e);
+    auto const all = examples(all_examples(source.rows().examples(), to.input == edge_input::unembedding));
     auto const mlp_layers = to.input == edge_input::mlp ? std::vector<int>{to.layer} : std::vector<int>{};
-    return may_not_fire(patch(sites::q{}, nodes(heads_if(edge_input::query)), source) |
-                        patch(sites::k{}, kv_nodes(heads_if(edge_input::key)), source) |
-                        patch(sites::v{}, kv_nodes(heads_if(edge_input::value)), source) |
-                        patch(sites::normalized2{}, layers(mlp_layers), source) |
-                        patch(sites::final_normalized{}, examples(std::move(all)), source));
+    auto const attention = patch(sites::q{}, nodes(heads_if(edge_input::query)), source) |
+                           patch(sites::k{}, kv_nodes(heads_if(edge_input::key)), source) |
+                           patch(sites::v{}, kv_nodes(heads_if(edge_input::value)), source);
+    auto const with_mlp = [&]<site... S>(site_list<S...>) {
+        return (attention | ... | patch(S{}, layers(mlp_layers), source));
+    }
+    (inputs_of_mlp<D>{});
+    return may_not_fire(with_mlp | patch(sites::final_normalized{}, all, source));
 }
 
 /// The batch that a run was made of.
@@ -72,7 +93,8 @@ batch batch_of(Run const& run) {
 /// First each sender's run, in which all receivers' inputs are read; then one sweep over the edges, planned as any
 /// other. Inputs take memory: senders are done in groups that fit into `options.memory`.
 ///
-/// clean: a run with capture_for_sweeps<D>(); noise: a run of prompts of the same lengths with capture(z, mlp_out)
+/// clean: a run with capture_for_sweeps<D>(); noise: a run of prompts of the same lengths with capture(z, mlp_out), and
+/// embed for edges from there
 /// axes [edge, example], in the order of the table
 /// throws bad_input and its family as `sweep`, and for edges that the model does not have
 /// source Wang et al. 2023, section 3.1 (path patching); Conmy et al. 2023, section 3
@@ -81,8 +103,7 @@ sweep_result edge_patching(model<D, B> const& m, Clean const& clean, Noise const
                            std::vector<metric> const& metrics, sweep_options const& options = {}) {
     if (edges.entries.empty())
         throw bad_input("engraft [edge.none]: there is no edge to patch");
-    for (auto const& e : edges.entries)
-        detail::require_edge(D, e);
+    detail::require_edges<D, Noise>(edges.entries);
     if (!(noise.rows() == clean.rows()))
         throw bad_input("engraft [edge.lengths]: the noise prompts are of other lengths than the clean ones; an edge "
                         "takes each position from the same position");
@@ -93,7 +114,9 @@ sweep_result edge_patching(model<D, B> const& m, Clean const& clean, Noise const
 
     auto const tokens = detail::batch_of(clean);
     auto const rows = static_cast<double>(clean.rows().rows());
-    double const width = D.layers * (double(D.heads + 2 * D.kv_heads) * D.d_head + D.d_model) + 2 * D.d_model;
+    double const width =
+        D.layers * (double(D.heads + 2 * D.kv_heads) * D.d_head + (has_pre_norms(D) ? D.d_model : 2 * D.d_mlp)) +
+        2 * D.d_model;
     double const bytes_of_run = rows * width * sizeof(typename B::value_type);
     auto const at_once = static_cast<std::size_t>(std::max(1.0, options.memory / 2 / bytes_of_run));
 
@@ -140,7 +163,8 @@ sweep_result edge_patching(model<D, B> const& m, Clean const& clean, Noise const
                 m, clean, part,
                 [&](std::size_t i) {
                     auto const at = std::ranges::lower_bound(senders, edges.entries[i].from) - senders.begin();
-                    return detail::patch_receiver(edges.entries[i].to, sources[static_cast<std::size_t>(at) - first]);
+                    return detail::patch_receiver<D>(edges.entries[i].to,
+                                                     sources[static_cast<std::size_t>(at) - first]);
                 },
                 metrics, part_options);
             all.add_entries(found, part.entries);

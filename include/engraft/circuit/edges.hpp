@@ -3,10 +3,13 @@
 #include <compare>
 #include <limits>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include <engraft/core/linkage.hpp>
 #include <engraft/model/description.hpp>
+#include <engraft/model/site.hpp>
+#include <engraft/run/sites_for_sweeps.hpp>
 #include <engraft/run/table.hpp>
 
 /// Circuits as edges between what writes to the residual stream and what reads it.
@@ -89,8 +92,36 @@ table<edge> each_edge(input_edges input = input_edges::left_out) {
 
 namespace detail {
 
+/// The sites by which the MLP reads the stream: behind the norm before it, or else behind its own maps. Of experts
+/// without a norm there is none [site.exists].
+template <description const& D>
+using inputs_of_mlp = std::conditional_t<
+    D.mlp == mlp::none, site_list<>,
+    std::conditional_t<
+        has_pre_norms(D) || (D.experts > 0), site_list<sites::normalized2>,
+        std::conditional_t<is_gated(D.mlp), site_list<sites::mlp_pre, sites::mlp_gate>, site_list<sites::mlp_pre>>>>;
+
+/// Where receivers' inputs are patched.
+template <description const& D>
+using receiving_sites =
+    join<site_list<sites::q, sites::k, sites::v>, inputs_of_mlp<D>, site_list<sites::final_normalized>>;
+
+/// What noise runs must have kept of heads and MLPs.
+template <description const& D>
+using written_by_senders =
+    std::conditional_t<D.mlp == mlp::none, site_list<sites::z>, site_list<sites::z, sites::mlp_out>>;
+
 /// throws bad_input for an edge that the model does not have
 void require_edge(description const& d, edge const& e, input_edges input = input_edges::left_out);
+
+/// The same for each of them, beside a noise run.
+template <description const& D, class Noise>
+void require_edges(std::vector<edge> const& edges) {
+    static_assert(holds_all<Noise>(written_by_senders<D>{}),
+                  "engraft [cache.site]: the noise run did not keep z and mlp_out; add capture(z, mlp_out) to it");
+    for (auto const& e : edges)
+        require_edge(D, e, Noise::template holds<sites::embed> ? input_edges::included : input_edges::left_out);
+}
 
 } // namespace detail
 } // namespace engraft

@@ -69,6 +69,9 @@ public:
         } else if constexpr (std::is_same_v<S, sites::normalized2>) {
             each_cut(layer, edge_input::mlp,
                      [&](auto const& cut) { normalize<D>(*b_, as_matrix(view), input_of(cut), w_->blocks[l].norm2); });
+        } else if constexpr (S::kind == site_kind::neuron) {
+            auto const& map = std::is_same_v<S, sites::mlp_gate> ? w_->blocks[l].gate : w_->blocks[l].up;
+            each_cut(layer, edge_input::mlp, [&](auto const& cut) { b_->linear(as_matrix(view), input_of(cut), map); });
         } else {
             each_cut(D.layers, edge_input::unembedding,
                      [&](auto const& cut) { normalize<D>(*b_, as_matrix(view), input_of(cut), w_->final_norm); });
@@ -154,10 +157,10 @@ private:
 /// See `rewire`.
 template <description const& D, class B, class Noise>
 struct rewire_policy : touches_nothing {
-    using between = std::conditional_t<D.residual == residual::sequential, site_list<sites::resid_mid>, site_list<>>;
+    using between = std::conditional_t<has_site<D, sites::resid_mid>, site_list<sites::resid_mid>, site_list<>>;
     using before = std::conditional_t<Noise::template holds<sites::embed>, site_list<sites::embed>, site_list<>>;
-    using reads = join<before, site_list<sites::resid_pre, sites::z, sites::mlp_out, sites::resid_post>, between>;
-    using writes = site_list<sites::q, sites::k, sites::v, sites::normalized2, sites::final_normalized>;
+    using reads = join<before, site_list<sites::resid_pre, sites::resid_post>, detail::written_by_senders<D>, between>;
+    using writes = detail::receiving_sites<D>;
     std::vector<edge> edges;
     model<D, B> of;
     Noise noise;
@@ -197,10 +200,7 @@ struct rewire_policy : touches_nothing {
 /// source Conmy et al. 2023, section 3
 template <description const& D, class B, class Noise>
 auto rewire(std::vector<edge> edges, model<D, B> const& m, Noise const& noise) {
-    for (auto const& e : edges)
-        detail::require_edge(D, e, Noise::template holds<sites::embed> ? input_edges::included : input_edges::left_out);
-    static_assert(Noise::template holds<sites::z> && Noise::template holds<sites::mlp_out>,
-                  "engraft [cache.site]: the noise run did not keep z and mlp_out; add capture(z, mlp_out) to it");
+    detail::require_edges<D, Noise>(edges);
     return rewire_policy<D, B, Noise>(std::move(edges), m, noise);
 }
 

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include <engraft/backend/slice.hpp>
+#include <engraft/core/view.hpp>
 #include <engraft/intervene/policy.hpp>
 
 namespace engraft {

@@ -39,7 +39,8 @@ ENGRAFT_BODY std::vector<edge_sender> edge_senders(description const& d, input_e
     for (int l = 0; l < d.layers; ++l) {
         for (int h = 0; h < d.heads; ++h)
             all.push_back({l, h});
-        all.push_back({l, edge_sender::mlp});
+        if (d.mlp != mlp::none)
+            all.push_back({l, edge_sender::mlp});
     }
     return all;
 }
@@ -52,7 +53,8 @@ ENGRAFT_BODY std::vector<edge_receiver> edge_receivers(description const& d) {
         for (auto const input : {edge_input::key, edge_input::value})
             for (int h = 0; h < d.kv_heads; ++h)
                 all.push_back({l, input, h});
-        all.push_back({l, edge_input::mlp, 0});
+        if (d.mlp != mlp::none)
+            all.push_back({l, edge_input::mlp, 0});
     }
     all.push_back({d.layers, edge_input::unembedding, 0});
     return all;
@@ -64,8 +66,8 @@ namespace engraft::detail {
 
 ENGRAFT_BODY void require_edge(description const& d, edge const& e, input_edges input) {
     if (e.from == edge_sender::input() && input == input_edges::left_out)
-        throw bad_input({"engraft [edge.input]: the edge ", name_of(e), " comes from the token embeddings, which only ",
-                         "`rewire` cuts, beside a noise run that captured embed; take such edges out of the list, or ",
+        throw bad_input({"engraft [edge.input]: the edge ", name_of(e), " comes from the token embeddings, which are ",
+                         "exchanged only beside a noise run that captured embed; take such edges out of the list, or ",
                          "add embed to the captures of the noise run"});
     auto const senders = edge_senders(d, input);
     auto const receivers = edge_receivers(d);
