@@ -142,6 +142,7 @@ inline constexpr eg::description gemma3{.name = "gemma3",
                                         .mlp = eg::mlp::gated_gelu_tanh,
                                         .tied_unembedding = true};
 
+// [olmo2]
 inline constexpr eg::description olmo2{.name = "olmo2",
                                        .family = eg::family::olmo2,
                                        .layers = 2,
@@ -155,6 +156,7 @@ inline constexpr eg::description olmo2{.name = "olmo2",
                                        .qk_norm_wide = true,
                                        .pre_norms = false,
                                        .post_norms = true};
+// [/olmo2]
 
 inline constexpr eg::description phi3{.name = "phi3",
                                       .family = eg::family::phi3,

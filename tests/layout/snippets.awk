@@ -42,8 +42,8 @@ replacing { # the block's old lines go
         if (fence != "```cpp") complain("a block of C++ begins with ```cpp at the start of its line")
         else if (mark == "") complain("a block of C++ must come right after a line <!-- snippet: file.cpp#region -->")
         else if (split(mark, part, "#") != 2) complain("write <!-- snippet: file.cpp#region -->, not " mark)
-        else if (part[1] !~ /^(examples|tests\/(gradient|unit|backend|cuda|golden|law|circuit|docs|smollm2|static)|tests\/install\/consumer)\/[A-Za-z0-9_.]+\.(cpp|cu)$/)
-            complain(part[1] " is not compiled: a snippet comes from examples, a folder of tests, or tests/install/consumer")
+        else if (part[1] !~ /^(examples|tests\/(gradient|unit|backend|cuda|golden|law|circuit|docs|smollm2|static)|tests\/install\/consumer)\/[A-Za-z0-9_.]+\.(cpp|hpp|cu)$|^include\/engraft\/[a-z_\/]+\.(hpp|ipp)$/)
+            complain(part[1] " is not compiled: a snippet comes from include, examples, a folder of tests, or tests/install/consumer")
         else {
             print
             print_region(part[1], part[2])

@@ -24,6 +24,7 @@ constexpr auto steps_if(Step... step) {
 }
 
 /// Queries, keys and values, from the stream or from its norm.
+// [attention]
 template <description const& D>
 constexpr auto steps_of_attention() {
     namespace s = sites;
@@ -47,6 +48,7 @@ constexpr auto steps_of_attention() {
         steps_if<D.post_norms>(steps::norm_in_place<s::attn_out, w::attn_out_norm>()),
         make_tuple(steps::complete<s::attn_out>())));
 }
+// [/attention]
 
 /// Wraps steps that not all layers have.
 template <description const& D, bool Experts, class... Step>

@@ -90,6 +90,7 @@ inline description read_gemma3_config(config_object& config) {
     return d;
 }
 
+// [olmo2]
 inline description read_olmo2_config(config_object& config) {
     auto d = read_llama_like(config, family::olmo2);
     require_activation(config, "hidden_act", "silu");
@@ -100,6 +101,7 @@ inline description read_olmo2_config(config_object& config) {
     require_full_attention(config, d);
     return d;
 }
+// [/olmo2]
 
 /// What rotary embedding was trained with stands at the top, and changes nothing without a scaling.
 inline constexpr std::string_view phi3_without_effect[] = {"original_max_position_embeddings"};
