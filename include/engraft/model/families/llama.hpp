@@ -29,8 +29,10 @@ struct llama {
         for (int layer = 0; layer < d.layers; ++layer) {
             std::string const at = "model.layers." + std::to_string(layer) + ".";
             typename Weights::block b;
-            read_norms(d, read, at, b);
+            if (d.pre_norms)
+                b.norm1 = norm<typename Weights::block>(d, read, at + "input_layernorm", d.d_model);
             read_attention(d, read, at + "self_attn.", b);
+            read_norms(d, read, at, b);
             if (has_experts(d, layer))
                 read_experts(d, read, at + (d.family == family::mixtral ? "block_sparse_moe." : "mlp."), b);
             else
@@ -71,19 +73,17 @@ private:
                             .rows = std::move(rows)});
     }
 
-    /// Of a block's norms one is called by the place before which it stands, and that behind attention is the one
+    /// Those behind the first. One is called by the place before which it stands, and that behind attention is the one
     /// before the MLP where there is no other.
     template <class Block>
     static void read_norms(description const& d, auto& read, std::string const& at, Block& b) {
         auto const named = [&](char const* name) { return norm<Block>(d, read, at + name, d.d_model); };
-        if (d.pre_norms) {
-            b.norm1 = named("input_layernorm");
-            b.norm2 = named(d.post_norms ? "pre_feedforward_layernorm" : "post_attention_layernorm");
-        }
-        if (d.post_norms) {
+        if (d.post_norms)
             b.attn_out_norm = named("post_attention_layernorm");
+        if (d.pre_norms)
+            b.norm2 = named(d.post_norms ? "pre_feedforward_layernorm" : "post_attention_layernorm");
+        if (d.post_norms)
             b.mlp_out_norm = named("post_feedforward_layernorm");
-        }
     }
 
     template <class Block>
