@@ -379,6 +379,33 @@ TEST_CASE("tokenizers that are not read are refused by name", "[io][gguf][tokeni
                       ContainsSubstring("must be an array of numbers"));
 }
 
+TEST_CASE("Gemma's tokens of several spaces are joined like any other, as by Hugging Face", "[io][gguf][tokenizer]") {
+    std::string const space = "\u2581";
+    std::vector<std::string> const texts{"<unk>", "  ", "   ", "    ", space + "a", space, "a"};
+    auto const tokens = [&](std::string const& architecture, std::string const& text) {
+        bytes b;
+        b.head(0, 7).text_value("general.architecture", architecture).text_value("tokenizer.ggml.model", "llama");
+        b.name("tokenizer.ggml.tokens").u32(9).u32(8).u64(texts.size());
+        for (auto const& t : texts)
+            b.name(t);
+        b.name("tokenizer.ggml.scores").u32(9).u32(6).u64(texts.size());
+        for (float const score : {0.f, -1000.f, -1000.f, -1000.f, -0.f, -1.f, -2.f})
+            b.number(score);
+        b.name("tokenizer.ggml.token_type").u32(9).u32(5).u64(texts.size());
+        for (std::uint32_t const kind : {2, 4, 4, 4, 1, 1, 1})
+            b.u32(kind);
+        for (std::string const flag : {"add_bos_token", "add_space_prefix"})
+            b.name("tokenizer.ggml." + flag).u32(7).raw(std::string(1, '\0'));
+        auto const file = b.file();
+        return tokenizer(read_tokenizer(file), "file").encode(text);
+    };
+    CHECK(tokens("gemma3", "a a") == std::vector<token>{6, 4});
+    CHECK(tokens("gemma3", "   a") == std::vector<token>{2, 6});
+    CHECK(tokens("gemma3", "     a") == std::vector<token>{1, 2, 6}); // 2 + 2 + 1, then 2 + 3
+    CHECK(tokens("gemma3", space + " a") == std::vector<token>{1, 6});
+    CHECK(tokens("llama", "     a") == std::vector<token>{3, 4}); // found in the text, the longest first
+}
+
 TEST_CASE("only GGUF files are taken for such", "[io][gguf]") {
     CHECK(is_gguf(ggufs / "llama.gguf"));
     CHECK_FALSE(is_gguf(ggufs / "llama"));

@@ -153,13 +153,25 @@ private:
         surround(how.begin);
     }
 
-    /// Two neighbours are joined where they make a token, the one of the highest score first. As byte-pair encoding:
-    /// every way to cut a token into two is a merge, ordered by the token's score and then by those of its parts.
-    std::vector<std::pair<std::string, std::string>> merges_of_pieces(vocabulary const& all) const {
-        auto const ranks = file_.numbers(key("scores"));
+    /// Which pair of neighbours is joined first: that of the token with the highest of these.
+    std::vector<double> ranks_of_pieces() const {
+        if (is_gemma()) { // tokens of spaces have no scores of their own; all others stand in the order of theirs
+            std::vector<double> ranks(texts_.size());
+            for (std::size_t i = 0; i < ranks.size(); ++i)
+                ranks[i] = -static_cast<double>(i);
+            return ranks;
+        }
+        auto ranks = file_.numbers(key("scores"));
         if (ranks.size() != texts_.size())
             throw bad_file(path_,
                            {"'tokenizer.ggml.scores' has ", ranks.size(), " entries for ", texts_.size(), " tokens"});
+        return ranks;
+    }
+
+    /// Two neighbours are joined where they make a token, the one of the highest rank first. As byte-pair encoding:
+    /// every way to cut a token into two is a merge, ordered by the token's rank and then by those of its parts.
+    std::vector<std::pair<std::string, std::string>> merges_of_pieces(vocabulary const& all) const {
+        auto const ranks = ranks_of_pieces();
         struct cut {
             double whole, left, right;
             std::size_t id, at;
@@ -195,8 +207,26 @@ private:
         return merges;
     }
 
+    bool is_gemma() const { return file_.text_or("general.architecture", "").starts_with("gemma"); }
+
+    /// Conversions of Gemma write its tokens of several spaces with plain spaces, to be found in the text before all
+    /// else. Hugging Face's tokenizer has them with visible ones, and joins neighbours to them as to any other token.
+    void make_spaces_visible() {
+        for (std::size_t i = 0; i < texts_.size(); ++i) {
+            auto const count = texts_[i].size();
+            if (!is(i, kind::user_defined) || texts_[i] != std::string(count, ' '))
+                continue;
+            kinds_[i] = static_cast<double>(kind::normal);
+            texts_[i].clear();
+            for (std::size_t n = 0; n < count; ++n)
+                texts_[i] += visible_space;
+        }
+    }
+
     void read_sentencepiece() {
-        constexpr std::string_view space = "\xE2\x96\x81"; // U+2581, SentencePiece's visible space
+        std::string const space(visible_space);
+        if (is_gemma())
+            make_spaces_visible();
         auto all = words();
         auto const merges = merges_of_pieces(all);
         bpe_options options{.byte_fallback = true, .fuse_unknown = true};
@@ -205,9 +235,9 @@ private:
         parts_.model = bpe(std::move(all), merges, options, path_ + ": tokenizer.ggml.tokens");
         bool const prefix = file_.flag_or(key("add_space_prefix"), true);
         if (prefix)
-            parts_.normalizers.push_back(tokenizer_steps::prepend{std::string(space)});
-        parts_.normalizers.push_back(tokenizer_steps::replace{" ", std::string(space)});
-        parts_.decoders.push_back(tokenizer_steps::replace{std::string(space), " "});
+            parts_.normalizers.push_back(tokenizer_steps::prepend{space});
+        parts_.normalizers.push_back(tokenizer_steps::replace{" ", space});
+        parts_.decoders.push_back(tokenizer_steps::replace{space, " "});
         parts_.decoders.push_back(tokenizer_steps::decode_byte_fallback{});
         parts_.decoders.push_back(tokenizer_steps::fuse{});
         if (prefix)
@@ -216,6 +246,7 @@ private:
         surround(true);
     }
 
+    static constexpr std::string_view visible_space = "\xE2\x96\x81"; // U+2581, SentencePiece's
     static constexpr std::size_t longest_piece = 512; // SentencePiece makes none of more than 64 characters or so
 
     gguf_file const& file_;
