@@ -1,8 +1,10 @@
-// How good a circuit is, on the boxes task: its accuracy with all else mean-ablated, its faithfulness beside random
-// circuits, whether it is complete, and what its heads attend to (Table 1, Table A1, Figure 1 of the paper).
+// How good a circuit is, on the boxes task or another: its accuracy with all else mean-ablated, its faithfulness beside
+// random circuits, whether it is complete, and what its heads attend to (Table 1, Table A1, Figure 1 of the paper).
 // docs/how_to/evaluate_circuits.md says how it is compiled for another model.
 // test: --examples 21 --mean-examples 21 --random-circuits 2 --random-subsets 2 --greedy 1 --journal e.journal --anew
 // test: --examples 7 --mean-examples 7 --adapter @PAIR@/adapter --prune --write-pruned pruned.json --no-attention
+// refused: --task induction
+// refused: --task nothing
 // refused: --model nowhere
 // refused: --circuit nowhere.json
 // refused: --circuit @PAIR@/base/config.json
@@ -22,6 +24,7 @@
 #include "backend.hpp"
 #include "described.hpp"
 #include "program.hpp"
+#include "prompts.hpp"
 #include "summary.hpp"
 
 namespace eg = engraft;
@@ -47,11 +50,11 @@ std::size_t nodes_of(eg::circuit const& c) {
 } // namespace
 
 int main(int argc, char** argv) {
-    example::options app("Measures a circuit on the boxes task: accuracy, faithfulness, completeness, attention.",
+    example::options app("Measures a circuit on the boxes task or another: accuracy, faithfulness, completeness, attention.",
                          "evaluate_circuit");
     std::string folder = ENGRAFT_DESCRIBED_MODEL, circuit_file = ENGRAFT_PAIR_FOLDER "/circuit.json", adapter,
-                objects_file, pruned_file, journal_file;
-    eg::boxes::options task{.examples = 500, .seed = 10};
+                pruned_file, journal_file;
+    example::task task{.boxes = {.examples = 500, .seed = 10}};
     std::size_t mean_examples = 500, random_circuits = 10, random_subsets = 10, greedy = 0;
     std::uint64_t mean_seed = 11, draw_seed = 12;
     bool prune = false, attention = true, anew = false;
@@ -61,10 +64,7 @@ int main(int argc, char** argv) {
     app.add("--model", folder, "Folder of the model that this program was compiled for").with_default();
     app.add("--adapter", adapter, "Folder of a LoRA adapter to put on it");
     app.add("--circuit", circuit_file, "The circuit: JSON, as write_circuit writes it").with_default();
-    app.examples(task.examples, "Prompts that accuracy is measured on");
-    app.seed(task.seed, "Seed of these prompts");
-    app.add("--boxes", task.boxes, {2, 26}, "Boxes in a prompt").with_default();
-    app.add("--objects", objects_file, "File of the objects' names; the paper's where it is left out");
+    task.add_to(app, "Prompts that accuracy is measured on");
     app.examples(mean_examples, "Prompts that means are taken over", "--mean-examples");
     app.seed(mean_seed, "Seed of these prompts", "--mean-seed");
     app.add("--random-circuits", random_circuits, {0, 100000}, "Random circuits to compare with").with_default();
@@ -87,17 +87,22 @@ int main(int argc, char** argv) {
     app.threads(threads);
 
     return example::run(app, argc, argv, [&] {
-        if (!objects_file.empty())
-            task.objects = example::words_of(objects_file);
         auto circuit = eg::read_circuit(circuit_file, eg::group_order::as_written);
         auto const backend = example::backend_with(threads);
         auto const model = adapter.empty() ? eg::load<described>(folder, backend)
                                            : eg::load<described>(folder, eg::lora(adapter), backend);
-        auto const prompts = eg::boxes::sample(model.tokenizer(), task);
+        auto const prompts = task.sample(model.tokenizer());
+        for (auto const& group : circuit.groups)
+            prompts.role(group.role); // before anything is run
         auto of_means = task;
-        of_means.examples = mean_examples;
-        of_means.seed = mean_seed;
-        auto const mean_prompts = eg::boxes::sample(model.tokenizer(), of_means);
+        of_means.boxes.examples = mean_examples;
+        of_means.boxes.seed = mean_seed;
+        auto const mean_prompts = of_means.sample(model.tokenizer());
+        // Boxes prompts have the same shape, so that their distance from the last token is enough.
+        auto const mean_roles = task.is_boxes() ? std::vector<eg::role>{} : mean_prompts.noise_roles;
+        std::vector<eg::metric> metrics{eg::accuracy(prompts.answers)};
+        if (!prompts.wrong.empty())
+            metrics.push_back(eg::logit_difference(prompts.answers, prompts.wrong));
 
         std::optional<eg::journal_file> journal;
         if (!journal_file.empty()) {
@@ -116,23 +121,26 @@ int main(int argc, char** argv) {
         auto const share = [&](double done) { bar.at(done, doing); };
         doing = "means";
         // [setting]
-        auto const means = eg::mean_activations(model, mean_prompts.noise_tokens, eg::z, {.progress = share});
+        auto const means =
+            eg::mean_activations(model, mean_prompts.noise_tokens, eg::z, {.roles = mean_roles, .progress = share});
         eg::mean_ablation const f(
-            model, prompts.tokens, {prompts.roles.begin(), prompts.roles.end()}, means, {eg::accuracy(prompts.answers)},
+            model, prompts.tokens, prompts.roles, means, metrics,
             {.memory = memory,
              .sweep = {.memory = memory / 4, .progress = share, .journal = journal ? &*journal : nullptr}});
         // [/setting]
         auto const first = [](eg::sweep_result const& found) { return eg::mean_over_examples(found).front(); };
 
-        json numbers{{"examples", task.examples},      {"seed", task.seed},      {"boxes", task.boxes},
-                     {"mean_examples", mean_examples}, {"mean_seed", mean_seed}, {"draw_seed", draw_seed}};
+        auto numbers = example::json_of(task, prompts);
+        numbers["mean_examples"] = mean_prompts.examples();
+        numbers["mean_seed"] = mean_seed;
+        numbers["draw_seed"] = draw_seed;
         auto& out = std::cout;
-        out << task.examples << " prompts of " << task.boxes << " boxes, seed " << task.seed << "; means over "
-            << mean_examples << '\n'
+        out << prompts.about << "; means over " << mean_prompts.examples() << '\n'
             << std::fixed << std::setprecision(3);
 
         doing = "the whole model";
-        double const whole = first(f.whole());
+        auto const of_whole = f.whole();
+        double const whole = first(of_whole);
         if (prune) {
             doing = "minimality";
             auto const before = nodes_of(circuit);
@@ -149,7 +157,8 @@ int main(int argc, char** argv) {
             numbers["circuit"][group.name] = {{"role", group.role}, {"heads", heads_of(group)}};
 
         doing = "the circuit";
-        eg::faithfulness const found{first(f.alone(circuit)), whole};
+        auto const alone = f.alone(circuit);
+        eg::faithfulness const found{first(alone), whole};
         out << "\naccuracy of the model          " << found.model << "\nof the circuit alone           "
             << found.circuit << "\nfaithfulness                   ";
         if (found.model == 0)
@@ -159,6 +168,15 @@ int main(int argc, char** argv) {
         numbers["model"] = found.model;
         numbers["alone"] = found.circuit;
         numbers["faithfulness"] = found.ratio();
+        if (!prompts.wrong.empty()) {
+            auto const mean = [](eg::sweep_result const& of) {
+                return eg::mean_over_examples(of, "logit_difference").front();
+            };
+            eg::faithfulness const difference{mean(alone), mean(of_whole)};
+            out << "logit difference of the model  " << difference.model << "\nof the circuit alone           "
+                << difference.circuit << '\n';
+            numbers["logit_difference"] = {{"model", difference.model}, {"alone", difference.circuit}};
+        }
 
         eg::random random(draw_seed);
         if (random_circuits > 0) {
@@ -203,20 +221,20 @@ int main(int argc, char** argv) {
         std::vector<eg::attention_target> targets;
         for (auto const& role : prompts.roles)
             targets.push_back(eg::attention_target::of(role));
-        auto const segments = eg::boxes::segments(model.tokenizer(), prompts);
-        eg::attention_target own{"own segment", {}}, others{"other segments", {}};
-        for (std::size_t e = 0; e < task.examples; ++e) {
-            own.positions.push_back(segments[prompts.scenes[e].queried][e]);
-            others.positions.emplace_back();
-            for (std::size_t i = 0; i < segments.size(); ++i)
-                if (i != prompts.scenes[e].queried)
-                    others.positions.back().insert(others.positions.back().end(), segments[i][e].begin(),
-                                                   segments[i][e].end());
+        std::vector<std::string> columns{"last", "query", "previous", "object", "own segment", "others"};
+        if (task.is_boxes()) {
+            targets.push_back({"own segment", prompts.own_segment});
+            targets.push_back({"other segments", prompts.other_segments});
+        } else {
+            columns.clear();
+            for (auto const& target : targets)
+                columns.push_back(target.name);
         }
-        targets.push_back(std::move(own));
-        targets.push_back(std::move(others));
-        out << "\naverage attention to              last  query  previous  object  own segment  others\n"
-            << std::setprecision(2);
+        auto const width = [&](std::size_t t) { return static_cast<int>(std::max(columns[t].size(), std::size_t{4})); };
+        out << "\naverage attention to            ";
+        for (std::size_t t = 0; t < columns.size(); ++t)
+            out << "  " << std::setw(width(t)) << columns[t];
+        out << '\n' << std::setprecision(2);
         for (auto const& group : circuit.groups) {
             bar.at(0, doing);
             auto const report =
@@ -224,9 +242,10 @@ int main(int argc, char** argv) {
             for (std::size_t h = 0; h < group.heads.size(); ++h) {
                 auto const n = group.heads[h];
                 out << std::left << std::setw(22) << group.name << "L" << n.layer << " H" << std::setw(4) << n.head
-                    << std::right << std::setw(8) << report(h, 0) << std::setw(7) << report(h, 1) << std::setw(10)
-                    << report(h, 2) << std::setw(8) << report(h, 3) << std::setw(13) << report(h, 4) << std::setw(8)
-                    << report(h, 5) << '\n';
+                    << std::right << "  ";
+                for (std::size_t t = 0; t < columns.size(); ++t)
+                    out << "  " << std::setw(width(t)) << report(h, t);
+                out << '\n';
                 json to;
                 for (std::size_t t = 0; t < report.targets.size(); ++t)
                     to[report.targets[t]] = report(h, t);
