@@ -3,6 +3,8 @@
 // docs/how_to/evaluate_circuits.md says how it is compiled for another model.
 // test: --examples 21 --mean-examples 21 --random-circuits 2 --random-subsets 2 --greedy 1 --journal e.journal --anew
 // test: --examples 7 --mean-examples 7 --adapter @PAIR@/adapter --prune --write-pruned pruned.json --no-attention
+// test: --examples 14 --mean-examples 14 --random-circuits 0 --no-attention --curve --curve-steps 2
+// refused: --curve --curve-steps -1
 // refused: --task induction
 // refused: --task nothing
 // refused: --model nowhere
@@ -14,10 +16,12 @@
 // refused: --memory -1
 // refused: --adapter ""
 
+#include <algorithm>
 #include <cmath>
-#include <fstream>
+#include <functional>
 #include <iomanip>
 #include <optional>
+#include <utility>
 
 #include <engraft/engraft.hpp>
 
@@ -47,6 +51,36 @@ std::size_t nodes_of(eg::circuit const& c) {
     return count;
 }
 
+/// Heads and MLPs, the one first of which attribution says that it changes the metric most: the size of the sum, over
+/// positions and examples, of the gradient times what the noise run has there less what the clean run has.
+template <eg::description const& D, class B>
+std::vector<eg::edge_sender> ranked_nodes(eg::model<D, B> const& m, example::prompts const& p, eg::metric const& of,
+                                          int steps, std::function<void(double)> const& progress) {
+    std::vector<double> heads(std::size_t(D.layers * D.heads)), mlps(std::size_t(D.layers));
+    auto const add = [](std::vector<double>& to, std::vector<double> const& more) {
+        std::transform(to.begin(), to.end(), more.begin(), to.begin(), std::plus{});
+    };
+    constexpr std::size_t at_once = 20; // whose activations and gradients are held
+    for (auto const part : eg::parts_of_batch(p.examples(), at_once)) {
+        auto const clean = part.of(p.tokens), noise = part.of(p.noise_tokens);
+        auto const metric = part.of(of);
+        add(heads, eg::attribute(m, clean, noise, metric, eg::z, {.steps = steps}).over_positions());
+        add(mlps, eg::attribute(m, clean, noise, metric, eg::mlp_out, {.steps = steps}).over_positions());
+        progress(double(part.first + part.count) / double(p.examples()));
+    }
+    std::vector<std::pair<double, eg::edge_sender>> scored;
+    for (int l = 0; l < D.layers; ++l) {
+        for (int h = 0; h < D.heads; ++h)
+            scored.push_back({heads[std::size_t(l * D.heads + h)], {l, h}});
+        scored.push_back({mlps[std::size_t(l)], {l}});
+    }
+    std::ranges::stable_sort(scored, std::greater{}, [](auto const& one) { return std::abs(one.first); });
+    std::vector<eg::edge_sender> best_first;
+    for (auto const& one : scored)
+        best_first.push_back(one.second);
+    return best_first;
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
@@ -57,7 +91,8 @@ int main(int argc, char** argv) {
     example::task task{.boxes = {.examples = 500, .seed = 10}};
     std::size_t mean_examples = 500, random_circuits = 10, random_subsets = 10, greedy = 0;
     std::uint64_t mean_seed = 11, draw_seed = 12;
-    bool prune = false, attention = true, anew = false;
+    bool prune = false, attention = true, curve = false, anew = false;
+    int curve_steps = 5;
     eg::minimality_options minimality;
     double memory = 1e9;
     int threads = 0;
@@ -80,6 +115,12 @@ int main(int argc, char** argv) {
         .with_default();
     app.add("--write-pruned", pruned_file, "Write the pruned circuit to this file");
     app.flag("!--no-attention", attention, "Leave the heads' attention out");
+    app.flag("--curve", curve,
+             "Also rank all heads and MLPs by attribution, and measure the circuits that keep the first so many: CPR and "
+             "CMD. Noise prompts must be as long as their prompts");
+    app.add("--curve-steps", curve_steps, {0, 1000},
+            "Gradients between the noise and the clean embeddings for this ranking; 0: the clean run's alone")
+        .with_default();
     app.add("--journal", journal_file, "Keep what is finished in this file; a program that was stopped goes on there");
     app.flag("--anew", anew, "Throw away what the journal has");
     app.add("--memory", memory, {1e3, 1e15}, "Bytes for what a run keeps; prompts are taken in parts that fit")
@@ -213,6 +254,33 @@ int main(int argc, char** argv) {
                                                {"circuit", line.circuit},
                                                {"model", line.model},
                                                {"incompleteness", line.incompleteness()}});
+        }
+        if (curve) {
+            doing = "the curve";
+            auto const metric = metrics.size() > 1 ? metrics.back() : eg::logit(prompts.answers);
+            example::stopwatch watch;
+            auto const best_first = ranked_nodes(model, prompts, metric, curve_steps, share);
+            auto const ranked_in = watch.seconds();
+            auto const of_nodes = eg::node_curves(model, prompts.tokens, prompts.noise_tokens, best_first, {metric},
+                                                  {.memory = memory, .progress = share});
+            auto const c = of_nodes.curve();
+            auto const faithfulness = c.faithfulness();
+            out << "\n" << best_first.size() << " heads and MLPs by attribution, " << metric.name << " from "
+                << c.corrupted << " (noise) to " << c.clean << ": CPR " << c.cpr() << ", CMD " << c.cmd()
+                << "\nshare kept                     nodes  faithfulness\n";
+            for (std::size_t i = 0; i < faithfulness.size(); ++i)
+                out << std::left << std::setw(28) << c.shares[i] << std::right << std::setw(8) << of_nodes.kept[i]
+                    << std::setw(14) << faithfulness[i] << '\n';
+            numbers["curve"] = {{"metric", metric.name},
+                                {"clean", c.clean},
+                                {"corrupted", c.corrupted},
+                                {"shares", c.shares},
+                                {"kept", of_nodes.kept},
+                                {"faithfulness", faithfulness},
+                                {"cpr", c.cpr()},
+                                {"cmd", c.cmd()},
+                                {"ranking_seconds", ranked_in},
+                                {"curve_seconds", watch.seconds() - ranked_in}};
         }
         if (!attention)
             return numbers;
