@@ -39,7 +39,8 @@ prompts of_boxes(eg::tokenizer const& t, eg::boxes::options const& o) {
               {made.roles.begin(), made.roles.end()},
               {made.noise_roles.begin(), made.noise_roles.end()},
               std::move(made.answers),
-              {}};
+              {},
+              made.left_out.size()};
     for (std::size_t e = 0; e < made.scenes.size(); ++e) {
         p.own_segment.push_back(segments[made.scenes[e].queried][e]);
         auto& others = p.other_segments.emplace_back();
@@ -106,16 +107,17 @@ prompts task::sample(eg::tokenizer const& t) const {
         std::ranges::replace(said, '_', '-');
         return known == said;
     });
-    std::string const task = eg::detail::printable(name);
-    prompts p{task,
-              std::to_string(made.pairs.size()) + " pairs of " + task +
+    std::string const shown = eg::detail::printable(name);
+    prompts p{shown,
+              std::to_string(made.pairs.size()) + " pairs of " + shown +
                   (is_file ? "" : ", seed " + std::to_string(boxes.seed)),
               made.clean(),
               made.corrupted(),
               {},
               {},
               made.first_answers(),
-              {}};
+              {},
+              made.left_out.size()};
     if (std::ranges::none_of(made.pairs, [](eg::prompt_pair const& pair) { return pair.wrong.empty(); }))
         p.wrong = made.first_wrong();
     for (auto const& r : made.pairs.front().roles) {

@@ -23,6 +23,7 @@ struct prompts {
     std::vector<engraft::role> roles, noise_roles; ///< where they stand in either; the same names
     std::vector<engraft::token> answers;
     std::vector<engraft::token> wrong; ///< one of each example; none where the task says none
+    std::size_t left_out = 0;          ///< words of the task that are not one token here
 
     /// Positions of the part of each prompt that tells of the box asked for, and of the parts that tell of the others;
     /// empty unless the task is boxes.
