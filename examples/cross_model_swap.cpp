@@ -24,8 +24,9 @@
 namespace eg = engraft;
 
 int main(int argc, char** argv) {
-    example::options app("Swaps groups of heads of a fine-tuned model into its base model, on the boxes task or another.",
-                         "cross_model_swap");
+    example::options app(
+        "Swaps groups of heads of a fine-tuned model into its base model, on the boxes task or another.",
+        "cross_model_swap");
     std::string folder = ENGRAFT_PAIR_FOLDER, from = "tuned", circuit_file;
     example::task task{.boxes = {.examples = 500, .seed = 10}};
     int draws = 5, threads = 0;

@@ -123,20 +123,7 @@ std::vector<step_text> steps_at(std::vector<std::string> const& roles, std::vect
     return steps;
 }
 
-/// What the numbers depend on besides the model.
-std::uint64_t hash_of(example::prompts const& p) {
-    eg::hasher h;
-    for (auto const* tokens : {&p.tokens, &p.noise_tokens}) {
-        h.add(tokens->tokens());
-        for (std::size_t e = 0; e < tokens->examples(); ++e)
-            h.add(tokens->rows().begin(e));
-    }
-    for (auto const* roles : {&p.roles, &p.noise_roles})
-        for (auto const& r : *roles)
-            h.add(r.name).add(r.positions);
-    return h.add(p.answers).value();
-}
-
+/// What the numbers depend on besides the model and the prompts.
 std::uint64_t hash_of(std::vector<step_text> const& steps) {
     eg::hasher h;
     for (auto const& s : steps)
@@ -260,8 +247,7 @@ int main(int argc, char** argv) {
         std::vector<eg::discovery_step> steps;
         for (auto const& s : chosen)
             steps.push_back({s.group, prompts.with_source(s.role), s.count, s.to, s.readers});
-        std::cout << prompts.about << ", " << std::string_view(described.name) << '\n'
-                  << std::endl;
+        std::cout << prompts.about << ", " << std::string_view(described.name) << '\n' << std::endl;
 
         std::optional<eg::journal_file> journal;
         if (!out.empty()) {
@@ -269,7 +255,7 @@ int main(int argc, char** argv) {
             // [journal]
             journal.emplace(out + "/path_patching.journal",
                             std::vector<eg::journal_input>{{"model", eg::hash_of_files(folder)},
-                                                           {"prompts", hash_of(prompts)},
+                                                           {"prompts", example::hash_of(prompts)},
                                                            {"steps", hash_of(chosen)}},
                             anew ? eg::journal_start::anew : eg::journal_start::go_on);
             // [/journal]

@@ -84,8 +84,9 @@ std::vector<eg::edge_sender> ranked_nodes(eg::model<D, B> const& m, example::pro
 } // namespace
 
 int main(int argc, char** argv) {
-    example::options app("Measures a circuit on the boxes task or another: accuracy, faithfulness, completeness, attention.",
-                         "evaluate_circuit");
+    example::options app(
+        "Measures a circuit on the boxes task or another: accuracy, faithfulness, completeness, attention.",
+        "evaluate_circuit");
     std::string folder = ENGRAFT_DESCRIBED_MODEL, circuit_file = ENGRAFT_PAIR_FOLDER "/circuit.json", adapter,
                 pruned_file, journal_file;
     example::task task{.boxes = {.examples = 500, .seed = 10}};
@@ -115,9 +116,10 @@ int main(int argc, char** argv) {
         .with_default();
     app.add("--write-pruned", pruned_file, "Write the pruned circuit to this file");
     app.flag("!--no-attention", attention, "Leave the heads' attention out");
-    app.flag("--curve", curve,
-             "Also rank all heads and MLPs by attribution, and measure the circuits that keep the first so many: CPR and "
-             "CMD. Noise prompts must be as long as their prompts");
+    app.flag(
+        "--curve", curve,
+        "Also rank all heads and MLPs by attribution, and measure the circuits that keep the first so many: CPR and "
+        "CMD. Noise prompts must be as long as their prompts");
     app.add("--curve-steps", curve_steps, {0, 1000},
             "Gradients between the noise and the clean embeddings for this ranking; 0: the clean run's alone")
         .with_default();
@@ -149,6 +151,8 @@ int main(int argc, char** argv) {
         if (!journal_file.empty()) {
             eg::hasher of_tokens;
             of_tokens.add(prompts.tokens.tokens()).add(mean_prompts.noise_tokens.tokens());
+            if (!task.is_boxes()) // whose tokens say the rest
+                of_tokens.add(example::hash_of(prompts)).add(example::hash_of(mean_prompts));
             journal.emplace(
                 journal_file,
                 std::vector<eg::journal_input>{{"model", eg::hash_of_files(folder)},
@@ -265,8 +269,9 @@ int main(int argc, char** argv) {
                                                   {.memory = memory, .progress = share});
             auto const c = of_nodes.curve();
             auto const faithfulness = c.faithfulness();
-            out << "\n" << best_first.size() << " heads and MLPs by attribution, " << metric.name << " from "
-                << c.corrupted << " (noise) to " << c.clean << ": CPR " << c.cpr() << ", CMD " << c.cmd()
+            out << "\n"
+                << best_first.size() << " heads and MLPs by attribution, " << metric.name << " from " << c.corrupted
+                << " (noise) to " << c.clean << ": CPR " << c.cpr() << ", CMD " << c.cmd()
                 << "\nshare kept                     nodes  faithfulness\n";
             for (std::size_t i = 0; i < faithfulness.size(); ++i)
                 out << std::left << std::setw(28) << c.shares[i] << std::right << std::setw(8) << of_nodes.kept[i]

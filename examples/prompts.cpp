@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include <engraft/core/hash.hpp>
 #include <engraft/io/printable.hpp>
 #include <engraft/task/known_tasks.hpp>
 #include <engraft/task/pairs.hpp>
@@ -55,9 +56,7 @@ prompts of_boxes(eg::tokenizer const& t, eg::boxes::options const& o) {
 
 eg::role const& prompts::role(std::string_view name) const { return named(name, roles, task); }
 
-eg::role prompts::with_source(std::string_view name) const {
-    return role(name).from(named(name, noise_roles, task));
-}
+eg::role prompts::with_source(std::string_view name) const { return role(name).from(named(name, noise_roles, task)); }
 
 eg::role const& prompts::last_role() const {
     for (auto const& r : roles) {
@@ -69,6 +68,22 @@ eg::role const& prompts::last_role() const {
     }
     throw eg::bad_input({"no role of '", task, "' stands at the last token of each prompt, where the answer is read; ",
                          "add one with \"position\": -1 to the file, or say the roles with --roles"});
+}
+
+std::uint64_t hash_of(prompts const& p) {
+    eg::hasher h;
+    for (auto const* tokens : {&p.tokens, &p.noise_tokens}) {
+        h.add(tokens->tokens());
+        for (std::size_t e = 0; e < tokens->examples(); ++e)
+            h.add(tokens->rows().begin(e));
+    }
+    for (auto const* roles : {&p.roles, &p.noise_roles})
+        for (auto const& r : *roles)
+            h.add(r.name).add(r.positions);
+    h.add(p.answers);
+    if (!p.wrong.empty())
+        h.add(p.wrong);
+    return h.value();
 }
 
 void task::add_name_to(options& app, int least_boxes) {

@@ -4,6 +4,7 @@
 // bodies are in prompts.cpp.
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,12 +33,16 @@ struct prompts {
     std::size_t examples() const { return answers.size(); }
     /// throws bad_input when the task has no such role
     engraft::role const& role(std::string_view name) const;
-    /// The role, with its positions in the noise prompts for policies that take activations from there. throws as `role`
+    /// The role, with its positions in the noise prompts for policies that take activations from there. throws as
+    /// `role`
     engraft::role with_source(std::string_view name) const;
     /// The role that stands at the last token of every prompt, where the answer is read.
     /// throws bad_input when there is none
     engraft::role const& last_role() const;
 };
+
+/// Tells prompts apart, with all that is known of them: what a journal is about.
+std::uint64_t hash_of(prompts const& p);
 
 /// Which prompts a program is to run on. Boxes unless its options say otherwise.
 struct task {

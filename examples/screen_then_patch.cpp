@@ -66,7 +66,8 @@ double rank_correlation(std::vector<double> const& a, std::vector<double> const&
 int main(int argc, char** argv) {
     example::options app(
         "Ranks the edges between heads, MLPs and logits by attribution, patches the first share of them exactly, "
-        "and says how many of those that matter most were found, on the boxes task or another whose prompts are as long as "
+        "and says how many of those that matter most were found, on the boxes task or another whose prompts are as "
+        "long as "
         "their noise prompts.",
         "screen_then_patch");
     std::string folder = ENGRAFT_PAIR_FOLDER, name = "base";
@@ -131,9 +132,9 @@ int main(int argc, char** argv) {
         double const correlation = rank_correlation(screened.scores, exact);
 
         std::cout << name << ", "
-                  << (task.is_boxes() ? std::to_string(examples) + " pairs of prompts, seed " +
-                                            std::to_string(task.boxes.seed)
-                                      : prompts.about)
+                  << (task.is_boxes()
+                          ? std::to_string(examples) + " pairs of prompts, seed " + std::to_string(task.boxes.seed)
+                          : prompts.about)
                   << std::fixed << std::setprecision(2) << "\nattribution of " << every.size() << " edges, " << steps
                   << " steps: " << screening << " s\npatching all of them: " << all_seconds
                   << " s; correlation of ranks " << correlation << "\n\nof the " << best.size()
