@@ -124,7 +124,7 @@ prompts task::sample(eg::tokenizer const& t) const {
     });
     std::string const shown = eg::detail::printable(name);
     prompts p{shown,
-              std::to_string(made.pairs.size()) + " pairs of " + shown +
+              std::to_string(made.pairs.size()) + (made.pairs.size() == 1 ? " pair of " : " pairs of ") + shown +
                   (is_file ? "" : ", seed " + std::to_string(boxes.seed)),
               made.clean(),
               made.corrupted(),
