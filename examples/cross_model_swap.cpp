@@ -1,6 +1,9 @@
 // Figure 4 of Prakash et al. 2024: put heads of a fine-tuned model into its base model, at the positions where they
 // work, and see how much of the fine-tuned accuracy comes with them (cross-model activation patching).
 // test: --examples 70 --draws 1
+// refused: --task induction
+// refused: --task nothing
+// refused: --circuit nowhere.json
 // refused: --pair nowhere
 // refused: --examples 0
 // refused: --boxes 27
@@ -8,6 +11,7 @@
 // refused: --examples 1e9
 // test: --examples 20 --draws 1 --from adapter
 
+#include <algorithm>
 #include <iomanip>
 
 #include <engraft/engraft.hpp>
@@ -15,22 +19,23 @@
 #include "backend.hpp"
 #include "pair/pair.hpp"
 #include "program.hpp"
+#include "prompts.hpp"
 
 namespace eg = engraft;
 
 int main(int argc, char** argv) {
-    example::options app("Swaps groups of heads of a fine-tuned model into its base model, on the boxes task.",
-                         "cross_model_swap");
-    std::string folder = ENGRAFT_PAIR_FOLDER, from = "tuned";
-    eg::boxes::options task{.examples = 500, .seed = 10};
+    example::options app(
+        "Swaps groups of heads of a fine-tuned model into its base model, on the boxes task or another.",
+        "cross_model_swap");
+    std::string folder = ENGRAFT_PAIR_FOLDER, from = "tuned", circuit_file;
+    example::task task{.boxes = {.examples = 500, .seed = 10}};
     int draws = 5, threads = 0;
     app.add("--pair", folder, "Folder with base/, tuned/, adapter/ and circuit.json").with_default();
     app.add("--from", from, "The fine-tuned model: tuned/, or base/ with the LoRA adapter of adapter/")
         .with_default()
         .one_of({"tuned", "adapter"});
-    app.examples(task.examples, "Number of prompts");
-    app.seed(task.seed, "Seed of the prompts and of the random heads");
-    app.add("--boxes", task.boxes, {2, 26}, "Boxes in a prompt").with_default();
+    app.add("--circuit", circuit_file, "The circuit, as write_circuit writes it; circuit.json of the pair if left out");
+    task.add_to(app, "Number of prompts");
     app.add("--draws", draws, {1, 10000}, "Draws of random heads").with_default();
     app.threads(threads);
 
@@ -41,13 +46,17 @@ int main(int argc, char** argv) {
         auto const tuned = from == "adapter"
                                ? eg::load<pair_model>(folder + "/base", eg::lora(folder + "/adapter"), backend)
                                : eg::load<pair_model>(folder + "/tuned", backend);
-        auto const circuit = eg::read_circuit(folder + "/circuit.json");
-        auto const prompts = eg::boxes::sample(base.tokenizer(), task);
+        auto const circuit = eg::read_circuit(circuit_file.empty() ? folder + "/circuit.json" : circuit_file);
+        auto const prompts = task.sample(base.tokenizer());
+        for (auto const& group : circuit.groups)
+            prompts.role(group.role); // before anything is run
 
-        example::json numbers{{"from", from}, {"examples", task.examples}, {"seed", task.seed}, {"boxes", task.boxes}};
-        std::cout << task.examples << " prompts of " << task.boxes << " boxes, seed " << task.seed;
-        if (!prompts.left_out.empty())
-            std::cout << " (" << prompts.left_out.size() << " objects left out: not one token here)";
+        auto numbers = example::json_of(task, prompts);
+        numbers["from"] = from;
+        std::cout << prompts.about;
+        if (prompts.left_out > 0)
+            std::cout << " (" << prompts.left_out << (task.is_boxes() ? " objects" : " words")
+                      << " left out: not one token here)";
         std::cout << "\n\n"
                   << std::left << std::setw(34) << "heads" << std::setw(22) << "role" << std::right << std::setw(6)
                   << "count" << std::setw(10) << "accuracy" << std::setw(9) << "seconds" << '\n';
@@ -84,21 +93,24 @@ int main(int argc, char** argv) {
                  [&] { return score(base.run(prompts.tokens, eg::swap(eg::z, at(group), source))); });
         }
 
-        // All groups of a circuit in one run. Its four groups are four policies of one type.
+        // All groups of a circuit in one run, a policy each.
         auto const swap_all = [&](eg::circuit const& c) {
-            auto const swap = [&](char const* group) { return eg::swap(eg::z, at(c[group]), source); };
-            return score(base.run(prompts.tokens, swap("value_fetcher") | swap("position_transmitter") |
-                                                      swap("position_detector") | swap("structure_reader")));
+            std::vector<decltype(eg::swap(eg::z, at(c.groups[0]), source))> swaps;
+            for (auto const& group : c.groups)
+                swaps.push_back(eg::swap(eg::z, at(group), source));
+            return score(base.run(prompts.tokens, eg::all_of(std::move(swaps))));
         };
-        line("all four groups", "each its own", heads, 1, [&] { return swap_all(circuit); });
+        auto const count = circuit.groups.size() == 4 ? "four" : std::to_string(circuit.groups.size());
+        line("all " + count + " groups", "each its own", heads, 1, [&] { return swap_all(circuit); });
 
-        eg::random random(task.seed, 1);
-        auto const& largest = circuit["value_fetcher"];
-        line("random, as many as value_fetcher", largest.role, largest.heads.size(), draws, [&] {
+        eg::random random(task.boxes.seed, 1);
+        auto const& largest =
+            *std::ranges::max_element(circuit.groups, {}, [](eg::circuit_group const& g) { return g.heads.size(); });
+        line("random, as many as " + largest.name, largest.role, largest.heads.size(), draws, [&] {
             auto const drawn = eg::random_like<pair_model>(largest, random);
             return score(base.run(prompts.tokens, eg::swap(eg::z, at(drawn), source)));
         });
-        line("random, as many as all four", "each its own", heads, draws, [&] {
+        line("random, as many as all " + count, "each its own", heads, draws, [&] {
             auto drawn = circuit;
             for (auto& group : drawn.groups)
                 group.heads = eg::random_like<pair_model>(group, random).heads;

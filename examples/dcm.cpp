@@ -1,7 +1,12 @@
 // Section 5.1 of Prakash et al. 2024: which heads of each group of the circuit carry the object, the label or the
 // position? A mask per group and desideratum is trained to take z from alternate prompts where that gives the target.
+// On another task: which heads carry what the answer depends on, from the clean prompts into the corrupted ones?
 // test: --model tuned --train 32 --evaluate 14 --test 14 --batch 16
 // test: --model adapter --group value_fetcher --desiderata object --neurons --train 16 --evaluate 7 --test 7 --epochs 1
+// refused: --task induction
+// refused: --task nothing
+// refused: --task induction --desiderata label
+// refused: --circuit nowhere.json
 // refused: --desiderata colour
 // refused: --group nowhere
 // refused: --train 0
@@ -17,16 +22,17 @@
 #include "backend.hpp"
 #include "pair/pair.hpp"
 #include "program.hpp"
+#include "prompts.hpp"
 
 namespace eg = engraft;
 
 namespace {
 
 struct settings {
-    std::string folder = ENGRAFT_PAIR_FOLDER, state, masks;
+    std::string folder = ENGRAFT_PAIR_FOLDER, circuit, state, masks;
     std::vector<std::string> models{"base", "tuned", "adapter"}, desiderata{"object", "label", "position"}, groups;
     std::size_t train = 1000, evaluate = 500, test = 500;
-    eg::boxes::options task{.seed = 20};
+    example::task task{.boxes = {.seed = 20}};
     bool neurons = false;
     int threads = 0;
     eg::dcm_options dcm;
@@ -39,13 +45,32 @@ eg::loaded_model<pair_model, example::backend> load(settings const& s, std::stri
 }
 
 eg::circuit groups_of(settings const& s) {
-    auto const all = eg::read_circuit(s.folder + "/circuit.json");
+    auto const all = eg::read_circuit(s.circuit.empty() ? s.folder + "/circuit.json" : s.circuit);
     if (s.groups.empty())
         return all;
     eg::circuit some;
     for (auto const& name : s.groups)
         some.groups.push_back(all[name]);
     return some;
+}
+
+/// On boxes, those asked for. On another task a corrupted prompt is to get the clean one's answer from its activations.
+std::vector<eg::desideratum> desiderata_of(settings const& s, eg::tokenizer const& t) {
+    std::vector<eg::desideratum> all;
+    if (!s.task.is_boxes()) {
+        auto const p = s.task.sample(t);
+        // [answer]
+        eg::desideratum answer{"answer", p.noise_tokens, p.tokens, p.answers, {}};
+        for (std::size_t r = 0; r < p.roles.size(); ++r)
+            answer.roles.push_back(p.noise_roles[r].from(p.roles[r]));
+        // [/answer]
+        return {answer};
+    }
+    // [sample]
+    for (auto const& d : s.desiderata)
+        all.push_back(eg::boxes::sample(t, eg::boxes::hypothesis_named(d), s.task.boxes_options()));
+    // [/sample]
+    return all;
 }
 
 std::string text_of(std::vector<eg::node> const& heads) {
@@ -96,7 +121,8 @@ int main(int argc, char** argv) {
         .with_default()
         .one_of({"base", "tuned", "adapter"})
         .each_once();
-    app.add("--desiderata", s.desiderata, "Desiderata; docs/how_to/dcm.md lists them")
+    app.add("--circuit", s.circuit, "The circuit, as write_circuit writes it; circuit.json of the pair if left out");
+    app.add("--desiderata", s.desiderata, "Desiderata of the task boxes; docs/how_to/dcm.md lists them")
         .delimiter(',')
         .with_default()
         .each_once();
@@ -104,8 +130,8 @@ int main(int argc, char** argv) {
     app.examples(s.train, "Examples to train on", "--train");
     app.examples(s.evaluate, "Examples that choose the best mask", "--evaluate");
     app.examples(s.test, "Examples of the accuracy that is reported", "--test");
-    app.seed(s.task.seed, "Seed of the prompts");
-    app.add("--boxes", s.task.boxes, {3, 26}, "Boxes in a prompt").with_default();
+    app.seed(s.task.boxes.seed, "Seed of the prompts");
+    s.task.add_name_to(app, 3);
     app.add("--epochs", s.dcm.epochs, {1, 10000}, "Times that all examples are gone through").with_default();
     app.examples(s.dcm.batch, "Examples of a step", "--batch");
     app.add("--evaluate-every", s.dcm.evaluate_every, {1, 1000000}, "Steps between evaluations").with_default();
@@ -124,7 +150,9 @@ int main(int argc, char** argv) {
         s.dcm.of = s.neurons ? eg::granularity::neuron : eg::granularity::head;
         if (s.dcm.rule.temperature > 0)
             s.dcm.rule.start = 0.9;
-        s.task.examples = s.train + s.evaluate + s.test;
+        s.task.boxes.examples = s.train + s.evaluate + s.test;
+        if (!s.task.is_boxes() && s.desiderata != settings{}.desiderata)
+            throw eg::bad_input("--desiderata are of the task boxes; leave them out with another --task");
         auto const steps = (s.train + s.dcm.batch - 1) / s.dcm.batch * s.dcm.epochs;
         example::progress bar(steps * s.models.size());
         if (!s.state.empty())
@@ -132,8 +160,15 @@ int main(int argc, char** argv) {
         else if (!s.masks.empty())
             example::keep("the masks of finished models are kept in " + s.masks + ".<model>, all else is lost");
 
-        example::json numbers{{"seed", s.task.seed},    {"boxes", s.task.boxes}, {"train", s.train},
-                              {"evaluate", s.evaluate}, {"test", s.test},        {"models", example::json::object()}};
+        example::json numbers{{"seed", s.task.boxes.seed}};
+        if (s.task.is_boxes())
+            numbers["boxes"] = s.task.boxes.boxes;
+        else
+            numbers["task"] = s.task.name;
+        numbers["train"] = s.train;
+        numbers["evaluate"] = s.evaluate;
+        numbers["test"] = s.test;
+        numbers["models"] = example::json::object();
         for (auto const& name : s.models) {
             example::stopwatch watch;
             auto const model = load(s, name);
@@ -146,15 +181,15 @@ int main(int argc, char** argv) {
                 options.checkpoint = [file](eg::dcm_state const& now) { eg::write_dcm_state(file, now); };
             }
             // [train]
-            std::vector<eg::desideratum> desiderata;
-            for (auto const& d : s.desiderata)
-                desiderata.push_back(eg::boxes::sample(model.tokenizer(), eg::boxes::hypothesis_named(d), s.task));
+            std::vector<eg::desideratum> const desiderata = desiderata_of(s, model.tokenizer());
             auto const data = eg::dcm_data::split(desiderata, s.train, s.evaluate, s.test);
             auto const found = eg::dcm(model, circuit, data, options, state);
             // [/train]
 
             std::cout << "== " << name << ": " << s.train << " examples to train, " << s.evaluate << " to evaluate, "
-                      << s.test << " to test, " << s.task.boxes << " boxes, seed " << s.task.seed << " ==\n";
+                      << s.test << " to test, "
+                      << (s.task.is_boxes() ? std::to_string(s.task.boxes.boxes) + " boxes" : s.task.name) << ", seed "
+                      << s.task.boxes.seed << " ==\n";
             print(found, circuit);
             auto& of_model = numbers["models"][name];
             std::vector<eg::mask_record> records;

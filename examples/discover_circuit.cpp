@@ -1,9 +1,15 @@
-// Section 4.1 of Prakash et al. 2024: searches the circuit of entity tracking in a model by path patching, group after
-// group, and writes it with the scores of all heads. If it is stopped at any point, even by SIGKILL, run it again with
-// the same arguments to go on.
+// Section 4.1 of Prakash et al. 2024: searches the circuit of entity tracking, or of another task, in a model by path
+// patching, group after group, and writes it with the scores of all heads. If it is stopped at any point, even by
+// SIGKILL, run it again with the same arguments to go on.
 // test: --examples 14 --sizes 4 3 2 2
 // test: --examples 14 --plan-only
 // test: --examples 10 --step early:query_label:3 --step late:last:2:queries:early --shared both
+// test: --task induction --examples 6 --roles end answer previous --sizes 4 3 2 2
+// test: --task induction --examples 6
+// refused: --task nothing
+// refused: --task induction --boxes 5
+// refused: --task induction --roles last
+// refused: --task induction --roles end answer --sizes 4 3
 // refused: --model nowhere
 // refused: --objects nowhere.txt
 // refused: --examples 0
@@ -27,6 +33,7 @@
 #include "backend.hpp"
 #include "described.hpp"
 #include "program.hpp"
+#include "prompts.hpp"
 
 namespace eg = engraft;
 
@@ -40,6 +47,12 @@ struct step_text {
     std::size_t count = 0;
     input to = input::of_logits;
     std::string readers;
+
+    step_text(std::string name, std::string at, std::size_t heads, input what = input::of_logits,
+              std::string const& of = {})
+        : group(std::move(name)), role(std::move(at)), count(heads), to(what), readers(of) {
+        require_name();
+    }
 
     explicit step_text(std::string const& text) {
         std::vector<std::string> parts{""};
@@ -61,40 +74,56 @@ struct step_text {
             to = parts[3] == "queries" ? input::of_queries : input::of_values;
             readers = parts[4];
         }
-        // A file is named after the group.
+        require_name();
+    }
+
+private:
+    void require_name() const {
         if (group.empty() || group.find_first_of("/\\") != std::string::npos || group.front() == '.')
-            throw eg::bad_input({"--step '", text, "': '", group, "' can't be the name of a group"});
+            throw eg::bad_input({"'", group, "' can't be the name of a group, because a file is named after it"});
     }
 };
 
+/// Heads of `groups` groups; of those that are not said, as many as in the paper's search of the pair.
+/// throws bad_input when another number of sizes is said
+std::vector<std::size_t> sizes_of(std::size_t groups, std::vector<std::size_t> sizes) {
+    if (sizes.empty()) {
+        sizes = {16, 8, 6, 4};
+        sizes.resize(groups, 4);
+    }
+    if (sizes.size() != groups)
+        throw eg::bad_input({"--sizes has ", sizes.size(), " numbers; give one for each of the ", groups, " groups"});
+    return sizes;
+}
+
 /// The paper's four groups.
-std::vector<step_text> paper_steps(std::vector<std::size_t> const& sizes) {
-    auto const step = [&](char const* group, char const* role, std::size_t i, char const* to) {
-        return step_text(std::string(group) + ":" + role + ":" + std::to_string(sizes[i]) + to);
-    };
-    return {step("value_fetcher", "last", 0, ""), step("position_transmitter", "last", 1, ":queries:value_fetcher"),
-            step("position_detector", "query_label", 2, ":values:position_transmitter"),
-            step("structure_reader", "previous_query_label", 3, ":values:position_detector")};
+std::vector<step_text> paper_steps(std::vector<std::size_t> const& said) {
+    auto const sizes = sizes_of(4, said);
+    return {{"value_fetcher", "last", sizes[0]},
+            {"position_transmitter", "last", sizes[1], input::of_queries, "value_fetcher"},
+            {"position_detector", "query_label", sizes[2], input::of_values, "position_transmitter"},
+            {"structure_reader", "previous_query_label", sizes[3], input::of_values, "position_detector"}};
 }
 
 char const* name_of(input to) {
     return to == input::of_logits ? "logits" : to == input::of_queries ? "queries" : "values";
 }
 
-/// What the numbers depend on besides the model.
-std::uint64_t hash_of(eg::boxes::prompts const& p) {
-    eg::hasher h;
-    for (auto const* tokens : {&p.tokens, &p.noise_tokens}) {
-        h.add(tokens->tokens());
-        for (std::size_t e = 0; e < tokens->examples(); ++e)
-            h.add(tokens->rows().begin(e));
+/// The paper's search at any roles: heads at the first whose paths to the logits matter, heads there whose paths to the
+/// queries of these do, and then, role by role, heads whose paths to the values of the group before do.
+std::vector<step_text> steps_at(std::vector<std::string> const& roles, std::vector<std::size_t> const& said) {
+    auto const sizes = sizes_of(roles.size() + 1, said);
+    std::vector<step_text> steps;
+    for (std::size_t i = 0; i < sizes.size(); ++i) {
+        auto const& role = roles[i == 0 ? 0 : i - 1];
+        auto const to = i == 0 ? input::of_logits : i == 1 ? input::of_queries : input::of_values;
+        auto const readers = i == 0 ? std::string() : steps.back().group;
+        steps.emplace_back(role + "_to_" + name_of(to), role, sizes[i], to, readers);
     }
-    for (auto const* roles : {&p.roles, &p.noise_roles})
-        for (auto const& r : *roles)
-            h.add(r.name).add(r.positions);
-    return h.add(p.answers).value();
+    return steps;
 }
 
+/// What the numbers depend on besides the model and the prompts.
 std::uint64_t hash_of(std::vector<step_text> const& steps) {
     eg::hasher h;
     for (auto const& s : steps)
@@ -152,29 +181,30 @@ void print(std::vector<eg::discovery_step> const& steps, std::vector<eg::sweep_p
 
 int main(int argc, char** argv) {
     example::options app(
-        "Searches the heads of a circuit by path patching, on the boxes task, in the model that the program "
-        "is compiled for (CMake: ENGRAFT_MODEL).",
+        "Searches the heads of a circuit by path patching, on the boxes task or another, in the model that the "
+        "program is compiled for (CMake: ENGRAFT_MODEL).",
         "discover_circuit");
-    std::string folder = ENGRAFT_DESCRIBED_MODEL, out, objects, shared = "later";
-    eg::boxes::options task{.examples = 300, .seed = 10};
-    std::vector<std::size_t> sizes{16, 8, 6, 4};
-    std::vector<std::string> texts;
+    std::string folder = ENGRAFT_DESCRIBED_MODEL, out, shared = "later";
+    example::task task{.boxes = {.examples = 300, .seed = 10}};
+    std::vector<std::size_t> sizes;
+    std::vector<std::string> texts, roles;
     double memory = 250;
     int threads = 0;
     bool plan_only = false, anew = false;
     app.add("--model", folder, "Folder of the model that this program was compiled for, or GGUF file").with_default();
-    app.examples(task.examples, "Number of prompts");
-    app.seed(task.seed, "Seed of the prompts");
-    app.add("--boxes", task.boxes, {2, 26}, "Boxes in a prompt").with_default();
-    app.add("--objects", objects, "File of the objects' names; the paper's where it is left out");
+    task.add_to(app, "Number of prompts");
+    app.add("--roles", roles,
+            "Search at these roles of the task: heads at the first whose paths to the logits matter most, then heads "
+            "there whose paths to the queries of those do, then heads at each further role whose paths to the values "
+            "of the group before do. Where it is left out: of boxes, the paper's four groups; of another task, its "
+            "role at the last token")
+        .each_once();
     app.add("--sizes", sizes, {1, std::size_t(described.layers * described.heads)},
-            "Heads in each of the paper's four groups")
-        .with_default()
-        .expected(4);
+            "Heads in each group; 16 8 6 4, and 4 for each after these, where it is left out");
     app.add("--step", texts,
             "A group to search instead: GROUP:ROLE:COUNT, heads whose paths to the logits matter most, or "
             "GROUP:ROLE:COUNT:queries:READERS, or ...:values:READERS, whose paths to what an earlier group "
-            "reads do. Roles: last, query_label, previous_query_label, correct_object");
+            "reads do. Roles of boxes: last, query_label, previous_query_label, correct_object");
     app.add("--shared", shared, "Where heads stay that two groups of one role have found")
         .with_default()
         .one_of({"later", "earlier", "both"});
@@ -190,9 +220,13 @@ int main(int argc, char** argv) {
 
     return example::run(app, argc, argv, [&] {
         std::vector<step_text> chosen;
+        if (!texts.empty() && (!roles.empty() || !sizes.empty()))
+            throw eg::bad_input("a --step says its role and its size; leave out --roles and --sizes, or --step");
         for (auto const& text : texts)
             chosen.emplace_back(text);
-        if (chosen.empty())
+        if (texts.empty() && !roles.empty())
+            chosen = steps_at(roles, sizes);
+        else if (texts.empty() && task.is_boxes())
             chosen = paper_steps(sizes);
         for (auto at = chosen.begin(); at != chosen.end(); ++at) {
             auto const named = [&](std::string const& name) {
@@ -205,17 +239,15 @@ int main(int argc, char** argv) {
                                     "', whose inputs it is about");
         }
 
-        if (!objects.empty())
-            task.objects = example::words_of(objects);
         auto const backend = example::backend_with(threads);
         auto const model = eg::load<described>(folder, backend);
-        auto const prompts = eg::boxes::sample(model.tokenizer(), task);
+        auto const prompts = task.sample(model.tokenizer());
+        if (chosen.empty())
+            chosen = steps_at({prompts.last_role().name}, sizes);
         std::vector<eg::discovery_step> steps;
         for (auto const& s : chosen)
-            steps.push_back({s.group, prompts.role(s.role).from(prompts.noise_role(s.role)), s.count, s.to, s.readers});
-        std::cout << task.examples << " prompts of " << task.boxes << " boxes, seed " << task.seed << ", "
-                  << std::string_view(described.name) << '\n'
-                  << std::endl;
+            steps.push_back({s.group, prompts.with_source(s.role), s.count, s.to, s.readers});
+        std::cout << prompts.about << ", " << std::string_view(described.name) << '\n' << std::endl;
 
         std::optional<eg::journal_file> journal;
         if (!out.empty()) {
@@ -223,7 +255,7 @@ int main(int argc, char** argv) {
             // [journal]
             journal.emplace(out + "/path_patching.journal",
                             std::vector<eg::journal_input>{{"model", eg::hash_of_files(folder)},
-                                                           {"prompts", hash_of(prompts)},
+                                                           {"prompts", example::hash_of(prompts)},
                                                            {"steps", hash_of(chosen)}},
                             anew ? eg::journal_start::anew : eg::journal_start::go_on);
             // [/journal]
@@ -244,7 +276,7 @@ int main(int argc, char** argv) {
         double const speed = flops / forward_seconds;
 
         eg::sweep_options options{.memory = memory * 1e6};
-        example::json numbers{{"examples", task.examples}, {"seed", task.seed}, {"boxes", task.boxes}};
+        auto numbers = example::json_of(task, prompts);
         if (plan_only) {
             eg::circuit known;
             if (!out.empty() && std::filesystem::exists(out + "/circuit.json"))
@@ -308,10 +340,10 @@ int main(int argc, char** argv) {
                 auto const file = out + "/path_patching/" + group.name;
                 std::vector<std::size_t> shape{std::size_t(described.layers), std::size_t(described.heads)};
                 eg::write_npy(file + ".npy", shape, std::span<double const>(step.change));
-                shape.push_back(task.examples);
+                shape.push_back(prompts.examples());
                 std::vector<double> each = step.patched.of();
                 for (std::size_t c = 0; c < each.size(); ++c)
-                    each[c] = each[c] / step.patched.clean()[c % task.examples] - 1;
+                    each[c] = each[c] / step.patched.clean()[c % prompts.examples()] - 1;
                 eg::write_npy(file + "_examples.npy", shape, std::span<double const>(each));
             }
         }

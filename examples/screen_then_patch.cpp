@@ -2,6 +2,9 @@
 // share of that ranking is patched exactly. This program patches the others too, to say what the short cut misses.
 // test: --examples 1 --steps 2
 // test: --examples 1 --steps 0 --model tuned --top 5 --share 0.05
+// test: --task induction --examples 2 --steps 1 --share 0.05
+// refused: --task nothing
+// refused: --task induction --objects nowhere.txt
 // refused: --pair nowhere
 // refused: --top 0
 // refused: --share 0
@@ -18,6 +21,7 @@
 #include "backend.hpp"
 #include "pair/pair.hpp"
 #include "program.hpp"
+#include "prompts.hpp"
 
 namespace eg = engraft;
 
@@ -62,17 +66,18 @@ double rank_correlation(std::vector<double> const& a, std::vector<double> const&
 int main(int argc, char** argv) {
     example::options app(
         "Ranks the edges between heads, MLPs and logits by attribution, patches the first share of them exactly, "
-        "and says how many of those that matter most were found, on the boxes task.",
+        "and says how many of those that matter most were found, on the boxes task or another whose prompts are as "
+        "long as "
+        "their noise prompts.",
         "screen_then_patch");
     std::string folder = ENGRAFT_PAIR_FOLDER, name = "base";
-    eg::boxes::options task{.examples = 14, .seed = 10};
+    example::task task{.boxes = {.examples = 14, .seed = 10}};
     int steps = 5, threads = 0;
     std::size_t top = 50;
     std::vector<double> shares{0.02, 0.05, 0.1};
     app.add("--pair", folder, "Folder with base/ and tuned/").with_default();
     app.add("--model", name, "Which of the two").with_default().one_of({"base", "tuned"});
-    app.examples(task.examples, "Number of pairs of prompts");
-    app.seed(task.seed, "Seed of the prompts");
+    task.add_to(app, "Number of pairs of prompts");
     app.add("--steps", steps, {0, 10000},
             "Gradients between the noise and the clean embeddings; 0: the clean run's alone")
         .with_default();
@@ -82,13 +87,14 @@ int main(int argc, char** argv) {
 
     return example::run(app, argc, argv, [&] {
         auto const model = eg::load<pair_model>(folder + "/" + name, example::backend_with(threads));
-        auto const prompts = eg::boxes::sample(model.tokenizer(), task);
+        auto const prompts = task.sample(model.tokenizer());
+        auto const examples = prompts.examples();
         auto const noise = model.run(prompts.noise_tokens, eg::capture(eg::z, eg::mlp_out));
 
-        // The answer against what the noise prompt suggests instead.
-        std::vector<eg::token> others;
+        // The answer against the wrong one or, where the task names none, what the noise prompt suggests instead.
+        auto others = prompts.wrong;
         auto const of_noise = noise.logits_at(-1);
-        for (std::size_t e = 0; e < task.examples; ++e) {
+        for (std::size_t e = 0; prompts.wrong.empty() && e < examples; ++e) {
             auto const two = of_noise.top(e, 2);
             others.push_back(two[two[0] == prompts.answers[e]]);
         }
@@ -114,8 +120,7 @@ int main(int argc, char** argv) {
             auto const found = eg::edge_patching(model, clean, noise, edges, {metric});
             std::vector<double> change(which.size());
             for (std::size_t i = 0; i < found.of().size(); ++i)
-                change[i / task.examples] +=
-                    (found.of()[i] - screened.clean[i % task.examples]) / double(task.examples);
+                change[i / examples] += (found.of()[i] - screened.clean[i % examples]) / double(examples);
             return std::pair(change, took.seconds());
         };
         std::vector<std::size_t> every(ranking.size());
@@ -126,20 +131,25 @@ int main(int argc, char** argv) {
         best.resize(std::min(top, best.size()));
         double const correlation = rank_correlation(screened.scores, exact);
 
-        std::cout << name << ", " << task.examples << " pairs of prompts, seed " << task.seed << std::fixed
-                  << std::setprecision(2) << "\nattribution of " << every.size() << " edges, " << steps
+        std::cout << name << ", "
+                  << (task.is_boxes()
+                          ? std::to_string(examples) + " pairs of prompts, seed " + std::to_string(task.boxes.seed)
+                          : prompts.about)
+                  << std::fixed << std::setprecision(2) << "\nattribution of " << every.size() << " edges, " << steps
                   << " steps: " << screening << " s\npatching all of them: " << all_seconds
                   << " s; correlation of ranks " << correlation << "\n\nof the " << best.size()
                   << " edges that matter most\n  patched    share  precision     recall    seconds\n";
         example::json numbers{{"model", name},
-                              {"examples", task.examples},
-                              {"seed", task.seed},
+                              {"examples", examples},
+                              {"seed", task.boxes.seed},
                               {"steps", steps},
                               {"edges", every.size()},
                               {"top", best.size()},
                               {"screening_seconds", screening},
                               {"patching_all_seconds", all_seconds},
                               {"rank_correlation", correlation}};
+        if (!task.is_boxes())
+            numbers["task"] = prompts.task;
         for (double share : shares) {
             auto const count = std::min(every.size(), std::size_t(std::ceil(share * double(every.size()))));
             std::vector<std::size_t> const first(ranking.begin(), ranking.begin() + std::ptrdiff_t(count));
