@@ -255,7 +255,7 @@ int main(int argc, char** argv) {
             // [journal]
             journal.emplace(out + "/path_patching.journal",
                             std::vector<eg::journal_input>{{"model", eg::hash_of_files(folder)},
-                                                           {"prompts", example::hash_of(prompts)},
+                                                           {"prompts", hash_of(prompts)},
                                                            {"steps", hash_of(chosen)}},
                             anew ? eg::journal_start::anew : eg::journal_start::go_on);
             // [/journal]
