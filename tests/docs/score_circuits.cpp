@@ -4,26 +4,12 @@
 #include <vector>
 
 #include "catch.hpp"
+#include "docs/pair_model.hpp"
 #include "temporary_folder.hpp"
 
 #include <engraft/engraft.hpp>
 
 namespace eg = engraft;
-
-namespace {
-
-inline constexpr eg::description pair_model{.name = "pair",
-                                            .layers = 6,
-                                            .d_model = 128,
-                                            .heads = 8,
-                                            .kv_heads = 8,
-                                            .d_head = 16,
-                                            .d_mlp = 192,
-                                            .vocab = 755,
-                                            .norm_eps = 1e-5,
-                                            .rope_theta = 10000};
-
-} // namespace
 
 TEST_CASE("how to score circuits") {
     std::string const folder = ENGRAFT_EXAMPLES_DATA;

@@ -3,27 +3,13 @@
 #include <vector>
 
 #include "catch.hpp"
+#include "docs/pair_model.hpp"
 #include "temporary_folder.hpp"
 
 #include <engraft/engraft.hpp>
 #include <engraft/io/xtensor.hpp>
 
 namespace eg = engraft;
-
-namespace {
-
-inline constexpr eg::description pair_model{.name = "pair",
-                                            .layers = 6,
-                                            .d_model = 128,
-                                            .heads = 8,
-                                            .kv_heads = 8,
-                                            .d_head = 16,
-                                            .d_mlp = 192,
-                                            .vocab = 755,
-                                            .norm_eps = 1e-5,
-                                            .rope_theta = 10000};
-
-} // namespace
 
 TEST_CASE("how to store activations") {
     std::string const data = ENGRAFT_EXAMPLES_DATA;

@@ -73,6 +73,12 @@ public:
     }
     std::size_t fired() const override { return bound_.fired(); }
     std::vector<selection const*> chosen() const override { return bound_.chosen(); }
+    std::vector<row_slice> slices_of(std::size_t layer) const override {
+        if constexpr (requires { bound_.slices_of(layer); })
+            return bound_.slices_of(layer);
+        else
+            return {};
+    }
 
 private:
     template <site At>

@@ -101,7 +101,7 @@ public:
             [](policy_facts const& f) { return f.blocks; });
     }
 
-    /// The first block that a policy acts on a site of; as many as there are for none.
+    /// The first block in which a policy acts; the number of blocks where none does.
     int first_layer(int layers) const {
         int first = layers;
         for (auto const& one : policies_)

@@ -32,6 +32,7 @@ namespace engraft {
 ///       bound.apply(hook_point, view)          for each of its sites, called when a forward pass is there
 ///       bound.fired()                          how many slices it has acted on so far
 ///       bound.chosen()                         pointers to the selections that it acts on
+///       bound.slices_of(layer)                 where it blocks attention: one slice per key that a query loses
 /// Derive from `touches_nothing` and say what differs. Most policies are a `slice_policy` with an operation.
 template <class P>
 concept policy = std::move_constructible<P> && requires {

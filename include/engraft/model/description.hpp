@@ -142,10 +142,10 @@ struct description {
     bool scaled_embedding = false;     ///< token embeddings are multiplied by sqrt(d_model)
 
     engraft::mlp mlp = mlp::gated_silu;
-    int experts = 0;                   ///< MLPs beside each other, of which a router chooses some for each row; 0: one
-    int experts_per_token = 0;         ///< how many it chooses: those with the largest logits
-    int d_expert = 0;                  ///< d_mlp of an expert
-    bool normalized_experts = false;   ///< weights of the chosen sum to 1; otherwise they are those among all experts
+    int experts = 0;                 ///< MLPs of a layer that a router chooses from, row by row; 0: no router, one MLP
+    int experts_per_token = 0;       ///< how many it chooses: those with the largest logits
+    int d_expert = 0;                ///< d_mlp of an expert
+    bool normalized_experts = false; ///< weights of the chosen sum to 1; otherwise they are those among all experts
     layer_pattern expert_layers = "1"; ///< which have experts; the others have a plain MLP
     engraft::residual residual = residual::sequential;
     bool qkv_bias = false;

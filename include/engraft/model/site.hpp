@@ -141,7 +141,7 @@ struct mlp_post : base<mlp_post, site_kind::neuron, site_rows::neurons, mlp_pre>
     static constexpr char const* name = "mlp_post";
     static constexpr bool exists(description const& d) { return d.d_mlp > 0; }
 };
-/// The router's number for each expert; those with the largest ones are chosen, so that who holds it holds the choice.
+/// The router's number for each expert. The largest ones are chosen, so holding them at a run's values holds the choice.
 struct router_logits : expert_site<router_logits, site_kind::router> {
     static constexpr char const* name = "router_logits";
 };

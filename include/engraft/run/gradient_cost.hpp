@@ -56,11 +56,14 @@ double bytes_of_gradient(double rows, double read, int lowest) {
     constexpr auto const& D = Model::described;
     constexpr int gates = is_gated(D.mlp) ? 2 : 1, streams = D.residual == residual::parallel ? 1 : 2;
     constexpr int heads = 2 * (D.heads + D.kv_heads) * D.d_head;
+    constexpr int chosen = D.experts_per_token, router = D.experts + chosen + chosen * D.d_model;
+    constexpr int experts = 2 * router + chosen * (2 * D.d_model + 4 * D.d_expert);
     constexpr int again = 4 * D.d_model + heads + gates * D.d_mlp;            // the forward pass's own
     constexpr int kept = (streams + 2 * D.post_norms) * D.d_model + D.d_mlp + // what it overwrites
                          (D.qk_norm ? (D.heads + D.kv_heads) * D.d_head : 0);
     constexpr int back = 4 * D.d_model + heads + gates * D.d_mlp;
-    double const columns = double(D.d_model) * (D.layers - lowest + 2) + again + kept + back; // 1 the final norm's
+    double const columns =
+        double(D.d_model) * (D.layers - lowest + 2) + again + kept + back + experts; // 1 the final norm's
     return sizeof(typename Model::backend_type::value_type) * (columns * rows + 2.0 * output_vocab(D) * read);
 }
 

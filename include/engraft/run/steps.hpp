@@ -10,7 +10,7 @@
 #include <engraft/model/rotary.hpp>
 #include <engraft/model/weights.hpp>
 
-/// Steps of a block that every pass over rows takes.
+/// What passes over rows need for the steps of a block: angles, shapes of attention, norms.
 namespace engraft::detail {
 
 /// What backend `rotate` takes: cosines and sines of all positions before `longest`; layers with a window may have some
